@@ -1,0 +1,46 @@
+/**
+ * Log-linear latency histogram shared by every source: bucket i holds (γ^(i-1), γ^i] in units of
+ * 0.1 ms with γ = 1.1^(1/4), so four buckets are exactly the 10 % margin of the judge.
+ */
+const GAMMA_LN = Math.log(1.1) / 4;
+/** Smallest latency told apart, ms. Everything at or below it falls in bucket 0. */
+const UNIT_MS = 0.1;
+/** Highest bucket: 24 hours. */
+export const MAX_BUCKET = Math.ceil(Math.log(86_400_000 / UNIT_MS) / GAMMA_LN);
+
+/** Sparse counts: bucket index → answers. */
+export type Histogram = Readonly<Record<string, number>>;
+
+/** Bucket of one latency in ms. Not a number, negative or tiny: 0. Beyond a day: MAX_BUCKET. */
+export function bucketOf(ms: number): number {
+  if (!(ms > UNIT_MS)) return 0;
+  return Math.min(MAX_BUCKET, Math.ceil(Math.log(ms / UNIT_MS) / GAMMA_LN - 1e-9));
+}
+
+/** Upper edge of a bucket, ms. */
+export function upperEdgeMs(bucket: number): number {
+  return UNIT_MS * Math.exp(bucket * GAMMA_LN);
+}
+
+/** Number of answers counted. */
+export function total(histogram: Histogram): number {
+  let sum = 0;
+  for (const count of Object.values(histogram)) sum += count;
+  return sum;
+}
+
+/**
+ * Upper edge (ms) of the bucket that holds the q-quantile (0 < q ≤ 1, nearest rank), or null when
+ * nothing was counted: no data is never a number.
+ */
+export function quantileMs(histogram: Histogram, q: number): number | null {
+  const count = total(histogram);
+  if (!(count > 0)) return null;
+  const rank = Math.max(1, Math.ceil(q * count));
+  let seen = 0;
+  for (const bucket of Object.keys(histogram).map(Number).toSorted((a, b) => a - b)) {
+    seen += histogram[bucket] ?? 0;
+    if (seen >= rank) return upperEdgeMs(bucket);
+  }
+  return null;
+}

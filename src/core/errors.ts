@@ -1,0 +1,34 @@
+/**
+ * Errors classed by who must act. Every code is explained in docs/errors.md (checked by a test).
+ * Any error that is none of these is a bug in Sluice.
+ */
+export abstract class SluiceError extends Error {
+  abstract readonly blame: 'user' | 'outside' | 'fenced';
+  readonly code: string;
+  /** What to do next, one sentence; shown under the message. */
+  readonly hint: string | null;
+  constructor(code: string, message: string, hint: string | null = null, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.hint = hint;
+    this.name = new.target.name;
+  }
+}
+
+/** The user must change something: config, app, command line. Retrying the same will fail the same. */
+export class UserError extends SluiceError {
+  readonly blame = 'user';
+}
+
+/** The outside failed (network, disk, platform). The same call may succeed later. */
+export class OutsideError extends SluiceError {
+  readonly blame = 'outside';
+}
+
+/** Somebody with a higher fencing token has taken over. Stop at once, change nothing more. */
+export class FencedError extends SluiceError {
+  readonly blame = 'fenced';
+  constructor(message: string) {
+    super('FENCED', message, 'Another control plane has taken over this work; nothing is lost.');
+  }
+}

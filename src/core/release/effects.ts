@@ -1,0 +1,43 @@
+import type { Weights } from '../../ports/platform.ts';
+import type { ReleaseEvent } from './events.ts';
+import type { Concurrency, PlannedApp, VersionRef } from './plan.ts';
+
+/**
+ * What the runbook wants done, as data. `engine/perform/<kind>.ts` carries one out through a port and
+ * returns the events that say how it went. Effects are performed at least once: the performer is
+ * idempotent by `key`, which stays the same however often the same decision is made again.
+ *
+ * `lane`: effects of one lane run one after another; lanes run side by side. A rollout's lane is its
+ * app's name; the release's own lane is ''.
+ */
+export type Effect = { readonly key: string; readonly lane: string } & EffectBody;
+
+export type EffectBody =
+  /** A decision: nothing to do outside, append these events. */
+  | { readonly kind: 'record'; readonly events: readonly ReleaseEvent[] }
+  /** Take the apps of this release for itself, or say who has them. Answers ReservationsAcquired | ReservationBusy. */
+  | { readonly kind: 'reserve'; readonly apps: readonly { readonly app: string; readonly concurrency: Concurrency }[] }
+  /** Give them back and wake whoever waits. Answers ReservationsReleased. */
+  | { readonly kind: 'unreserve' }
+  /** Answers ArtifactBuilt | EffectFailed. */
+  | { readonly kind: 'build'; readonly app: PlannedApp; readonly commit: string | null }
+  /** Make a version exist and run at weight 0, and tell the edge of it. Answers VersionDeployed. */
+  | { readonly kind: 'deploy'; readonly app: PlannedApp; readonly version: VersionRef; readonly weights: Weights }
+  /** Look at its health until it is healthy, can no longer become so, or `until` passes. Answers VersionHealthy | VersionUnhealthy. */
+  | { readonly kind: 'verify'; readonly app: PlannedApp; readonly version: VersionRef; readonly until: number }
+  /** Answers SmokePassed | SmokeFailed. */
+  | { readonly kind: 'smoke'; readonly app: PlannedApp; readonly version: VersionRef }
+  /** Set traffic weights and verify them at the data plane. `versions` holds every version named in `weights`. Answers WeightsShifted. */
+  | { readonly kind: 'shift'; readonly app: PlannedApp; readonly versions: readonly VersionRef[]; readonly weights: Weights }
+  /** Read the counters. Answers SampleCollected. `since` is the end of the last sample. */
+  | { readonly kind: 'collect'; readonly app: PlannedApp; readonly candidate: string; readonly baseline: string | null; readonly since: number }
+  /** See that a version has no traffic at the data plane, drain and stop it. Answers VersionRetired. */
+  | { readonly kind: 'retire'; readonly app: PlannedApp; readonly version: VersionRef };
+
+export type EffectKind = EffectBody['kind'];
+
+/** What the runbook decided: do these now, and look again at `wakeAt` (ms since epoch) if nothing happened. */
+export interface Decision {
+  readonly effects: readonly Effect[];
+  readonly wakeAt: number | null;
+}

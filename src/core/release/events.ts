@@ -1,0 +1,77 @@
+import type { Sample, Verdict } from '../analysis/sample.ts';
+import type { Weights } from '../../ports/platform.ts';
+import type { Plan, VersionRef } from './plan.ts';
+
+/** Who did it: a person's name, or `sluice` for a decision of the runbook. */
+export type Actor = string;
+
+/**
+ * Everything that can happen to a release. Facts in the past tense; the release's state is a fold over them
+ * (`evolve.ts`). Stored with a schema version per type; old ones are upcast on read (`upcast.ts`).
+ */
+export type ReleaseEvent =
+  // what people ask
+  | { readonly type: 'ReleaseRequested'; readonly release: string; readonly plan: Plan; readonly by: Actor; readonly retryOf: string | null }
+  | { readonly type: 'PromoteRequested'; readonly by: Actor; readonly full: boolean; readonly app: string | null }
+  | { readonly type: 'PauseRequested'; readonly by: Actor; readonly reason: string | null }
+  | { readonly type: 'ResumeRequested'; readonly by: Actor }
+  | { readonly type: 'AbortRequested'; readonly by: Actor; readonly reason: string | null }
+  // the release
+  | { readonly type: 'ReservationsAcquired'; readonly apps: readonly string[] }
+  | { readonly type: 'ReservationBusy'; readonly app: string; readonly holder: string }
+  | { readonly type: 'RollbackStarted'; readonly cause: Cause }
+  | { readonly type: 'ReleaseEnded'; readonly outcome: Outcome; readonly reason: string }
+  | { readonly type: 'ReservationsReleased' }
+  // one app's rollout
+  | { readonly type: 'RolloutStarted'; readonly app: string }
+  | { readonly type: 'ArtifactBuilt'; readonly app: string; readonly version: VersionRef; readonly reused: boolean; readonly log: string | null }
+  | { readonly type: 'RolloutSkipped'; readonly app: string; readonly reason: string }
+  | { readonly type: 'VersionDeployed'; readonly app: string; readonly version: string }
+  | { readonly type: 'VersionHealthy'; readonly app: string; readonly version: string }
+  | { readonly type: 'VersionUnhealthy'; readonly app: string; readonly version: string; readonly reason: string }
+  | { readonly type: 'SmokePassed'; readonly app: string; readonly version: string }
+  | { readonly type: 'SmokeFailed'; readonly app: string; readonly version: string; readonly reason: string }
+  | { readonly type: 'StepStarted'; readonly app: string; readonly step: number }
+  | { readonly type: 'WeightsShifted'; readonly app: string; readonly weights: Weights }
+  | { readonly type: 'SampleCollected'; readonly app: string; readonly sample: Sample }
+  | { readonly type: 'AnalysisCompleted'; readonly app: string; readonly verdict: Verdict }
+  | { readonly type: 'RolloutPaused'; readonly app: string; readonly reason: PauseReason; readonly message: string }
+  | { readonly type: 'RolloutResumed'; readonly app: string }
+  | { readonly type: 'RolloutPromoted'; readonly app: string }
+  | { readonly type: 'RolloutFailed'; readonly app: string; readonly cause: Cause }
+  | { readonly type: 'StableRestored'; readonly app: string }
+  | { readonly type: 'VersionRetired'; readonly app: string; readonly version: string }
+  | { readonly type: 'RolloutFinished'; readonly app: string }
+  /** An effect could not be carried out; the runbook decides whether to try again. */
+  | { readonly type: 'EffectFailed'; readonly app: string | null; readonly effect: string; readonly key: string; readonly blame: 'user' | 'outside' | 'bug'; readonly code: string; readonly message: string };
+
+export type ReleaseEventType = ReleaseEvent['type'];
+
+export type PauseReason = 'manual' | 'pauseStep' | 'confirm' | 'inconclusive';
+
+/** Why a rollout did not go on. `verdict`: evidence was bad; `technical`: something broke; `person`: someone said so. */
+export interface Cause {
+  readonly kind: 'verdict' | 'technical' | 'person';
+  readonly app: string | null;
+  readonly code: string;
+  /** One sentence for people. */
+  readonly message: string;
+}
+
+export type Outcome = 'Succeeded' | 'Failed' | 'Errored' | 'Aborted' | 'RolledBack' | 'RollbackFailed';
+
+/** An event as it stands in the log. */
+export interface Recorded<E = ReleaseEvent> {
+  /** Global position, increasing in the order in which events became visible. */
+  readonly position: number;
+  readonly stream: string;
+  /** Position in its stream, from 1. */
+  readonly version: number;
+  readonly type: string;
+  readonly schema: number;
+  /** Milliseconds since the Unix epoch, the control plane's clock. */
+  readonly at: number;
+  readonly data: E;
+  /** `sha256:<hex>` over the previous event's hash and this one: the audit chain. */
+  readonly hash: string;
+}

@@ -1,0 +1,125 @@
+import type { Endpoint } from './edge.ts';
+
+/**
+ * Where app versions live. Calls converge (observe → ensure → return observed), may be repeated, and
+ * may be cut off after any outside write and repeated to the same end state.
+ * Proven by `test/contracts/platform.ts`.
+ */
+export interface Platform {
+  readonly name: string;
+  readonly capabilities: PlatformCapabilities;
+  /**
+   * Make this version exist and run, receiving no traffic yet. Returns once it is started, not once
+   * it is healthy. Asking again for a version that already runs starts nothing twice.
+   * @throws OutsideError when the platform failed and the call may be repeated;
+   *   UserError when the app's own settings or artifact are to blame (missing file, bad command).
+   * @throws FencedError when `fence` is lower than the highest accepted for this app.
+   */
+  ensure(target: DeployTarget, signal: AbortSignal): Promise<ObservedVersion>;
+  /** Every version of the app that exists on the platform, running or not. */
+  observe(ref: AppRef): Promise<readonly ObservedVersion[]>;
+  /** One look at the health of one version: does every instance answer as the app's settings ask? */
+  health(target: DeployTarget, signal: AbortSignal): Promise<Health>;
+  /**
+   * Drain and stop a version: asked to end, given `drainMs`, then made to. Repeatable; a version that
+   * is not there is already retired. The caller has verified that it has no traffic.
+   */
+  retire(ref: AppRef, version: string, drainMs: number, fence: number): Promise<void>;
+  /** Newest log lines of the app, oldest first; `follow` goes on until the signal fires. */
+  logs(ref: AppRef, options: LogOptions): AsyncIterable<LogLine>;
+  /** Present when the platform itself splits traffic (capability `weighted`, `staged` or `switch`). */
+  readonly traffic?: PlatformTraffic;
+}
+
+export interface PlatformTraffic {
+  /** Converge to these weights (sum 100, version id → percent) and return what is observed. */
+  shift(ref: AppRef, weights: Weights, fence: number): Promise<Weights>;
+  read(ref: AppRef): Promise<Weights>;
+}
+
+export type Weights = Readonly<Record<string, number>>;
+
+export interface PlatformCapabilities {
+  /** `edge`: versions have endpoints and our edge splits traffic between them. */
+  readonly traffic: 'edge' | 'weighted' | 'staged' | 'switch' | 'none';
+  readonly routingReadable: boolean;
+  readonly metricsPerVersion: boolean;
+  readonly preview: boolean;
+  /** How many versions can exist at once; null = no limit. */
+  readonly maxVersions: number | null;
+}
+
+export interface AppRef {
+  readonly environment: string;
+  readonly app: string;
+}
+
+export interface DeployTarget extends AppRef {
+  /** Version id: names artifact + run settings; equal ids are the same thing. */
+  readonly version: string;
+  /** Content digest of the artifact, `sha256:<hex>`. */
+  readonly artifact: string;
+  readonly run: RunSpec;
+  readonly health: HealthSpec | null;
+  readonly fence: number;
+}
+
+export interface RunSpec {
+  /** argv; never passed through a shell. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, EnvValue>>;
+  readonly instances: number;
+  /** Whether the app listens on the port handed to it in `PORT`. Workers do not. */
+  readonly listens: boolean;
+  /** Time between SIGTERM and SIGKILL, ms. */
+  readonly drainMs: number;
+}
+
+/** Plain text, or the name of a variable in the control plane's own environment (never recorded). */
+export type EnvValue = string | { readonly fromEnv: string };
+
+export interface HealthSpec {
+  readonly path: string;
+  /** Time between two looks, ms (Kamal: 1 s). */
+  readonly intervalMs: number;
+  /** Time one look may take, ms (Kamal: 5 s). */
+  readonly timeoutMs: number;
+}
+
+export interface ObservedVersion {
+  readonly version: string;
+  readonly artifact: string;
+  readonly instances: readonly ObservedInstance[];
+  /** Empty when the app does not listen. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+export interface ObservedInstance {
+  readonly id: string;
+  readonly state: 'running' | 'backoff' | 'stopped';
+  readonly pid: number | null;
+  /** Starts after the first one. */
+  readonly restarts: number;
+  /** How the last run ended, in words ("exit code 1", "signal SIGKILL"), null while none has. */
+  readonly lastEnd: string | null;
+}
+
+export type Health =
+  | { readonly state: 'healthy' }
+  /** Not yet; `reason` is one sentence for people. */
+  | { readonly state: 'waiting'; readonly reason: string }
+  /** It will not become healthy by waiting (for example: crashed again and again). */
+  | { readonly state: 'failed'; readonly reason: string };
+
+export interface LogOptions {
+  readonly lines: number;
+  readonly follow: boolean;
+  readonly version?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface LogLine {
+  readonly version: string;
+  readonly instance: string;
+  readonly line: string;
+}
