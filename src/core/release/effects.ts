@@ -1,3 +1,4 @@
+import type { Reading } from '../analysis/reading.ts';
 import type { Weights } from '../../ports/platform.ts';
 import type { ReleaseEvent } from './events.ts';
 import type { Concurrency, PlannedApp, VersionRef } from './plan.ts';
@@ -29,10 +30,11 @@ export type EffectBody =
   | { readonly kind: 'smoke'; readonly app: PlannedApp; readonly version: VersionRef }
   /** Set traffic weights and verify them at the data plane. `versions` holds every version named in `weights`. Answers WeightsShifted. */
   | { readonly kind: 'shift'; readonly app: PlannedApp; readonly versions: readonly VersionRef[]; readonly weights: Weights }
-  /** Read the counters. Answers SampleCollected. `since` is the end of the last sample. */
-  | { readonly kind: 'collect'; readonly app: PlannedApp; readonly candidate: string; readonly baseline: string | null; readonly since: number }
-  /** See that a version has no traffic at the data plane, drain and stop it. Answers VersionRetired. */
-  | { readonly kind: 'retire'; readonly app: PlannedApp; readonly version: VersionRef };
+  /** Read the counters. Answers SampleCollected: the block between `previous` and now (no block when `previous` is null: only the first reading).
+   * A source that cannot be read gives a sample with `error`, from `since`, and keeps `previous`. */
+  | { readonly kind: 'collect'; readonly app: PlannedApp; readonly candidate: string; readonly baseline: string | null; readonly previous: Reading | null; readonly since: number }
+  /** See that a version has no traffic at the data plane, drain and stop it. `keep` is what goes on serving, if anything. Answers VersionRetired. */
+  | { readonly kind: 'retire'; readonly app: PlannedApp; readonly version: VersionRef; readonly keep: VersionRef | null };
 
 export type EffectKind = EffectBody['kind'];
 

@@ -1,3 +1,4 @@
+import type { Reading } from '../analysis/reading.ts';
 import type { Sample, Verdict } from '../analysis/sample.ts';
 import type { Weights } from '../../ports/platform.ts';
 import type { Plan, VersionRef } from './plan.ts';
@@ -18,7 +19,12 @@ export type ReleaseEvent =
   | { readonly type: 'AbortRequested'; readonly by: Actor; readonly reason: string | null }
   // the release
   | { readonly type: 'ReservationsAcquired'; readonly apps: readonly string[] }
+  /** Each time `reserve` found an app taken; the runbook then waits for ReservationFreed (or looks again after 30 s). */
   | { readonly type: 'ReservationBusy'; readonly app: string; readonly holder: string }
+  /** Appended by the engine to every release that waits for an app which has just been given back. */
+  | { readonly type: 'ReservationFreed'; readonly app: string; readonly by: string }
+  /** Every rollout is out, soaked and healthy: from here old versions are retired and there is no way back within this release. */
+  | { readonly type: 'FinishingStarted' }
   | { readonly type: 'RollbackStarted'; readonly cause: Cause }
   | { readonly type: 'ReleaseEnded'; readonly outcome: Outcome; readonly reason: string }
   | { readonly type: 'ReservationsReleased' }
@@ -33,13 +39,14 @@ export type ReleaseEvent =
   | { readonly type: 'SmokeFailed'; readonly app: string; readonly version: string; readonly reason: string }
   | { readonly type: 'StepStarted'; readonly app: string; readonly step: number }
   | { readonly type: 'WeightsShifted'; readonly app: string; readonly weights: Weights }
-  | { readonly type: 'SampleCollected'; readonly app: string; readonly sample: Sample }
+  | { readonly type: 'SampleCollected'; readonly app: string; readonly sample: Sample | null; readonly reading: Reading | null }
   | { readonly type: 'AnalysisCompleted'; readonly app: string; readonly verdict: Verdict }
   | { readonly type: 'RolloutPaused'; readonly app: string; readonly reason: PauseReason; readonly message: string }
   | { readonly type: 'RolloutResumed'; readonly app: string }
   | { readonly type: 'RolloutPromoted'; readonly app: string }
   | { readonly type: 'RolloutFailed'; readonly app: string; readonly cause: Cause }
-  | { readonly type: 'StableRestored'; readonly app: string }
+  /** `kept`: there was nothing to go back to, so the only healthy copy stays. */
+  | { readonly type: 'StableRestored'; readonly app: string; readonly kept: boolean }
   | { readonly type: 'VersionRetired'; readonly app: string; readonly version: string }
   | { readonly type: 'RolloutFinished'; readonly app: string }
   /** An effect could not be carried out; the runbook decides whether to try again. */

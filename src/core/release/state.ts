@@ -1,5 +1,6 @@
+import type { JudgeState } from '../analysis/judge.ts';
+import type { Reading } from '../analysis/reading.ts';
 import type { Verdict } from '../analysis/sample.ts';
-import type { ThresholdState } from '../analysis/threshold.ts';
 import type { Weights } from '../../ports/platform.ts';
 import type { Actor, Cause, Outcome, PauseReason } from './events.ts';
 import type { Plan, PlannedApp, VersionRef } from './plan.ts';
@@ -9,12 +10,13 @@ export interface ReleaseState {
   readonly id: string;
   readonly plan: Plan;
   readonly by: Actor;
+  readonly retryOf: string | null;
   readonly requestedAt: number;
   readonly stage: ReleaseStage;
   /** Time the present stage began. */
   readonly stageSince: number;
-  /** Release that has what this one waits for. */
-  readonly waitingFor: { readonly app: string; readonly holder: string } | null;
+  /** Who has what this release waits for. */
+  readonly waitingFor: { readonly app: string; readonly holder: string; readonly since: number } | null;
   /** A person paused the whole release. */
   readonly pause: { readonly since: number; readonly by: Actor; readonly reason: string | null } | null;
   /** Why it is being (or was) put back; null while all is well. */
@@ -29,10 +31,12 @@ export interface ReleaseState {
   readonly version: number;
 }
 
+/** `ended`: the outcome stands, the apps are still reserved; `closed`: nothing more will happen. */
 export type ReleaseStage = 'queued' | 'rolling' | 'finishing' | 'restoring' | 'ended' | 'closed';
 
 export interface Attempt {
   readonly count: number;
+  readonly firstAt: number;
   readonly lastAt: number;
   readonly code: string;
   readonly message: string;
@@ -47,10 +51,10 @@ export type RolloutStage =
   | 'verifying'
   | 'smoking'
   | 'stepping'
-  | 'promoting'
+  /** All steps done, old version still alive beside. */
   | 'soaking'
+  /** Soaked and seen healthy once more. */
   | 'ready'
-  | 'retiring'
   | 'done'
   | 'failed'
   | 'restored'
@@ -67,19 +71,40 @@ export interface RolloutState {
   /** The version being rolled out; null until it is built. */
   readonly candidate: VersionRef | null;
   readonly deployed: boolean;
+  /** The candidate was seen healthy (and, where asked, passed its smoke test). */
   readonly healthy: boolean;
   /** Last weights verified at the data plane; {} before the first. */
   readonly weights: Weights;
-  /** Index into the strategy's steps. */
+  /** The candidate has had traffic. */
+  readonly shifted: boolean;
+  /** Index into `stepsOf(rollout)`. */
   readonly step: number;
   readonly stepSince: number;
-  readonly pause: { readonly reason: PauseReason; readonly since: number; readonly message: string } | null;
-  /** Milliseconds of the present step spent paused (not counted). */
+  /** Milliseconds of the present step (or stage) spent paused: not counted. */
   readonly pausedMs: number;
-  readonly analysis: { readonly startedAt: number; readonly lastSampleAt: number; readonly state: ThresholdState; readonly verdict: Verdict | null } | null;
+  readonly pause: { readonly reason: PauseReason; readonly since: number; readonly message: string } | null;
+  readonly analysis: RolloutAnalysis | null;
+  /** The last finished verdict, for people. */
+  readonly verdict: Verdict | null;
   /** A person said `promote --full`: no more analysis, pauses, steps. */
   readonly full: Actor | null;
   readonly cause: Cause | null;
+  /** `recreate` stopped the old version. */
   readonly oldStopped: boolean;
+  /** The restored old version was seen healthy again (only where it had been stopped). */
+  readonly oldHealthy: boolean;
+  readonly oldDeployed: boolean;
+  /** While restoring: traffic is verified to be back on the stable version. */
+  readonly trafficRestored: boolean;
+  readonly candidateRetired: boolean;
+  readonly oldRetired: boolean;
+  /** The last thing worth telling a person, one sentence. */
   readonly reason: string | null;
+}
+
+export interface RolloutAnalysis {
+  readonly startedAt: number;
+  readonly lastSampleAt: number;
+  readonly reading: Reading | null;
+  readonly judge: JudgeState;
 }
