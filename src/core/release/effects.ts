@@ -11,7 +11,12 @@ import type { Concurrency, PlannedApp, VersionRef } from './plan.ts';
  * `lane`: effects of one lane run one after another; lanes run side by side. A rollout's lane is its
  * app's name; the release's own lane is ''.
  */
-export type Effect = { readonly key: string; readonly lane: string } & EffectBody;
+export type Effect = EffectBody & {
+  readonly key: string;
+  readonly lane: string;
+  /** When the performer must give up, ms since epoch: the effect is then interrupted and counts as failed. */
+  readonly deadline: number;
+};
 
 export type EffectBody =
   /** A decision: nothing to do outside, append these events. */

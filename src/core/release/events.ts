@@ -41,14 +41,15 @@ export type ReleaseEvent =
   | { readonly type: 'WeightsShifted'; readonly app: string; readonly weights: Weights }
   | { readonly type: 'SampleCollected'; readonly app: string; readonly sample: Sample | null; readonly reading: Reading | null }
   | { readonly type: 'AnalysisCompleted'; readonly app: string; readonly verdict: Verdict }
-  | { readonly type: 'RolloutPaused'; readonly app: string; readonly reason: PauseReason; readonly message: string }
+  | { readonly type: 'RolloutPaused'; readonly app: string; readonly step: number; readonly reason: PauseReason; readonly message: string }
   | { readonly type: 'RolloutResumed'; readonly app: string }
   | { readonly type: 'RolloutPromoted'; readonly app: string }
   | { readonly type: 'RolloutFailed'; readonly app: string; readonly cause: Cause }
   /** `kept`: there was nothing to go back to, so the only healthy copy stays. */
   | { readonly type: 'StableRestored'; readonly app: string; readonly kept: boolean }
   | { readonly type: 'VersionRetired'; readonly app: string; readonly version: string }
-  | { readonly type: 'RolloutFinished'; readonly app: string }
+  /** The candidate is the stable version now. `note`: what is left over, if anything. */
+  | { readonly type: 'RolloutFinished'; readonly app: string; readonly note: string | null }
   /** An effect could not be carried out; the runbook decides whether to try again. */
   | { readonly type: 'EffectFailed'; readonly app: string | null; readonly effect: string; readonly key: string; readonly blame: 'user' | 'outside' | 'bug'; readonly code: string; readonly message: string };
 

@@ -86,8 +86,14 @@ export interface RolloutState {
   readonly analysis: RolloutAnalysis | null;
   /** The last finished verdict, for people. */
   readonly verdict: Verdict | null;
+  /** Last time the candidate was seen healthy. */
+  readonly provenAt: number | null;
+  /** A health look or smoke test said no; the rollout fails on it. */
+  readonly failedCheck: { readonly code: 'UNHEALTHY' | 'SMOKE_FAILED'; readonly message: string } | null;
   /** A person said `promote --full`: no more analysis, pauses, steps. */
   readonly full: Actor | null;
+  /** A person promoted past a bake: that is the evidence from there on. */
+  readonly promoted: boolean;
   readonly cause: Cause | null;
   /** `recreate` stopped the old version. */
   readonly oldStopped: boolean;

@@ -1,0 +1,130 @@
+import { nextForRollout } from '../rollout/next.ts';
+import { deadlineOf, isRestored, restoreRollout } from '../rollout/restore.ts';
+import { isOut } from '../rollout/steps.ts';
+import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
+import type { Decision } from './effects.ts';
+import type { Cause, Outcome } from './events.ts';
+import { levels } from './plan.ts';
+import type { Attempt, ReleaseState, RolloutState } from './state.ts';
+
+/** A release that waits for an app looks again after this long even if nobody told it, ms. */
+const LOOK_AGAIN_MS = 30_000;
+/** The release's own lane. */
+const RELEASE = '';
+
+/**
+ * The runbook of a release: what is to be done now, given what has happened. Pure: the same state and
+ * time give the same decision, so it may be asked again after any crash.
+ */
+export function next(state: ReleaseState, now: number): Decision {
+  switch (state.stage) {
+    case 'queued':
+      return queued(state, now);
+    case 'rolling':
+      return rolling(state, now);
+    case 'finishing':
+      return finishing(state, now);
+    case 'restoring':
+      return restoring(state, now);
+    case 'ended':
+      return persist(state, { lane: RELEASE, key: 'unreserve', body: { kind: 'unreserve' }, deadline: now + LOOK_AGAIN_MS }, now);
+    case 'closed':
+      return NOTHING;
+  }
+}
+
+function queued(state: ReleaseState, now: number): Decision {
+  const expiresAt = state.stageSince + state.plan.deadlines.queueMs;
+  const { waitingFor } = state;
+  if (now >= expiresAt) {
+    const behind = waitingFor === null ? 'a free slot' : `${waitingFor.app}, held by ${waitingFor.holder}`;
+    return end(state, 'Errored', `waited too long for ${behind}`, now);
+  }
+  const lookAgain = waitingFor === null ? now : waitingFor.since + LOOK_AGAIN_MS;
+  if (now < lookAgain) return wait(Math.min(lookAgain, expiresAt));
+  const apps = state.plan.apps.map(({ app, concurrency }) => ({ app, concurrency }));
+  const wish = { lane: RELEASE, key: `reserve/${state.version}`, body: { kind: 'reserve', apps } as const, deadline: expiresAt };
+  return attempt(state, wish, now, (failed) => end(state, 'Errored', failed.message, now));
+}
+
+function rolling(state: ReleaseState, now: number): Decision {
+  const rollouts = Object.values(state.rollouts);
+  const allReady = rollouts.every((rollout) => rollout.stage === 'ready' || rollout.stage === 'skipped');
+  if (allReady && state.pause === null) return record(RELEASE, 'finish', now, { type: 'FinishingStarted' });
+  return merge(rollouts.map((rollout) => (allReady ? pausedAtTheEnd(state, now) : nextForRollout(state, rollout, now))));
+}
+
+function pausedAtTheEnd(state: ReleaseState, now: number): Decision {
+  const expiresAt = (state.pause?.since ?? now) + state.plan.deadlines.pauseMs;
+  if (now < expiresAt) return wait(expiresAt);
+  const cause: Cause = { kind: 'technical', app: null, code: 'PAUSE_EXPIRED', message: 'nobody resumed or aborted the paused release in time' };
+  return record(RELEASE, 'pause-expired', now, { type: 'RollbackStarted', cause });
+}
+
+function finishing(state: ReleaseState, now: number): Decision {
+  const rollouts = Object.values(state.rollouts);
+  const open = rollouts.filter((rollout) => rollout.stage !== 'done' && rollout.stage !== 'skipped');
+  if (open.length === 0) return end(state, 'Succeeded', success(rollouts), now);
+  return merge(open.map((rollout) => finishRollout(state, rollout, now)));
+}
+
+/** Retire the old version: the new one has all traffic, soaked, and was just seen healthy. */
+function finishRollout(state: ReleaseState, rollout: RolloutState, now: number): Decision {
+  const { app, candidate } = rollout;
+  const finished = (note: string | null) => record(app.app, 'finish', now, { type: 'RolloutFinished', app: app.app, note });
+  if (app.stable === null || rollout.oldStopped || rollout.oldRetired || candidate === null) return finished(null);
+  const body = { kind: 'retire', app, version: app.stable, keep: candidate } as const;
+  const wish = { lane: app.app, key: 'retire-old', body, deadline: state.stageSince + app.deadlines.progressMs };
+  const leaveIt = (failed: Attempt) => finished(`the old version ${app.stable?.id} could not be retired and may still run: ${failed.message}`);
+  return attempt(state, wish, now, leaveIt);
+}
+
+function restoring(state: ReleaseState, now: number): Decision {
+  const group = nextGroup(state);
+  if (group.length === 0) return end(state, ...outcomeOf(state), now);
+  if (now >= deadlineOf(state)) return giveUp(state, group, now);
+  return merge([wait(deadlineOf(state)), ...group.map((rollout) => restoreRollout(state, rollout, now))]);
+}
+
+/**
+ * Whatever is under way goes back first and at once; then what was already out, dependents before what they
+ * depend on.
+ */
+function nextGroup(state: ReleaseState): readonly RolloutState[] {
+  const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
+  const underWay = open.filter((rollout) => !isOut(rollout));
+  if (underWay.length > 0) return underWay;
+  for (const level of levels(state.plan.apps).toReversed()) {
+    const group = open.filter((rollout) => level.includes(rollout.app.app));
+    if (group.length > 0) return group;
+  }
+  return [];
+}
+
+function giveUp(state: ReleaseState, group: readonly RolloutState[], now: number): Decision {
+  const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
+  const serving = open.every((rollout) => rollout.trafficRestored && rollout.app.strategy.kind !== 'recreate');
+  const names = group.map((rollout) => rollout.app.app).join(', ');
+  if (serving) {
+    const [outcome, reason] = outcomeOf(state);
+    return end(state, outcome, `${reason}; traffic is back, but the rejected version of ${names} could not be stopped`, now);
+  }
+  return end(state, 'RollbackFailed', `${names} could not be put back in time; ${state.cause?.message ?? ''}`, now);
+}
+
+function outcomeOf(state: ReleaseState): [Outcome, string] {
+  const cause = state.cause;
+  const message = cause === null ? 'stopped' : cause.app === null ? cause.message : `${cause.app}: ${cause.message}`;
+  if (cause?.kind === 'person') return ['Aborted', message];
+  if (Object.values(state.rollouts).some((rollout) => rollout.shifted)) return ['RolledBack', message];
+  return [cause?.kind === 'technical' ? 'Errored' : 'Failed', message];
+}
+
+function success(rollouts: readonly RolloutState[]): string {
+  const done = rollouts.filter((rollout) => rollout.stage === 'done').map((rollout) => rollout.app.app);
+  return done.length === 0 ? 'everything ran already' : `${done.join(', ')} released`;
+}
+
+function end(_state: ReleaseState, outcome: Outcome, reason: string, now: number): Decision {
+  return record(RELEASE, 'end', now, { type: 'ReleaseEnded', outcome, reason });
+}

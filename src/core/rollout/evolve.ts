@@ -1,0 +1,203 @@
+import { observeSample, startAnalysis } from '../analysis/judge.ts';
+import type { ReleaseEvent } from '../release/events.ts';
+import type { PlannedApp } from '../release/plan.ts';
+import type { RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
+import { candidateWeight, hasTraffic, policyOf, stepsOf } from './steps.ts';
+
+/** A rollout before anything happened. */
+export function newRollout(app: PlannedApp, at: number): RolloutState {
+  return {
+    app,
+    stage: 'waiting',
+    stageSince: at,
+    phase: 'Pending',
+    candidate: null,
+    deployed: false,
+    healthy: false,
+    weights: app.stable !== null && hasTraffic(app) ? { [app.stable.id]: 100 } : {},
+    shifted: false,
+    step: 0,
+    stepSince: at,
+    pausedMs: 0,
+    pause: null,
+    analysis: null,
+    verdict: null,
+    provenAt: null,
+    failedCheck: null,
+    full: null,
+    promoted: false,
+    cause: null,
+    oldStopped: false,
+    oldHealthy: false,
+    oldDeployed: false,
+    trafficRestored: false,
+    candidateRetired: false,
+    oldRetired: false,
+    reason: null,
+  };
+}
+
+/** Decisions to go forward; one made just before the release turned round has no meaning any more. */
+const FORWARD: ReadonlySet<string> = new Set(['RolloutStarted', 'RolloutSkipped', 'StepStarted', 'RolloutPaused', 'RolloutResumed', 'RolloutPromoted']);
+
+/** What one event of this app does to its rollout. `restoring`: the release is being put back. */
+export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: number, restoring: boolean): RolloutState {
+  if (restoring && FORWARD.has(event.type)) return rollout;
+  switch (event.type) {
+    case 'RolloutStarted':
+      return enter(rollout, 'building', at);
+    case 'ArtifactBuilt': {
+      const built = { ...rollout, candidate: event.version };
+      if (restoring) return built;
+      return enter(built, rollout.app.strategy.kind === 'recreate' && rollout.app.stable !== null ? 'stoppingOld' : 'deploying', at);
+    }
+    case 'RolloutSkipped':
+      return { ...enter(rollout, 'skipped', at), reason: event.reason };
+    case 'VersionDeployed':
+      return deployed(rollout, event.version, at, restoring);
+    case 'VersionHealthy':
+      return healthy(rollout, event.version, at, restoring);
+    case 'SmokePassed':
+      return restoring || rollout.stage !== 'smoking' ? rollout : startSteps({ ...rollout, healthy: true }, at);
+    case 'VersionUnhealthy':
+      return failedCheck(rollout, event.version, { code: 'UNHEALTHY', message: event.reason });
+    case 'SmokeFailed':
+      return failedCheck(rollout, event.version, { code: 'SMOKE_FAILED', message: event.reason });
+    case 'StepStarted':
+      return event.step <= rollout.step ? rollout : startStep({ ...rollout, pause: null }, event.step, at);
+    case 'WeightsShifted':
+      return shifted(rollout, event.weights, at, restoring);
+    case 'SampleCollected':
+      return sampled(rollout, event, at);
+    case 'AnalysisCompleted':
+      return { ...rollout, verdict: event.verdict, reason: event.verdict.reason };
+    case 'RolloutPaused':
+      // A `promote` may have left that step in the meantime.
+      if (event.step !== rollout.step || rollout.stage !== 'stepping') return rollout;
+      return { ...rollout, pause: { reason: event.reason, since: at, message: event.message }, reason: event.message };
+    case 'RolloutResumed':
+      return { ...rollout, pausedMs: rollout.pausedMs + (rollout.pause === null ? 0 : at - rollout.pause.since), pause: null };
+    case 'RolloutPromoted':
+      return enter(rollout, 'soaking', at);
+    case 'RolloutFailed':
+      return { ...enter(rollout, 'failed', at), cause: event.cause, pause: null, reason: event.cause.message };
+    case 'StableRestored':
+      return { ...enter(rollout, 'restored', at), pause: null };
+    case 'VersionRetired':
+      return retired(rollout, event.version, at, restoring);
+    case 'RolloutFinished':
+      return enter(rollout, 'done', at);
+    default:
+      return rollout;
+  }
+}
+
+/** A person's `promote`: leave the present pause or step; `full`: skip everything up to 100 %. */
+export function promoteRollout(rollout: RolloutState, full: string | null, at: number): RolloutState {
+  const leaving = { ...rollout, pause: null, reason: null };
+  if (full !== null && rollout.full === null && !['soaking', 'ready', 'done', 'failed', 'restored', 'skipped'].includes(rollout.stage)) {
+    const skipping = { ...leaving, full, analysis: null };
+    return rollout.stage === 'stepping' ? startStep(skipping, candidateWeight(rollout) === 100 ? 1 : 0, at) : skipping;
+  }
+  if (rollout.stage === 'soaking') return { ...leaving, pausedMs: 0, stageSince: Math.min(rollout.stageSince, at - soakLeftOver(rollout)) };
+  if (rollout.stage !== 'stepping') return rollout;
+  const step = stepsOf(rollout)[rollout.step];
+  if (step === undefined || step.kind === 'weight') return leaving;
+  return startStep({ ...leaving, promoted: leaving.promoted || step.kind === 'bake' }, rollout.step + 1, at);
+}
+
+/** `resume` of a pause that waits for a person: an inconclusive analysis looks again from the start, other pauses are left. */
+export function resumeRollout(rollout: RolloutState, at: number): RolloutState {
+  if (rollout.pause === null) return rollout;
+  if (rollout.pause.reason !== 'inconclusive') return promoteRollout(rollout, null, at);
+  return startStep({ ...rollout, pause: null, reason: null }, rollout.step, at);
+}
+
+/** The phase people see (Argo Rollouts: Progressing, Paused, Healthy, Degraded; plus Pending before it starts). */
+export function phaseOf(rollout: RolloutState, releasePaused: boolean): RolloutPhase {
+  switch (rollout.stage) {
+    case 'waiting':
+      return 'Pending';
+    case 'done':
+    case 'skipped':
+      return 'Healthy';
+    case 'failed':
+    case 'restored':
+      return 'Degraded';
+    default:
+      return rollout.pause !== null || (releasePaused && rollout.stage === 'stepping') ? 'Paused' : 'Progressing';
+  }
+}
+
+function enter(rollout: RolloutState, stage: RolloutStage, at: number): RolloutState {
+  return { ...rollout, stage, stageSince: at, pausedMs: 0 };
+}
+
+function failedCheck(rollout: RolloutState, version: string, check: NonNullable<RolloutState['failedCheck']>): RolloutState {
+  if (version !== rollout.candidate?.id) return { ...rollout, reason: check.message };
+  return { ...rollout, healthy: false, failedCheck: check, reason: check.message };
+}
+
+function deployed(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
+  if (version === rollout.candidate?.id) {
+    const next = { ...rollout, deployed: true };
+    return restoring || rollout.stage !== 'deploying' ? next : enter(next, 'verifying', at);
+  }
+  return { ...rollout, oldDeployed: true };
+}
+
+function healthy(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
+  if (version !== rollout.candidate?.id) return { ...rollout, oldHealthy: true };
+  if (restoring) return rollout;
+  const proven = { ...rollout, provenAt: at };
+  if (rollout.stage === 'verifying') {
+    return rollout.app.smoke === null ? startSteps({ ...proven, healthy: true }, at) : enter(proven, 'smoking', at);
+  }
+  return rollout.stage === 'soaking' ? enter(proven, 'ready', at) : proven;
+}
+
+function startSteps(rollout: RolloutState, at: number): RolloutState {
+  return startStep(enter(rollout, 'stepping', at), 0, at);
+}
+
+function startStep(rollout: RolloutState, step: number, at: number): RolloutState {
+  return { ...rollout, step, stepSince: at, pausedMs: 0, analysis: startsAnalysis(rollout, step, at) };
+}
+
+/** Each bake proves itself: its analysis starts afresh. A pause with traffic on the candidate is watched too. */
+function startsAnalysis(rollout: RolloutState, step: number, at: number): RolloutState['analysis'] {
+  const policy = policyOf(rollout);
+  const kind = stepsOf(rollout)[step]?.kind;
+  if (policy === null || (kind !== 'bake' && kind !== 'pause') || candidateWeight(rollout) === 0) return null;
+  return { startedAt: at, lastSampleAt: at, reading: null, judge: startAnalysis(policy, at) };
+}
+
+function shifted(rollout: RolloutState, weights: Readonly<Record<string, number>>, at: number, restoring: boolean): RolloutState {
+  const moved = { ...rollout, weights };
+  const mine = candidateWeight(moved);
+  const next = { ...moved, shifted: rollout.shifted || mine > 0 };
+  if (restoring) return { ...next, trafficRestored: mine === 0 };
+  const step = stepsOf(rollout)[rollout.step];
+  return rollout.stage === 'stepping' && step?.kind === 'weight' && step.weight === mine ? startStep(next, rollout.step + 1, at) : next;
+}
+
+function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'SampleCollected' }>, at: number): RolloutState {
+  const policy = policyOf(rollout);
+  const { analysis } = rollout;
+  if (policy === null || analysis === null) return rollout;
+  const reading = event.reading ?? analysis.reading;
+  const judge = event.sample === null ? analysis.judge : observeSample(policy, analysis.judge, event.sample);
+  return { ...rollout, analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge } };
+}
+
+function retired(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
+  if (version === rollout.candidate?.id) return { ...rollout, candidateRetired: true, deployed: false };
+  if (rollout.stage === 'stoppingOld' && !restoring) return enter({ ...rollout, oldStopped: true }, 'deploying', at);
+  // A worker's old version that was just being stopped when the release turned round is down all the same.
+  if (restoring && rollout.app.strategy.kind === 'recreate') return { ...rollout, oldStopped: true };
+  return { ...rollout, oldRetired: true };
+}
+
+function soakLeftOver(rollout: RolloutState): number {
+  return rollout.app.strategy.kind === 'recreate' ? 0 : rollout.app.strategy.soakMs;
+}

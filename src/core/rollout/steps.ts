@@ -1,0 +1,65 @@
+import type { AnalysisPolicy } from '../analysis/policy.ts';
+import type { RolloutState } from '../release/state.ts';
+import type { PlannedApp, Step } from '../release/plan.ts';
+
+/** One entry of a rollout's way to 100 %. `confirm` is a pause before any traffic moved. */
+export type RolloutStep = Step | { readonly kind: 'confirm' };
+
+/** Whether users reach the app through routes, so that there is traffic to shift. */
+export function hasTraffic(app: PlannedApp): boolean {
+  return app.routes.length > 0;
+}
+
+/**
+ * The strategy as one list of steps ending at weight 100. A first deploy has nothing to compare with
+ * or to go back to, so its steps are skipped (Argo Rollouts does the same); so are they after
+ * `promote --full`.
+ */
+export function stepsOf(rollout: Pick<RolloutState, 'app' | 'full'>): readonly RolloutStep[] {
+  const { app } = rollout;
+  if (!hasTraffic(app)) return [];
+  const all: RolloutStep = { kind: 'weight', weight: 100 };
+  if (app.stable === null || rollout.full !== null) return [all];
+  switch (app.strategy.kind) {
+    case 'recreate':
+    case 'allAtOnce':
+      return [all];
+    case 'blueGreen':
+      return [
+        ...(app.strategy.confirm ? [{ kind: 'confirm' } as const] : []),
+        all,
+        ...(app.strategy.bakeMs > 0 ? [{ kind: 'bake', forMs: app.strategy.bakeMs } as const] : []),
+      ];
+    case 'canary':
+      return [...app.strategy.steps, all];
+  }
+}
+
+/** How long the old version stays alive beside the promoted one, ms. */
+export function soakMs(app: PlannedApp): number {
+  return app.strategy.kind === 'recreate' || app.stable === null ? 0 : app.strategy.soakMs;
+}
+
+/**
+ * The policy that judges this rollout now, or null when nothing does. At 100 % there is no baseline
+ * beside the candidate, so only conditions on the candidate itself are left.
+ */
+export function policyOf(rollout: RolloutState): AnalysisPolicy | null {
+  const { strategy } = rollout.app;
+  if (strategy.kind !== 'canary' && strategy.kind !== 'blueGreen') return null;
+  const policy = strategy.analysis;
+  if (policy === null || rollout.full !== null) return null;
+  if (strategy.kind === 'canary' || policy.judge !== 'threshold') return policy;
+  const metrics = policy.metrics.filter((metric) => metric.success?.of !== 'ratio' && metric.failure?.of !== 'ratio');
+  return metrics.length === 0 ? null : { ...policy, metrics };
+}
+
+/** Percent of traffic the candidate has, as last verified. */
+export function candidateWeight(rollout: RolloutState): number {
+  return rollout.candidate === null ? 0 : (rollout.weights[rollout.candidate.id] ?? 0);
+}
+
+/** Fully out: what depends on it may start. */
+export function isOut(rollout: RolloutState): boolean {
+  return ['soaking', 'ready', 'done', 'skipped'].includes(rollout.stage);
+}
