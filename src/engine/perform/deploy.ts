@@ -1,0 +1,23 @@
+import type { Effect } from '../../core/release/effects.ts';
+import type { ReleaseEvent } from '../../core/release/events.ts';
+import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
+import type { DeployTarget } from '../../ports/platform.ts';
+import type { PerformContext } from '../runbook.ts';
+import type { PerformPorts } from './ports.ts';
+import { applyAtEdge, refOf, splitterOf } from './traffic.ts';
+
+/** Start the version; where our edge splits traffic, tell it too, at weight 0, so that `Sluice-Version` reaches it. */
+export async function performDeploy(ports: PerformPorts, effect: Extract<Effect, { kind: 'deploy' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+  const { app, version, weights } = effect;
+  const platform = ports.platform(app.platform);
+  await platform.ensure(targetOf(app, version, context), context.signal);
+  if (splitterOf(app, platform) === 'edge' && Object.keys(weights).length > 0) {
+    await applyAtEdge(ports, app, { ...weights, [version.id]: weights[version.id] ?? 0 }, context);
+  }
+  return [{ type: 'VersionDeployed', app: app.app, version: version.id }];
+}
+
+export function targetOf(app: PlannedApp, version: VersionRef, context: PerformContext): DeployTarget {
+  const { id, artifact, run, health } = version;
+  return { ...refOf(app, context), version: id, artifact, run, health, fence: context.fence };
+}

@@ -1,0 +1,54 @@
+import { OutsideError } from '../../core/errors.ts';
+import type { Effect } from '../../core/release/effects.ts';
+import type { ReleaseEvent } from '../../core/release/events.ts';
+import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
+import type { PerformContext } from '../runbook.ts';
+import type { PerformPorts } from './ports.ts';
+import { applyAtEdge, edgeKey, refOf, splitterOf, weightsOf } from './traffic.ts';
+
+const LOOK_MS = 50;
+
+/** See at the data plane that nobody is sent there, let the last requests end, then stop it (invariant 3). */
+export async function performRetire(ports: PerformPorts, effect: Extract<Effect, { kind: 'retire' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+  const { app, version, keep } = effect;
+  const platform = ports.platform(app.platform);
+  const ref = refOf(app, context);
+  const recreating = app.strategy.kind === 'recreate';
+  const splitter = recreating ? 'nobody' : splitterOf(app, platform);
+  if (splitter === 'edge') await leaveEdge(ports, app, version, keep, context);
+  if (splitter === 'platform') {
+    const weight = (await platform.traffic?.read(ref))?.[version.id] ?? 0;
+    if (weight > 0 && keep !== null) throw stillServing(app, version, weight);
+  }
+  await platform.retire(ref, version.id, version.run.drainMs, context.fence);
+  return [{ type: 'VersionRetired', app: app.app, version: version.id }];
+}
+
+async function leaveEdge(ports: PerformPorts, app: PlannedApp, version: VersionRef, keep: VersionRef | null, context: PerformContext): Promise<void> {
+  const edge = await ports.edge(context.environment);
+  const key = edgeKey(refOf(app, context));
+  const before = await edge.observe(key);
+  if (before === null) return;
+  if (keep === null) return edge.remove(key, context.fence);
+  const weight = weightsOf(before)[version.id] ?? 0;
+  if (weight > 0) throw stillServing(app, version, weight);
+  await drained(ports, key, version, context);
+  await applyAtEdge(ports, app, { [keep.id]: 100 }, context);
+}
+
+/** Wait for the requests under way, at most the app's drain time: then they are cut by the stop. */
+async function drained(ports: PerformPorts, key: string, version: VersionRef, context: PerformContext): Promise<void> {
+  const edge = await ports.edge(context.environment);
+  const until = ports.clock.now() + version.run.drainMs;
+  while (ports.clock.now() < until) {
+    const seen = await edge.observe(key);
+    const inFlight = seen?.versions.find(({ id }) => id === version.id)?.inFlight ?? 0;
+    if (inFlight === 0) return;
+    await ports.clock.sleep(LOOK_MS, context.signal);
+    context.signal.throwIfAborted();
+  }
+}
+
+function stillServing(app: PlannedApp, version: VersionRef, weight: number): OutsideError {
+  return new OutsideError('STILL_SERVING', `${app.app}: version ${version.id} still has ${weight} % of the traffic at the data plane; it is not stopped`);
+}
