@@ -1,0 +1,101 @@
+import type { ReleaseEvent } from '../../src/core/release/events.ts';
+import { isIntact, type VersionRef } from '../../src/core/release/plan.ts';
+import type { ReleaseState, RolloutState } from '../../src/core/release/state.ts';
+import type { Scenario } from './scenario.ts';
+import type { World } from './world.ts';
+
+export interface Moment {
+  readonly before: ReleaseState | null;
+  readonly after: ReleaseState;
+  readonly event: ReleaseEvent;
+  readonly world: World;
+  readonly violations: string[];
+}
+
+/** The invariants of the design, looked at from outside the runbook after every event; numbers as in DESIGN. */
+export function checkEvent(moment: Moment): void {
+  const { after, event, violations } = moment;
+  const say = (invariant: number, message: string) => violations.push(`invariant ${invariant}, release ${after.id}, after ${event.type}: ${message}`);
+  if (event.type === 'WeightsShifted') {
+    const rollout = after.rollouts[event.app];
+    if (rollout !== undefined) {
+      checkEvidence(moment, rollout, say);
+      checkMonotone(moment, rollout, say);
+    }
+  }
+  checkWeights(moment, say);
+  if (event.type === 'ReleaseRequested' && !isIntact(event.plan)) say(9, 'the plan is not what its hash says');
+  if (event.type === 'RolloutFinished') checkFinished(moment, event.app, say);
+}
+
+type Say = (invariant: number, message: string) => void;
+
+/** 1. No rollout reaches 100 % without evidence, counted in the world, not in the runbook's own books. */
+function checkEvidence({ after, world }: Moment, rollout: RolloutState, say: Say): void {
+  const { app, candidate } = rollout;
+  if (candidate === null || app.stable === null || rollout.weights[candidate.id] !== 100 || after.stage !== 'rolling') return;
+  if (app.strategy.kind !== 'canary' || app.strategy.analysis === null || rollout.full !== null || rollout.promoted) return;
+  if (!app.strategy.steps.some((step) => step.kind === 'bake')) return;
+  const version = world.versions.get(`${app.app}/${candidate.id}`);
+  if ((version?.requests ?? 0) < app.strategy.analysis.minRequests) say(1, `${app.app} reached 100 % on ${version?.requests ?? 0} requests`);
+  if ((version?.behaviour.errorRate ?? 0) >= 0.3) say(1, `${app.app} reached 100 % with ${version?.behaviour.errorRate} errors`);
+  if (version?.behaviour.metricsDown === true) say(1, `${app.app} reached 100 % although nobody could see how it did`);
+}
+
+/** 7. Going forward, the candidate's weight never falls. */
+function checkMonotone({ before, after }: Moment, rollout: RolloutState, say: Say): void {
+  if (after.stage !== 'rolling' || rollout.candidate === null) return;
+  const was = before?.rollouts[rollout.app.app]?.weights[rollout.candidate.id] ?? 0;
+  const is = rollout.weights[rollout.candidate.id] ?? 0;
+  if (is < was) say(7, `${rollout.app.app} went from ${was} % to ${is} % while rolling forward`);
+}
+
+/** 2. Traffic only goes to versions that run; weights sum to 100. */
+function checkWeights({ after, world }: Moment, say: Say): void {
+  for (const [app, weights] of world.weights) {
+    const rollout = after.rollouts[app];
+    if (rollout === undefined || rollout.app.strategy.kind === 'recreate') continue;
+    const sum = Object.values(weights).reduce((a, b) => a + b, 0);
+    if (Math.abs(sum - 100) > 1e-9) say(2, `${app}: weights sum to ${sum}`);
+    for (const [id, weight] of Object.entries(weights)) {
+      if (weight > 0 && world.versions.get(`${app}/${id}`)?.running !== true) say(2, `${app}: ${id} has ${weight} % and does not run`);
+    }
+  }
+}
+
+/** 3. What became stable runs and has all traffic before the old one is forgotten. */
+function checkFinished({ after, world }: Moment, app: string, say: Say): void {
+  const rollout = after.rollouts[app];
+  const candidate = rollout?.candidate;
+  if (rollout === undefined || candidate === null || candidate === undefined) return say(3, `${app} finished without a version`);
+  if (world.versions.get(`${app}/${candidate.id}`)?.running !== true) say(3, `${app} finished on a version that does not run`);
+  const traffic = world.weights.get(app)?.[candidate.id];
+  if (rollout.app.routes.length > 0 && traffic !== 100) say(3, `${app} finished with ${traffic} % of the traffic`);
+}
+
+/** 4, 5 and 6 at the end: everything is over, what is stable runs and serves, and nothing else is left running. */
+export function checkEnd(end: {
+  readonly scenario: Scenario;
+  readonly states: ReadonlyMap<string, ReleaseState>;
+  readonly stables: Readonly<Record<string, VersionRef | null>>;
+  readonly world: World;
+  readonly violations: string[];
+}): void {
+  const { states, stables, world, violations } = end;
+  for (const state of states.values()) if (state.stage !== 'closed') violations.push(`invariant 4: ${state.id} is still ${state.stage}`);
+  const excused = new Set([...states.values()].flatMap((state) => (isUncleaned(state) ? Object.keys(state.rollouts) : [])));
+  for (const [app, stable] of Object.entries(stables)) {
+    if (excused.has(app)) continue;
+    if (stable !== null && world.versions.get(`${app}/${stable.id}`)?.running !== true) violations.push(`invariant 2: ${app}: stable ${stable.id} does not run`);
+    const weights = world.weights.get(app);
+    if (stable !== null && weights !== undefined && weights[stable.id] !== 100) violations.push(`invariant 3: ${app}: stable ${stable.id} has ${weights[stable.id] ?? 0} %`);
+    const left = [...world.versions].filter(([key, version]) => key.startsWith(`${app}/`) && version.running && version.ref.id !== stable?.id);
+    if (left.length > 0) violations.push(`invariant 5: ${app}: ${left.map(([key]) => key).join(', ')} left running`);
+  }
+}
+
+/** The release itself says that something is left over: the outside would not do it. */
+function isUncleaned(state: ReleaseState): boolean {
+  const kept = Object.values(state.rollouts).some((rollout) => rollout.stage === 'restored' && rollout.app.stable === null && rollout.shifted);
+  return state.outcome === 'RollbackFailed' || kept || /could not be/.test(state.reason ?? '') || Object.values(state.attempts).some((attempt) => attempt.count > 3);
+}
