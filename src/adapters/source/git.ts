@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, posix } from 'node:path';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import type { SourceControl, SourceHead } from '../../ports/source.ts';
+
+export interface GitSourceOptions {
+  /** Root of the workspace: a git repository or a folder inside one. */
+  readonly dir: string;
+  /** Folder names at the workspace's root that are never part of it. */
+  readonly exclude?: readonly string[];
+}
+
+/** The workspace's git repository, read through the `git` command. Works in shallow and sparse clones. */
+export function gitSource(options: GitSourceOptions): SourceControl {
+  const exclude = options.exclude ?? ['.sluice'];
+  const run = (args: readonly string[], extra: RunExtra = {}): Promise<Ran> => git(options.dir, args, extra);
+  let place: Promise<Place> | null = null;
+  const whereabouts = (): Promise<Place> => {
+    place ??= findPlace(run).catch((error: unknown) => {
+      place = null;
+      throw error;
+    });
+    return place;
+  };
+  const inWorkspace = (prefix: string): string[] => ['--', '.', ...exclude.map((name) => `:(exclude,top,literal)${prefix}${name}`)];
+
+  return {
+    async head(): Promise<SourceHead> {
+      const { prefix } = await whereabouts();
+      const [commit, branch, status] = await Promise.all([
+        run(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], { accept: [1] }),
+        run(['symbolic-ref', '--quiet', '--short', 'HEAD'], { accept: [1] }),
+        run(['--no-optional-locks', 'status', '--porcelain=v1', '-z', '--no-renames', '--untracked-files=normal', ...inWorkspace(prefix)]),
+      ]);
+      return {
+        commit: commit.output.trim() || null,
+        branch: branch.output.trim() || null,
+        uncommitted: status.output
+          .split('\0')
+          .filter((line) => line.length > 3)
+          .map((line) => posix.relative(prefix, line.slice(3))),
+      };
+    },
+
+    async snapshot(): Promise<string> {
+      const { prefix, index } = await whereabouts();
+      return withTemporary(async (folder) => {
+        // A copy of the index keeps git's knowledge of unchanged files, so that only changed ones are read.
+        const env = { GIT_INDEX_FILE: join(folder, 'index') };
+        await copyFile(index, env.GIT_INDEX_FILE).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOENT') throw error;
+        });
+        await run(['-c', 'advice.addEmbeddedRepo=false', 'add', '--all', ...inWorkspace(prefix)], { env });
+        return (await run(['write-tree'], { env })).output.trim();
+      });
+    },
+
+    async trees(at, paths) {
+      const { prefix } = await whereabouts();
+      await mustExist(run, at);
+      const names = paths.map((path) => `${at}:${inside(prefix, path)}`);
+      const { output } = await run(['cat-file', '--batch-check=%(objecttype) %(objectname)'], { input: names.map((name) => `${name}\n`).join('') });
+      const lines = output.split('\n');
+      return new Map(paths.map((path, i) => [path, /^tree ([0-9a-f]{40,64})$/.exec(lines[i] ?? '')?.[1] ?? null]));
+    },
+
+    async export(at, path, into, signal) {
+      const tree = (await this.trees(at, [path])).get(path) ?? null;
+      if (tree === null) {
+        throw new UserError('PATH_NOT_COMMITTED', `There is no folder ${path} in ${at.slice(0, 12)}.`, `Commit it: git add ${path} && git commit`);
+      }
+      await withTemporary(async (folder) => {
+        const env = { GIT_INDEX_FILE: join(folder, 'index'), GIT_WORK_TREE: into };
+        const extra: RunExtra = signal === undefined ? { env } : { env, signal };
+        await run(['read-tree', tree], extra);
+        // What is committed, byte for byte: no line ends of the machine it happens to be built on.
+        await run(['-c', 'core.autocrlf=false', '-c', 'core.fsmonitor=false', 'checkout-index', '--all', '--force', '--quiet'], extra);
+      });
+    },
+  };
+}
+
+interface Place {
+  /** Path of the workspace inside the repository, '' or ending in '/'. */
+  readonly prefix: string;
+  readonly index: string;
+}
+
+async function findPlace(run: Run): Promise<Place> {
+  const { output } = await run(['rev-parse', '--path-format=absolute', '--show-prefix', '--git-path', 'index']);
+  const [prefix = '', index = ''] = output.split('\n');
+  return { prefix, index };
+}
+
+/** `apps/web` of a workspace at `examples/shop/` → `examples/shop/apps/web`; '' is the whole repository. */
+function inside(prefix: string, path: string): string {
+  const joined = posix.join(prefix, path).replace(/\/+$/, '');
+  return joined === '.' ? '' : joined;
+}
+
+async function mustExist(run: Run, at: string): Promise<void> {
+  const id = /^[0-9a-f]{4,64}$/.test(at) ? at : '';
+  const { code } = id === '' ? { code: 1 } : await run(['cat-file', '-e', `${id}^{tree}`], { accept: [1, 128] });
+  if (code === 0) return;
+  const shallow = (await run(['rev-parse', '--is-shallow-repository'])).output.trim() === 'true';
+  throw new UserError(
+    'COMMIT_UNKNOWN',
+    `${at.slice(0, 12) || 'The commit'} is not in this clone of the repository.`,
+    shallow ? `The clone is shallow: git fetch --depth 1 origin ${at}` : `Fetch it (git fetch --all), or deploy another commit.`,
+  );
+}
+
+interface RunExtra {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  /** Exit codes besides 0 that are answers, not failures. */
+  readonly accept?: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+interface Ran {
+  readonly code: number;
+  readonly output: string;
+}
+
+type Run = (args: readonly string[], extra?: RunExtra) => Promise<Ran>;
+
+async function git(dir: string, args: readonly string[], extra: RunExtra): Promise<Ran> {
+  // Inherited GIT_* (as inside a hook) would point at some other repository or index.
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_')));
+  const gitDir = extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
+  const env = { ...inherited, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_LITERAL_PATHSPECS: '0', ...gitDir, ...extra.env };
+  const cwd = extra.env?.['GIT_WORK_TREE'] ?? dir;
+  const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null });
+  if (ended.code === 0 || extra.accept?.includes(ended.code) === true) return { code: ended.code, output: ended.output };
+  throw explained(dir, args, ended);
+}
+
+interface Ended extends Ran {
+  readonly errors: string;
+}
+
+function run(file: string, args: readonly string[], options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null }): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, [...args], { cwd: options.cwd, env: options.env, stdio: ['pipe', 'pipe', 'pipe'], ...(options.signal === null ? {} : { signal: options.signal }) });
+    const output: Buffer[] = [];
+    const errors: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+    child.stdin.on('error', () => undefined); // it ended before it read everything; its exit code says why
+    child.stdin.end(options.input);
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') reject(error);
+      else reject(new UserError('GIT_NOT_FOUND', `git could not be started in ${options.cwd}.`, 'Install git 2.31 or newer, and see that the folder exists.', error));
+    });
+    child.on('close', (code) => {
+      resolve({ code: code ?? 255, output: Buffer.concat(output).toString('utf8'), errors: Buffer.concat(errors).toString('utf8').trim() });
+    });
+  });
+}
+
+function explained(dir: string, args: readonly string[], ended: Ended): Error {
+  const { errors } = ended;
+  if (/not a git repository/i.test(errors)) {
+    return new UserError('NOT_A_REPOSITORY', `${dir} is not in a git repository.`, 'Sluice deploys commits: git init && git add . && git commit -m "First commit"');
+  }
+  if (/dubious ownership/i.test(errors)) {
+    return new UserError('REPOSITORY_NOT_TRUSTED', `git does not trust ${dir}: it belongs to another user.`, `If you trust it: git config --global --add safe.directory ${dir}`);
+  }
+  if (/No space left on device|Disk quota exceeded/i.test(errors)) {
+    return new OutsideError('DISK_FULL', `The disk is full (git ${verb(args)} in ${dir}).`, 'Free some space; the release goes on by itself.');
+  }
+  return new OutsideError('SOURCE_FAILED', `git ${verb(args)} failed with exit code ${ended.code}: ${errors.split('\n').slice(-3).join(' ')}`, `Run git status in ${dir}.`);
+}
+
+function verb(args: readonly string[]): string {
+  return args.find((arg, i) => !arg.startsWith('-') && args[i - 1] !== '-c') ?? '';
+}
+
+async function withTemporary<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-git-'));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,37 @@
+import { canonicalJson } from '../canonical.ts';
+import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
+
+interface Settings {
+  readonly run: RunSpec;
+  readonly health: HealthSpec | null;
+}
+
+/**
+ * Names of the run and health settings that differ, sorted: `run.env.LOG_LEVEL`, `run.instances`.
+ * Never their values: an environment variable may hold a secret.
+ */
+export function changedSettings(before: Settings, after: Settings): string[] {
+  const names: string[] = [];
+  compare('run', before.run, after.run, names);
+  compare('health', before.health, after.health, names);
+  return names.toSorted();
+}
+
+function compare(name: string, before: unknown, after: unknown, names: string[]): void {
+  if (isSettings(before) && isSettings(after) && !isReference(before) && !isReference(after)) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) compare(`${name}.${key}`, before[key], after[key], names);
+  } else if (said(before) !== said(after)) names.push(name);
+}
+
+function said(value: unknown): string {
+  return value === undefined ? '' : canonicalJson(value);
+}
+
+function isSettings(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `{ fromEnv: 'NAME' }` is one value, not a group of settings. */
+function isReference(value: Record<string, unknown>): boolean {
+  return typeof value['fromEnv'] === 'string';
+}

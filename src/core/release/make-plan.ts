@@ -1,0 +1,159 @@
+import { changedSettings } from '../changes/differences.ts';
+import { suggestion } from '../changes/did-you-mean.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
+import { inDependencyOrder } from '../changes/order.ts';
+import { UserError } from '../errors.ts';
+import type { Plan, PlannedApp, Source, VersionRef } from './plan.ts';
+import { withHash } from './plan.ts';
+
+/** What a plan needs to know of what runs now; the engine's `Manifest` has this shape. */
+export interface KnownManifest {
+  readonly environment: string;
+  readonly apps: Readonly<Record<string, KnownApp>>;
+}
+
+export interface KnownApp {
+  readonly app: string;
+  readonly platform: string;
+  readonly stable: VersionRef | null;
+  readonly fingerprint: string | null;
+  readonly history: readonly { readonly version: VersionRef; readonly fingerprint: string; readonly release: string; readonly at: number }[];
+  readonly held: readonly { readonly version: string; readonly fingerprint: string; readonly reason: string; readonly release: string; readonly at: number }[];
+}
+
+export interface PlanInput {
+  readonly environment: ResolvedEnvironment;
+  readonly source: Source;
+  /** App → identity of its build's inputs at `source`. */
+  readonly fingerprints: ReadonlyMap<string, string>;
+  readonly manifest: KnownManifest;
+  /**
+   * App → whether the app's own sources differ from those its stable version was built from; apps whose
+   * stable commit cannot be read any more are left out. Only used to say why an app is in the plan.
+   */
+  readonly sourceChanged?: ReadonlyMap<string, boolean>;
+  /** Only these apps, and these even when nothing changed. */
+  readonly only?: readonly string[];
+  /** All apps looked at, even when nothing changed. */
+  readonly force?: boolean;
+  /** Take versions that are held back, too. */
+  readonly liftHold?: boolean;
+}
+
+/**
+ * What a deploy of this source would do to this environment. Pure: equal inputs make equal plans.
+ * @throws UserError `UNKNOWN_APP`.
+ */
+export function makePlan(input: PlanInput): Plan {
+  const { environment, manifest } = input;
+  refuseUnknown(input.only ?? [], environment.apps.map((app) => app.app));
+  const order = inDependencyOrder(nodes(environment.apps));
+  const apps = order.flatMap((name) => environment.apps.filter((app) => app.app === name));
+  const reasons = new Map<string, string>();
+  const unchanged: { app: string; reason: string }[] = [];
+  for (const app of apps) {
+    const decision = decide(app, input, reasons);
+    if (decision.deploy) reasons.set(app.app, decision.reason);
+    else unchanged.push({ app: app.app, reason: decision.reason });
+  }
+  unchanged.push(...noLongerConfigured(environment, manifest));
+  const chosen = apps.filter((app) => reasons.has(app.app));
+  return withHash({
+    schema: 1,
+    workspace: environment.workspace,
+    environment: environment.name,
+    kind: 'deploy',
+    source: input.source,
+    apps: chosen.map((app) => ({
+      ...lasting(app),
+      dependsOn: dependenciesAmong(app.app, chosen, apps),
+      reason: reasons.get(app.app) ?? '',
+      fingerprint: input.fingerprints.get(app.app) ?? '',
+      artifact: null,
+      stable: manifest.apps[app.app]?.stable ?? null,
+      build: app.build,
+      run: app.run,
+      health: app.health,
+      strategy: app.strategy,
+    })),
+    unchanged,
+    deadlines: environment.deadlines,
+  });
+}
+
+function nodes(apps: readonly ResolvedApp[]): { name: string; dependsOn: readonly string[] }[] {
+  return apps.map((app) => ({ name: app.app, dependsOn: app.dependsOn }));
+}
+
+interface Decision {
+  readonly deploy: boolean;
+  readonly reason: string;
+}
+
+function decide(app: ResolvedApp, input: PlanInput, chosen: ReadonlyMap<string, string>): Decision {
+  const known = input.manifest.apps[app.app] ?? null;
+  const change = changeOf(app, known, input, chosen);
+  const asked = input.only?.includes(app.app) ?? false;
+  if (input.only !== undefined && !asked) {
+    return { deploy: false, reason: change === null ? 'nothing changed' : `not asked for (${change})` };
+  }
+  const reason = change ?? (input.force === true ? 'forced' : asked ? 'asked for by name' : null);
+  if (reason === null) return { deploy: false, reason: 'nothing changed' };
+  const hold = known?.held.find((held) => held.fingerprint === input.fingerprints.get(app.app));
+  if (hold !== undefined && input.liftHold !== true) {
+    return { deploy: false, reason: `held since ${isoMinute(hold.at)} by release ${hold.release} (${hold.reason}); sluice retry lifts it` };
+  }
+  return { deploy: true, reason };
+}
+
+/** Why the app differs from what is stable, one phrase; null when it does not. */
+function changeOf(app: ResolvedApp, known: KnownApp | null, input: PlanInput, chosen: ReadonlyMap<string, string>): string | null {
+  if (known === null || known.stable === null) return 'first deploy';
+  if (known.platform !== app.platform) return `platform changed from ${known.platform} to ${app.platform}`;
+  if (known.fingerprint !== input.fingerprints.get(app.app)) return whyRebuilt(app, known.stable, input, chosen);
+  const names = changedSettings(known.stable, app);
+  return names.length === 0 ? null : `settings changed: ${names.join(', ')}`;
+}
+
+function whyRebuilt(app: ResolvedApp, stable: VersionRef, input: PlanInput, chosen: ReadonlyMap<string, string>): string {
+  const own = input.sourceChanged?.get(app.app);
+  if (own !== false) return stable.commit === null ? 'source changed' : `source changed since ${stable.commit.slice(0, 7)}`;
+  const changed = app.dependsOn.filter((name) => chosen.has(name));
+  if (changed.length > 0) return `depends on ${changed.toSorted().join(', ')}`;
+  return 'build settings or dependencies changed';
+}
+
+function noLongerConfigured(environment: ResolvedEnvironment, manifest: KnownManifest): { app: string; reason: string }[] {
+  return Object.values(manifest.apps)
+    .filter((known) => known.stable !== null && !environment.apps.some((app) => app.app === known.app))
+    .map((known) => ({ app: known.app, reason: 'no longer in the configuration; left running' }))
+    .toSorted((a, b) => (a.app < b.app ? -1 : 1));
+}
+
+/** Apps of the plan that this one needs, seen through apps that are not in the plan. */
+export function dependenciesAmong(name: string, chosen: readonly ResolvedApp[], all: readonly ResolvedApp[]): string[] {
+  const direct = new Set(all.find((app) => app.app === name)?.dependsOn);
+  const inPlan = new Set(chosen.map((app) => app.app));
+  const through = [...direct].filter((next) => !inPlan.has(next)).flatMap((next) => dependenciesAmong(next, chosen, all));
+  return [...new Set([...[...direct].filter((next) => inPlan.has(next)), ...through])].toSorted();
+}
+
+/** Settings that a plan takes from the configuration whatever version it deploys. */
+export function lasting(app: ResolvedApp): Pick<PlannedApp, 'app' | 'path' | 'platform' | 'smoke' | 'routes' | 'sticky' | 'deadlines' | 'concurrency'> {
+  const { path, platform, smoke, routes, sticky, deadlines, concurrency } = app;
+  return { app: app.app, path, platform, smoke, routes, sticky, deadlines, concurrency };
+}
+
+/** @throws UserError `UNKNOWN_APP`. */
+export function refuseUnknown(asked: readonly string[], known: readonly string[]): void {
+  const unknown = asked.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  const words = unknown.map((name) => `"${name}"`).join(', ');
+  const meant = unknown.length === 1 ? suggestion(unknown[0] ?? '', known) : '';
+  throw new UserError('UNKNOWN_APP', `There is no app ${words} in this workspace.${meant}`, `Apps: ${known.toSorted().join(', ') || 'none'}.`);
+}
+
+/** 2026-01-31 08:15 UTC */
+function isoMinute(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
