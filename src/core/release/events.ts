@@ -18,7 +18,8 @@ export type ReleaseEvent =
   | { readonly type: 'ResumeRequested'; readonly by: Actor }
   | { readonly type: 'AbortRequested'; readonly by: Actor; readonly reason: string | null }
   // the release
-  | { readonly type: 'ReservationsAcquired'; readonly apps: readonly string[] }
+  /** The apps are this release's alone now. `stables`: what is stable in the manifest at this moment, which may be newer than what the plan saw. */
+  | { readonly type: 'ReservationsAcquired'; readonly stables: Readonly<Record<string, VersionRef | null>> }
   /** Each time `reserve` found an app taken; the runbook then waits for ReservationFreed (or looks again after 30 s). */
   | { readonly type: 'ReservationBusy'; readonly app: string; readonly holder: string }
   /** Appended by the engine to every release that waits for an app which has just been given back. */

@@ -1,5 +1,6 @@
 import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../rollout/evolve.ts';
 import type { Cause, ReleaseEvent } from './events.ts';
+import type { VersionRef } from './plan.ts';
 import type { Attempt, ReleaseStage, ReleaseState, RolloutState } from './state.ts';
 
 /** Fold one event into a release's state. The first event is always ReleaseRequested. */
@@ -50,7 +51,7 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
     case 'RollbackStarted':
       return turnRound(state, event.cause, at);
     case 'ReservationsAcquired':
-      return state.stage === 'queued' ? { ...enter(state, 'rolling', at), waitingFor: null } : state;
+      return state.stage === 'queued' ? { ...enter(withStables(state, event.stables, at), 'rolling', at), waitingFor: null } : state;
     case 'ReservationBusy':
       return { ...state, waitingFor: { app: event.app, holder: event.holder, since: at } };
     case 'ReservationFreed':
@@ -73,6 +74,15 @@ function turnRound(state: ReleaseState, cause: Cause, at: number): ReleaseState 
   if (state.stage !== 'queued' && state.stage !== 'rolling') return state;
   const rollouts = Object.entries(state.rollouts).map(([name, rollout]): [string, RolloutState] => [name, { ...rollout, pause: null }]);
   return { ...enter(state, 'restoring', at), cause, pause: null, waitingFor: null, rollouts: Object.fromEntries(rollouts) };
+}
+
+/** The release may have waited behind another: what it builds on, and goes back to, is what is stable now. */
+function withStables(state: ReleaseState, stables: Readonly<Record<string, VersionRef | null>>, at: number): ReleaseState {
+  const rollouts = Object.entries(state.rollouts).map(([name, rollout]): [string, RolloutState] => {
+    const fresh = newRollout({ ...rollout.app, stable: stables[name] ?? null }, at);
+    return [name, { ...fresh, full: rollout.full }];
+  });
+  return { ...state, rollouts: Object.fromEntries(rollouts) };
 }
 
 function promoted(state: ReleaseState, event: Extract<ReleaseEvent, { type: 'PromoteRequested' }>, at: number): ReleaseState {
