@@ -96,6 +96,5 @@ export function checkEnd(end: {
 
 /** The release itself says that something is left over: the outside would not do it. */
 function isUncleaned(state: ReleaseState): boolean {
-  const kept = Object.values(state.rollouts).some((rollout) => rollout.stage === 'restored' && rollout.app.stable === null && rollout.shifted);
-  return state.outcome === 'RollbackFailed' || kept || /could not be/.test(state.reason ?? '') || Object.values(state.attempts).some((attempt) => attempt.count > 3);
+  return state.outcome === 'RollbackFailed' || /could not be/.test(state.reason ?? '') || Object.values(state.attempts).some((attempt) => attempt.count > 3);
 }

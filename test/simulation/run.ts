@@ -73,7 +73,7 @@ export function simulate(seed: number, options: { readonly crashes?: boolean; re
     const after = subject.evolve(before, event, now);
     states.set(release, after);
     log.push({ release, at: now, event });
-    if (event.type === 'RolloutFinished') stables[event.app] = after.rollouts[event.app]?.candidate ?? stables[event.app] ?? null;
+    if (event.type === 'RolloutFinished' || (event.type === 'StableRestored' && event.kept)) stables[event.app] = after.rollouts[event.app]?.candidate ?? stables[event.app] ?? null;
     checkEvent({ before, after, event, world, violations });
   }
 

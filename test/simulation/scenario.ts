@@ -21,6 +21,8 @@ export interface Behaviour {
 
 export interface Scenario {
   readonly apps: readonly string[];
+  /** Apps without routes. */
+  readonly workers: readonly string[];
   readonly initial: Readonly<Record<string, VersionRef | null>>;
   readonly releases: readonly ScenarioRelease[];
   readonly crashes: readonly number[];
@@ -47,24 +49,24 @@ export function scenarioOf(random: Random, options: { readonly crashes: boolean;
   const apps = Array.from({ length: random.int(1, 4) }, (_, index) => `app${index}`);
   const dependsOn = Object.fromEntries(apps.map((app, index) => [app, apps.slice(0, index).filter(() => random.chance(0.4))]));
   const initial = Object.fromEntries(apps.map((app) => [app, random.chance(0.75) ? versionOf(app, 'r0') : null]));
+  const workers = apps.filter(() => random.chance(0.2));
   const count = random.chance(0.3) ? random.int(2, 3) : 1;
-  const releases = Array.from({ length: count }, (_, index) => releaseOf(random, index, apps, dependsOn, initial, options.commands));
+  const releases = Array.from({ length: count }, (_, index) => releaseOf(random, index, { apps, workers, initial }, dependsOn, options.commands));
   const crashes = options.crashes ? Array.from({ length: random.int(0, 6) }, () => random.int(0, 60_000)).toSorted((a, b) => a - b) : [];
-  return { apps, initial, releases, crashes };
+  return { apps, workers, initial, releases, crashes };
 }
 
 function releaseOf(
   random: Random,
   index: number,
-  apps: readonly string[],
+  { apps, workers, initial }: Pick<Scenario, 'apps' | 'workers' | 'initial'>,
   dependsOn: Readonly<Record<string, readonly string[]>>,
-  initial: Readonly<Record<string, VersionRef | null>>,
   withCommands: boolean,
 ): ScenarioRelease {
   const id = `r${index + 1}`;
   const chosen = apps.filter(() => random.chance(0.8));
   const names = chosen.length === 0 ? [apps[0] as string] : chosen;
-  const planned = names.map((name) => plannedApp(random, name, (dependsOn[name] ?? []).filter((other) => names.includes(other)), initial[name] ?? null));
+  const planned = names.map((name) => plannedApp(random, name, (dependsOn[name] ?? []).filter((other) => names.includes(other)), workers.includes(name), initial[name] ?? null));
   const plan = withHash({
     schema: 1,
     workspace: 'simulated',
@@ -80,8 +82,7 @@ function releaseOf(
   return { id, at: index === 0 ? 0 : random.int(0, 40_000), plan, behaviours, commands: commands.toSorted((a, b) => a.after - b.after) };
 }
 
-function plannedApp(random: Random, app: string, dependsOn: readonly string[], stable: VersionRef | null): PlannedApp {
-  const isWorker = random.chance(0.2);
+function plannedApp(random: Random, app: string, dependsOn: readonly string[], isWorker: boolean, stable: VersionRef | null): PlannedApp {
   const strategy: Strategy = isWorker ? (random.chance(0.7) ? { kind: 'recreate' } : { kind: 'allAtOnce', soakMs: 500 }) : strategyOf(random);
   const concurrency: Concurrency = random.chance(0.7) ? 'queue' : 'supersede';
   return {

@@ -64,7 +64,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
   for (const [app, ref] of Object.entries(scenario.initial)) {
     if (ref === null) continue;
     versions.set(`${app}/${ref.id}`, { ref, behaviour: QUIET, startedAt: -60_000, running: true, starts: 1, hadAllTraffic: true, requests: 0, errors: 0 });
-    weights.set(app, { [ref.id]: 100 });
+    if (!scenario.workers.includes(app)) weights.set(app, { [ref.id]: 100 });
   }
 
   const behaviourOf = (release: string, app: string): Behaviour => plans.get(release)?.behaviours[app] ?? QUIET;

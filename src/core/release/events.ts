@@ -46,7 +46,7 @@ export type ReleaseEvent =
   | { readonly type: 'RolloutResumed'; readonly app: string }
   | { readonly type: 'RolloutPromoted'; readonly app: string }
   | { readonly type: 'RolloutFailed'; readonly app: string; readonly cause: Cause }
-  /** `kept`: there was nothing to go back to, so the only healthy copy stays. */
+  /** `kept`: there was nothing to go back to, so the only copy stays and is the stable version from here on. */
   | { readonly type: 'StableRestored'; readonly app: string; readonly kept: boolean }
   | { readonly type: 'VersionRetired'; readonly app: string; readonly version: string }
   /** The candidate is the stable version now. `note`: what is left over, if anything. */

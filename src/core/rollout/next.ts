@@ -51,7 +51,8 @@ function start(state: ReleaseState, rollout: RolloutState, now: number): Decisio
     const other = state.rollouts[name];
     return other === undefined || isOut(other);
   });
-  if (!free || state.pause !== null) return NOTHING;
+  if (!free) return NOTHING;
+  if (state.pause !== null) return paused(state, state.pause.since, rollout, now);
   return record(rollout.app.app, 'start', now, { type: 'RolloutStarted', app: rollout.app.app });
 }
 

@@ -1,7 +1,7 @@
 import { NOTHING, persist, record } from '../release/decide.ts';
 import type { Decision, EffectBody } from '../release/effects.ts';
 import type { ReleaseState, RolloutState } from '../release/state.ts';
-import { candidateWeight, hasTraffic } from './steps.ts';
+import { candidateWeight, hasTraffic, isOut } from './steps.ts';
 
 /** Nothing of this rollout is left to put back. */
 export function isRestored(rollout: RolloutState): boolean {
@@ -17,7 +17,7 @@ export function restoreRollout(state: ReleaseState, rollout: RolloutState, now: 
   if (isRestored(rollout)) return NOTHING;
   if (candidate === null) return restored(rollout, false, now);
   if (app.stable === null) {
-    if (candidateWeight(rollout) > 0) return restored(rollout, true, now);
+    if (candidateWeight(rollout) > 0 || isOut(rollout)) return restored(rollout, true, now);
     return rollout.candidateRetired ? restored(rollout, false, now) : wish(state, rollout, 'undo', { kind: 'retire', app, version: candidate, keep: null }, now);
   }
   if (candidate.id === app.stable.id) return restored(rollout, false, now);

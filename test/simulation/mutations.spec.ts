@@ -1,0 +1,80 @@
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { simulate, type Subject } from './run.ts';
+
+/**
+ * Would the simulation notice? Each case breaks one line of the runbook in a copy of it and must be
+ * caught by the invariants alone (the runtime guards are switched off here).
+ */
+const MUTANTS = [
+  {
+    name: 'an inconclusive bake counts as a pass',
+    file: 'rollout/next.ts',
+    from: "if (verdict.phase !== 'Successful') return pauseOn(rollout, verdict, now);",
+    to: '',
+    caughtBy: /invariant 1/,
+  },
+  {
+    name: 'the candidate is stopped before traffic is back',
+    file: 'rollout/restore.ts',
+    from: 'if (hasTraffic(app) && !rollout.trafficRestored) {',
+    to: 'if (rollout.candidateRetired && !rollout.trafficRestored) {',
+    caughtBy: /retired with|does not run/,
+  },
+  {
+    name: 'a rollback has no deadline',
+    file: 'release/next.ts',
+    from: 'if (now >= deadlineOf(state)) return giveUp(state, group, now);',
+    to: '',
+    caughtBy: /never ends|invariant 4/,
+  },
+  {
+    name: 'a release builds on the stable version its plan saw, not on the one there is',
+    file: 'release/evolve.ts',
+    from: 'stable: stables[name] ?? null }',
+    to: 'stable: rollout.app.stable }',
+    caughtBy: /does not run|invariant/,
+  },
+  {
+    name: 'a worker is started beside the old one',
+    file: 'rollout/evolve.ts',
+    from: "rollout.app.strategy.kind === 'recreate' && rollout.app.stable !== null ? 'stoppingOld' : 'deploying'",
+    to: "'deploying'",
+    caughtBy: /must not run twice/,
+  },
+] as const;
+
+const folder = join(import.meta.dirname, '../../node_modules/.cache/sluice-mutants');
+
+describe('the simulation catches a broken runbook', () => {
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it.each(MUTANTS.map((mutant, index) => [mutant.name, mutant, index] as const))('%s', { timeout: 120_000 }, async (_name, mutant, index) => {
+    const subject = await breed(mutant, index);
+    const caught = firstViolation(subject);
+    expect(caught).toMatch(mutant.caughtBy);
+  });
+});
+
+async function breed(mutant: (typeof MUTANTS)[number], index: number): Promise<Subject> {
+  const copy = join(folder, String(index));
+  await mkdir(dirname(copy), { recursive: true });
+  await cp(join(import.meta.dirname, '../../src'), copy, { recursive: true, filter: (path) => !path.endsWith('.spec.ts') });
+  const file = join(copy, 'core', mutant.file);
+  const source = await readFile(file, 'utf8');
+  expect(source.split(mutant.from), 'the line to break must be there exactly once').toHaveLength(2);
+  await writeFile(file, source.replace(mutant.from, mutant.to));
+  const load = (path: string) => import(/* @vite-ignore */ pathToFileURL(join(copy, 'core/release', path)).href) as Promise<Record<string, never>>;
+  const [{ evolve }, { next }] = await Promise.all([load('evolve.ts'), load('next.ts')]);
+  return { evolve: evolve as unknown as Subject['evolve'], next: next as unknown as Subject['next'], guard: () => null };
+}
+
+function firstViolation(subject: Subject): string {
+  for (let seed = 1; seed <= 3_000; seed += 1) {
+    const { violations } = simulate(seed, { subject });
+    if (violations.length > 0) return violations.join('; ');
+  }
+  return 'nothing caught in 3,000 stories';
+}
