@@ -1,0 +1,194 @@
+import { suggestion } from '../core/changes/did-you-mean.ts';
+import { cycles } from '../core/changes/order.ts';
+import type { ExpandedApp } from './expand.ts';
+import type { Mistake } from './problems.ts';
+import { formatPath, valueAt } from './problems.ts';
+import { environmentNames, environmentOf, kindOf, mergedApp, normalPath, routesOf } from './resolve.ts';
+import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
+import { shellSyntax, splitArgv } from './values.ts';
+
+/**
+ * Mistakes that no single value shows: what does not fit together. `config` may lack apps and environments
+ * that are wrong in themselves; `appNames` has them all.
+ */
+export function checkTogether(config: Config, appNames: readonly string[]): Mistake[] {
+  const found = [
+    ...checkDependencies(config, appNames),
+    ...checkOverrides(config, appNames),
+    ...checkPaths(config),
+    ...environmentNames(config).flatMap((name) => checkEnvironment(config, name)),
+  ];
+  // Environments without a difference of their own show the same mistake at the same place.
+  return [...new Map(found.map((mistake) => [`${formatPath(mistake.path)} ${mistake.message}`, mistake])).values()];
+}
+
+function checkDependencies(config: Config, appNames: readonly string[]): Mistake[] {
+  const nodes = Object.entries(config.apps).map(([name, app]) => ({ name, dependsOn: app.dependsOn ?? [] }));
+  const unknown = nodes.flatMap(({ name, dependsOn }) =>
+    dependsOn.flatMap((other, i): Mistake[] => {
+      if (appNames.includes(other)) return [];
+      return [{ path: ['apps', name, 'dependsOn', i], message: `there is no app "${other}"; apps: ${appNames.join(', ')}.${suggestion(other, appNames.filter((app) => app !== name))}` }];
+    }),
+  );
+  const circles = cycles(nodes).map((cycle): Mistake => ({ path: ['apps', cycle[0] ?? '', 'dependsOn'], message: `these apps wait for each other: ${cycle.join(' → ')}. Take one of the dependencies away.` }));
+  return [...unknown, ...circles];
+}
+
+function checkOverrides(config: Config, appNames: readonly string[]): Mistake[] {
+  return Object.entries(config.environments ?? {}).flatMap(([environment, { apps = {} }]) =>
+    Object.keys(apps)
+      .filter((name) => !appNames.includes(name))
+      .map((name): Mistake => ({ path: ['environments', environment, 'apps', name], message: `there is no app "${name}"; apps: ${appNames.join(', ')}.${suggestion(name, appNames)}` })),
+  );
+}
+
+/** @returns why the path cannot be used, or null. */
+function pathProblem(path: string, what: string): string | null {
+  if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return `found "${path}"; allowed: a relative path inside ${what}.`;
+  if (normalPath(path).split('/').includes('..')) return `"${path}" leads outside ${what}; allowed: a folder inside it.`;
+  if (normalPath(path).split('/')[0] === '.git') return `"${path}" is git's own folder.`;
+  return null;
+}
+
+function checkPaths(config: Config): Mistake[] {
+  return Object.entries(config.apps).flatMap(([name, app]): Mistake[] => {
+    const path = pathProblem(app.path, 'the workspace');
+    return path === null ? [] : [{ path: ['apps', name, 'path'], message: path }];
+  });
+}
+
+type At = (...keys: PropertyKey[]) => PropertyKey[];
+
+function checkEnvironment(config: Config, name: string): Mistake[] {
+  const environment = environmentOf(config, name);
+  const apps = Object.entries(config.apps).map(([app, own]) => ({ app, own, merged: mergedApp(own, environment, app), at: placer(config, name, app) }));
+  return [
+    ...apps.flatMap(({ own, merged, at }) => [...checkCommands(merged, at), ...checkTraffic(merged, own, environment, name, at), ...checkAnalysis(merged, at)]),
+    ...checkRouteClashes(apps),
+  ];
+}
+
+/** Where a setting of an app stands: in the environment's overrides when they say it, else with the app. */
+function placer(config: Config, environment: string, app: string): At {
+  return (...keys) => {
+    const own = ['apps', app];
+    const over = ['environments', environment, 'apps', app];
+    for (let length = keys.length; length > 0; length -= 1) {
+      const part = keys.slice(0, length);
+      if (valueAt(config, [...over, ...part]) !== undefined) return [...over, ...keys];
+      if (valueAt(config, [...own, ...part]) !== undefined) return [...own, ...keys];
+    }
+    if (keys[0] === 'strategy' && environmentOf(config, environment).strategy !== undefined) return ['environments', environment, ...keys];
+    return [...own, ...keys];
+  };
+}
+
+function checkCommands(app: ExpandedApp, at: At): Mistake[] {
+  const commands = [
+    ['run', app.run?.command] as const,
+    ['build', app.build?.command] as const,
+    ['smoke', app.smoke === false ? undefined : app.smoke?.command] as const,
+  ];
+  const found = commands.flatMap(([key, command]): Mistake[] => {
+    if (typeof command !== 'string') return [];
+    const syntax = shellSyntax(splitArgv(command) ?? []);
+    if (syntax === null) return [];
+    return [{ path: at(key), message: `"${syntax}" is for a shell, and no shell reads this command. Put it into a script, or say ["sh", "-c", "…"].` }];
+  });
+  if (app.run?.command === undefined) found.push({ path: at('run'), message: 'is missing; needed: the command that starts the app, such as ["node", "server.js"].' });
+  const output = app.build?.output === undefined ? null : pathProblem(app.build.output, "the app's folder");
+  if (output !== null) found.push({ path: at('build', 'output'), message: output });
+  if (app.smoke !== undefined && app.smoke !== false && app.smoke.command === undefined && (app.smoke.paths ?? []).length === 0) {
+    found.push({ path: at('smoke'), message: 'tests nothing; needed: command or paths.' });
+  }
+  return found;
+}
+
+function checkTraffic(app: ExpandedApp, own: AppConfig, environment: EnvironmentConfig, environmentName: string, at: At): Mistake[] {
+  const routed = (app.routes ?? []).length > 0;
+  const kind = kindOf(app.strategy);
+  const found: Mistake[] = [];
+  if (!routed && (kind === 'canary' || kind === 'blueGreen')) {
+    const general = environment.strategy !== undefined && app.strategy === environment.strategy && own.strategy === undefined;
+    const message = `${kind} shifts traffic, but ${general ? 'one of the apps here has' : 'the app has'} no routes. Give it routes, or use allAtOnce (new beside old) or recreate (never both).`;
+    found.push({ path: general ? ['environments', environmentName, 'strategy'] : at('strategy'), message });
+  }
+  if (app.run?.listens === false && (routed || typeof app.health === 'object')) {
+    found.push({ path: at('run', 'listens'), message: `found false, but the app has ${routed ? 'routes' : 'a health path'}, which need it to listen. Take one of them away.` });
+  }
+  if (kind === 'canary' && typeof app.strategy === 'object' && app.strategy.kind === 'canary') found.push(...checkSteps(app.strategy.steps ?? null, app.analysis, at));
+  return found;
+}
+
+type Steps = Extract<Exclude<AppConfig['strategy'], string | undefined>, { kind: 'canary' }>['steps'];
+
+function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: At): Mistake[] {
+  if (steps === null || steps === undefined) return [];
+  const found: Mistake[] = [];
+  let before = 0;
+  steps.forEach((step, i) => {
+    const place = (...keys: PropertyKey[]): PropertyKey[] => at('strategy', 'steps', i, ...keys);
+    const weight = typeof step === 'number' ? step : step.weight;
+    if (weight !== undefined) {
+      const where = typeof step === 'number' ? place() : place('weight');
+      if (weight <= before) found.push({ path: where, message: `found ${weight}; weights only grow, and the one before is ${before}.` });
+      if (Math.round(weight * 10) !== Number((weight * 10).toPrecision(12))) found.push({ path: where, message: `found ${weight}; allowed: at most one decimal.` });
+      before = Math.max(before, weight);
+    }
+    if (typeof step === 'object' && step.bake !== undefined && before === 0) {
+      found.push({ path: place('bake'), message: 'there is no traffic to look at before the first weight; put a weight before it.' });
+    }
+  });
+  if (before === 0) found.push({ path: at('strategy', 'steps'), message: 'no step has a weight; use blueGreen, or give one a weight.' });
+  if (analysis !== false && !steps.some((step) => typeof step === 'object' && step.bake !== undefined)) {
+    found.push({ path: at('strategy', 'steps'), message: 'no step has a bake, so the analysis would never look. Give one a bake, or say analysis: false.' });
+  }
+  return found;
+}
+
+function checkAnalysis(app: ExpandedApp, at: At): Mistake[] {
+  if (app.analysis === undefined || app.analysis === false) return [];
+  const metrics = app.analysis.metrics ?? [];
+  const names = metrics.map((metric) => metric.name ?? metric.measure);
+  const found = metrics.flatMap((metric, i): Mistake[] => {
+    const place = (...keys: PropertyKey[]): PropertyKey[] => at('analysis', 'metrics', i, ...keys);
+    const wrong: Mistake[] = [];
+    if (metric.success === undefined && metric.failure === undefined) {
+      wrong.push({ path: place(), message: 'has neither success nor failure, so it could never say anything; needed: at least one, such as success: "< 1 %".' });
+    }
+    if (names.indexOf(names[i] ?? '') !== i) wrong.push({ path: place(metric.name === undefined ? 'measure' : 'name'), message: `"${names[i]}" is the name of an earlier metric; give this one another name.` });
+    for (const key of ['success', 'failure'] as const) {
+      const condition = metric[key];
+      if (typeof condition !== 'string') continue;
+      if (metric.measure === 'errorRate' && / ?m?s$/.test(condition)) wrong.push({ path: place(key), message: `found ${JSON.stringify(condition)}; an error rate has no unit of time, but a share such as "< 1 %".` });
+      if (metric.measure !== 'errorRate' && condition.includes('%') && !condition.includes('of baseline')) {
+        wrong.push({ path: place(key), message: `found ${JSON.stringify(condition)}; a latency is compared in ms, or with the old version: "<= 110 % of baseline".` });
+      }
+    }
+    return wrong;
+  });
+  if (metrics.length > 0 && metrics.every((metric) => metric.dryRun === true)) {
+    found.push({ path: at('analysis', 'metrics'), message: 'all metrics are dryRun, so nothing would be judged. Let one count, or say analysis: false.' });
+  }
+  return found;
+}
+
+interface Placed {
+  readonly app: string;
+  readonly merged: ExpandedApp;
+  readonly at: At;
+}
+
+function checkRouteClashes(apps: readonly Placed[]): Mistake[] {
+  const owners = new Map<string, string>();
+  return apps.flatMap(({ app, merged, at }) =>
+    routesOf(merged.routes).flatMap(({ host, pathPrefix }, i): Mistake[] => {
+      const route = `${host ?? 'any host'} ${pathPrefix}`;
+      const owner = owners.get(route);
+      owners.set(route, owner ?? app);
+      if (owner === undefined) return [];
+      const message = owner === app ? `${route} stands here twice.` : `${route} is a route of ${owner} already; give one of them another host or path.`;
+      return [{ path: at('routes', i), message }];
+    }),
+  );
+}

@@ -1,0 +1,6 @@
+import type { Config } from './schema.ts';
+
+/** The configuration as it is; being called gives editors its type. */
+export function defineConfig(config: Config): Config {
+  return config;
+}

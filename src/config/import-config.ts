@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { OutsideError, UserError } from '../core/errors.ts';
+import type { Mistake } from './problems.ts';
+
+export interface Imported {
+  readonly value: unknown;
+  readonly mistakes: readonly Mistake[];
+}
+
+/** Longest time a configuration may take to be read, ms. */
+const TIMEOUT_MS = 30_000;
+
+/** Our own package, whatever the workspace has installed (or not): `import { defineConfig } from 'sluice'`. */
+const SELF = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js', import.meta.url).href;
+
+/**
+ * What a configuration written in TypeScript or JavaScript exports, as plain data.
+ *
+ * It is read by a process of its own: it is fresh each time, and a configuration that never ends, ends the
+ * process or breaks something global harms nobody else. The program is handed over as text, so that it
+ * is the same whether Sluice runs from source or built.
+ * @throws UserError `CONFIG_FAILED` | OutsideError `CONFIG_UNREADABLE`.
+ */
+export async function importConfig(path: string): Promise<Imported> {
+  const { code, signal, result, output } = await runReader(path);
+  if (signal !== null) {
+    throw new UserError('CONFIG_FAILED', `${path} was not read within ${TIMEOUT_MS / 1000} s.`, 'A configuration should only describe; see what it waits for.');
+  }
+  if (result === '') {
+    throw new UserError('CONFIG_FAILED', `${path} ended the program (exit code ${code}) before it was read.${output === '' ? '' : ` It said: ${output}`}`, 'A configuration should only describe.');
+  }
+  const answer = JSON.parse(result) as { ok: true; value: unknown; odd: { path: string[]; found: string }[]; exported: boolean } | { ok: false; message: string };
+  if (!answer.ok) throw new UserError('CONFIG_FAILED', `${path} could not be read: ${answer.message}`, 'Correct the file; npx tsx runs it alone.');
+  if (!answer.exported) return { value: null, mistakes: [{ path: [], message: 'exports no configuration; needed: export default defineConfig({ … }).' }] };
+  return { value: answer.value, mistakes: answer.odd.map(({ path: place, found }) => ({ path: place.map((key) => (/^\d+$/.test(key) ? Number(key) : key)), message: `found ${found}; allowed: plain data only.` })) };
+}
+
+interface Read {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly result: string;
+  readonly output: string;
+}
+
+function runReader(path: string): Promise<Read> {
+  const data = { config: pathToFileURL(path).href, self: SELF, tsx: import.meta.resolve('tsx/esm/api') };
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '--eval', READER, JSON.stringify(data)], {
+      cwd: dirname(path),
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      timeout: TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    const result: Buffer[] = [];
+    let output = '';
+    const keep = (chunk: Buffer): void => {
+      output = (output + chunk.toString('utf8')).slice(-1000);
+    };
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    (child.stdio[3] as NodeJS.ReadableStream | null)?.on('data', (chunk: Buffer) => result.push(chunk));
+    child.on('error', (error) => reject(new OutsideError('CONFIG_UNREADABLE', `No process could be started to read ${path}: ${error.message}.`, 'See whether memory or processes have run out.', error)));
+    child.on('close', (code, signal) => resolve({ code, signal, result: Buffer.concat(result).toString('utf8'), output: output.trim() }));
+  });
+}
+
+/** Runs in the reader process. Its result goes to file descriptor 3, so that the configuration may print. */
+const READER = String.raw`
+import { writeSync } from 'node:fs';
+import Module, { register } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const { config, self, tsx } = JSON.parse(process.argv[1]);
+
+const hook = 'const self = ' + JSON.stringify(self) + ';' +
+  'export async function resolve(specifier, context, next) {' +
+  '  return next(specifier === "sluice" ? self : specifier, context);' +
+  '}';
+register('data:text/javascript,' + encodeURIComponent(hook));
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function (request, ...rest) {
+  return request === 'sluice' ? fileURLToPath(self) : resolveFilename.call(this, request, ...rest);
+};
+
+function answer(result) {
+  const bytes = Buffer.from(JSON.stringify(result));
+  for (let sent = 0; sent < bytes.length;) {
+    try { sent += writeSync(3, bytes, sent); } catch (error) { if (error.code !== 'EAGAIN') throw error; }
+  }
+}
+
+function findOdd(value, path, odd, above) {
+  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return;
+  if (typeof value === 'number') { if (!Number.isFinite(value)) odd.push({ path, found: String(value) }); return; }
+  if (typeof value !== 'object') { odd.push({ path, found: 'a ' + typeof value }); return; }
+  if (above.includes(value)) { odd.push({ path, found: 'a reference to itself' }); return; }
+  const plain = Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]' && (Object.getPrototypeOf(value) === null || Object.getPrototypeOf(Object.getPrototypeOf(value)) === null);
+  if (!plain) { odd.push({ path, found: 'a ' + (value.constructor?.name ?? 'special object') }); return; }
+  for (const [key, item] of Object.entries(value)) findOdd(item, [...path, key], odd, [...above, value]);
+}
+
+try {
+  const { tsImport } = await import(tsx);
+  const module = await tsImport(config, { parentURL: config });
+  let value = module.default;
+  // A file that counts as CommonJS arrives with its exports wrapped once more.
+  if (value !== null && typeof value === 'object' && value.__esModule && 'default' in value) value = value.default;
+  value = await value;
+  const odd = [];
+  findOdd(value, [], odd, []);
+  answer({ ok: true, exported: value !== undefined, odd, value: odd.length === 0 ? value : null });
+} catch (error) {
+  const where = String(error?.stack ?? '').split('\n').find((line) => line.includes(fileURLToPath(config)));
+  const message = error instanceof Error ? error.message : String(error);
+  const place = where === undefined ? '' : ' (' + (/:(\d+:\d+)/.exec(where)?.[0].slice(1) ?? '') + ')';
+  answer({ ok: false, message: message.split('\n').slice(0, 4).join(' ') + (message.includes(fileURLToPath(config)) ? '' : place) });
+}
+process.exit(0);
+`;

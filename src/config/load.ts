@@ -1,0 +1,97 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import { OutsideError, UserError } from '../core/errors.ts';
+import { importConfig } from './import-config.ts';
+import type { Locate } from './locate.ts';
+import { locateByPath, parseText } from './locate.ts';
+import type { Mistake } from './problems.ts';
+import { ConfigError } from './problems.ts';
+import { normalPath } from './resolve.ts';
+import type { Config } from './schema.ts';
+import { validate } from './validate.ts';
+
+/** Names a configuration may have, in the order in which they are proposed. */
+export const CONFIG_FILES = ['sluice.config.ts', 'sluice.config.mts', 'sluice.config.js', 'sluice.config.mjs', 'sluice.config.json', 'sluice.config.yaml', 'sluice.config.yml'] as const;
+
+/**
+ * The configuration of the workspace at `dir`, checked in full.
+ * @throws UserError `CONFIG_NOT_FOUND`, `CONFIG_AMBIGUOUS`; `CONFIG_INVALID` (a ConfigError with every
+ *   mistake in `problems`).
+ */
+export async function loadConfig(dir: string): Promise<Config> {
+  const file = await findConfig(dir);
+  const { value, locate } = await read(dir, file);
+  const { config, mistakes } = validate(value);
+  const missing = await missingPaths(dir, value);
+  const all = [...mistakes, ...missing];
+  if (config === null || all.length > 0) throw new ConfigError(all.map(locate));
+  return config;
+}
+
+/** The nearest folder, from `start` upwards, that holds a configuration; null when there is none. */
+export async function findWorkspace(start: string): Promise<string | null> {
+  for (let dir = resolve(start); ; dir = dirname(dir)) {
+    if ((await present(dir)).length > 0) return dir;
+    if (dirname(dir) === dir) return null;
+  }
+}
+
+/** Name of the configuration file at `dir`. */
+export async function findConfig(dir: string): Promise<string> {
+  const [file, ...others] = await present(dir);
+  if (file === undefined) {
+    throw new UserError('CONFIG_NOT_FOUND', `There is no configuration in ${dir}.`, 'Make one with sluice init, or go to the folder that has sluice.config.ts (or .json, .yaml).');
+  }
+  if (others.length > 0) {
+    throw new UserError('CONFIG_AMBIGUOUS', `There are several configurations in ${dir}: ${[file, ...others].join(', ')}.`, 'Keep one of them.');
+  }
+  return file;
+}
+
+async function present(dir: string): Promise<string[]> {
+  const found = await Promise.all(CONFIG_FILES.map(async (name) => ((await isThere(join(dir, name), 'file')) ? [name] : [])));
+  return found.flat();
+}
+
+async function read(dir: string, file: string): Promise<{ value: unknown; locate: Locate }> {
+  const path = join(dir, file);
+  if (!/\.(json|ya?ml)$/.test(file)) {
+    const locate = locateByPath(file);
+    const { value, mistakes } = await importConfig(path);
+    if (mistakes.length > 0) throw new ConfigError(mistakes.map(locate));
+    return { value, locate };
+  }
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new OutsideError('CONFIG_UNREADABLE', `${path} could not be read: ${error.message}.`, 'See that the file may be read.', error);
+  });
+  const { value, locate, problems } = parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { value, locate };
+}
+
+/** Apps whose folder is not there, or is a link that leads out of the workspace. */
+async function missingPaths(dir: string, value: unknown): Promise<Mistake[]> {
+  const apps = (value as { apps?: unknown } | null | undefined)?.apps;
+  if (typeof apps !== 'object' || apps === null) return [];
+  const root = await realpath(dir);
+  const found = await Promise.all(
+    Object.entries(apps).map(async ([name, app]): Promise<Mistake[]> => {
+      const path = (app as { path?: unknown } | null)?.path;
+      if (typeof path !== 'string' || path.startsWith('/') || normalPath(path).split('/').includes('..')) return [];
+      const place = ['apps', name, 'path'];
+      if (!(await isThere(join(dir, path), 'folder'))) return [{ path: place, message: `there is no folder "${path}" in the workspace.` }];
+      const real = await realpath(join(dir, path));
+      return real === root || real.startsWith(root + sep) ? [] : [{ path: place, message: `"${path}" is a link that leads outside the workspace.` }];
+    }),
+  );
+  return found.flat();
+}
+
+async function isThere(path: string, kind: 'file' | 'folder'): Promise<boolean> {
+  try {
+    const found = await stat(path);
+    return kind === 'file' ? found.isFile() : found.isDirectory();
+  } catch {
+    return false;
+  }
+}

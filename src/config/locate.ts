@@ -1,0 +1,80 @@
+import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Mistake, Problem } from './problems.ts';
+import { formatPath } from './problems.ts';
+
+export type Locate = (mistake: Mistake) => Problem;
+
+/** For formats whose places are not known. */
+export function locateByPath(file: string): Locate {
+  return (mistake) => problem(file, mistake, null, null);
+}
+
+export interface ParsedText {
+  readonly value: unknown;
+  readonly locate: Locate;
+  /** Mistakes of the notation itself; when there are any, `value` means nothing. */
+  readonly problems: readonly Problem[];
+}
+
+/** YAML or JSON text as a value, and a way to say where in the text each of its parts stands. */
+export function parseText(file: string, text: string, kind: 'json' | 'yaml'): ParsedText {
+  const lines = new LineCounter();
+  // Every JSON text is YAML too, and this parser keeps the places.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'silent' });
+  const at = (offset: number): { line: number; col: number } => lines.linePos(offset);
+  const problems = document.errors.map((error) => {
+    const { line, col } = at(error.pos[0]);
+    return problem(file, { path: [], message: `${error.message}.`.replace(/\.+$/, '.') }, line, col);
+  });
+  if (kind === 'json' && problems.length === 0) {
+    const strict = strictJsonProblem(file, text);
+    if (strict !== null) problems.push(strict);
+  }
+  const locate: Locate = (mistake) => {
+    const offset = offsetOf(document.contents, mistake.path);
+    if (offset === null) return problem(file, mistake, null, null);
+    const { line, col } = at(offset);
+    return problem(file, mistake, line, col);
+  };
+  return { value: problems.length > 0 ? null : document.toJS(), locate, problems };
+}
+
+function strictJsonProblem(file: string, text: string): Problem | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch (error) {
+    const message = (error as Error).message;
+    const position = /position (\d+)/.exec(message);
+    const before = position === null ? null : text.slice(0, Number(position[1])).split('\n');
+    return problem(file, { path: [], message: `not JSON: ${message.replace(/\s*\(line .*\)$/, '')}.` }, before?.length ?? null, before === null ? null : (before.at(-1) ?? '').length + 1);
+  }
+}
+
+/** Where the key (or the list's item) stands; for something missing, where it would belong. */
+function offsetOf(root: unknown, path: readonly PropertyKey[]): number | null {
+  let node = root;
+  let offset = start(root);
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && (isScalar(item.key) ? String(item.key.value) : String(item.key)) === String(part));
+      if (pair === undefined) return offset;
+      offset = start(pair.key) ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(part)];
+      if (node === undefined) return offset;
+      offset = start(node) ?? offset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function start(node: unknown): number | null {
+  const range = (node as { range?: readonly number[] | null } | null)?.range;
+  return range?.[0] ?? null;
+}
+
+function problem(file: string, mistake: Mistake, line: number | null, column: number | null): Problem {
+  return { file, line, column, path: formatPath(mistake.path), message: mistake.message, suggestion: mistake.suggestion ?? null };
+}

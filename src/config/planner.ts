@@ -1,0 +1,159 @@
+import type { ResolvedEnvironment } from '../core/changes/environment.ts';
+import { fingerprints } from '../core/changes/fingerprint.ts';
+import { UserError } from '../core/errors.ts';
+import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
+import { makePlan } from '../core/release/make-plan.ts';
+import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.ts';
+import type { Plan, Source } from '../core/release/plan.ts';
+import type { SourceControl, SourceHead } from '../ports/source.ts';
+import { loadConfig } from './load.ts';
+import { environmentNames, resolveEnvironment } from './resolve.ts';
+
+export interface PlannerOptions {
+  /** Root of the workspace. */
+  readonly dir: string;
+  readonly source: SourceControl;
+}
+
+/** The engine's `Manifest` has this shape. */
+export interface PlannerManifest extends KnownManifest {
+  readonly apps: Readonly<Record<string, KnownApp & { readonly release: string | null; readonly since: number }>>;
+}
+
+export interface Planner {
+  /** Names of the environments, as the configuration has them. */
+  environments(): Promise<readonly string[]>;
+  environment(name: string): Promise<ResolvedEnvironment>;
+  /**
+   * What a deploy of the workspace as it stands now would do.
+   * @throws UserError `CONFIG_*`, `UNKNOWN_ENVIRONMENT`, `UNKNOWN_APP`, `NOT_A_REPOSITORY`, `NO_COMMITS`,
+   *   `UNCOMMITTED_CHANGES`, `PATH_NOT_COMMITTED`.
+   */
+  plan(request: PlanRequest): Promise<Plan>;
+  /**
+   * Back to earlier versions: of the apps named, or of all that the newest release brought.
+   * @throws UserError as `makeRollbackPlan`.
+   */
+  rollback(request: RollbackRequest): Promise<Plan>;
+  /**
+   * An earlier plan once more, on top of what is stable now.
+   * @throws UserError `NOTHING_TO_RETRY`.
+   */
+  retry(request: { readonly plan: Plan; readonly manifest: PlannerManifest }): Promise<Plan>;
+  /** What a person should know about the workspace before deploying, one sentence each. */
+  notices(environment: string): Promise<readonly string[]>;
+}
+
+export interface PlanRequest {
+  readonly environment: string;
+  readonly manifest: PlannerManifest;
+  readonly only?: readonly string[];
+  readonly force?: boolean;
+  readonly liftHold?: boolean;
+}
+
+export interface RollbackRequest {
+  readonly environment: string;
+  readonly manifest: PlannerManifest;
+  readonly apps?: readonly string[];
+  readonly to?: string;
+}
+
+/** Ties configuration, history and manifest together. Reads everything anew for each plan. */
+export function createPlanner({ dir, source }: PlannerOptions): Planner {
+  const environment = async (name: string): Promise<ResolvedEnvironment> => resolveEnvironment(await loadConfig(dir), name);
+  return {
+    environments: async () => environmentNames(await loadConfig(dir)),
+    environment,
+    async plan({ environment: name, manifest, only, force, liftHold }) {
+      const resolved = await environment(name);
+      const from = await sourceOf(resolved, source);
+      const trees = await committedTrees(resolved, from, source);
+      return makePlan({
+        environment: resolved,
+        source: from,
+        fingerprints: fingerprints(resolved.apps.map((app) => ({ app: app.app, tree: trees.get(app.path) ?? '', build: app.build, dependsOn: app.dependsOn }))),
+        manifest,
+        sourceChanged: await sourceChanges(resolved, manifest, trees, source),
+        ...(only === undefined || only.length === 0 ? {} : { only }),
+        ...(force === undefined ? {} : { force }),
+        ...(liftHold === undefined ? {} : { liftHold }),
+      });
+    },
+    async rollback({ environment: name, manifest, apps, to }) {
+      const named = apps !== undefined && apps.length > 0 ? apps : newestRelease(manifest);
+      return makeRollbackPlan({ environment: await environment(name), manifest, apps: named, ...(to === undefined ? {} : { to }) });
+    },
+    retry: async ({ plan, manifest }) => makeRetryPlan(plan, manifest),
+    async notices(name) {
+      const [resolved, head] = await Promise.all([environment(name), source.head()]);
+      return noticesOf(resolved, head);
+    },
+  };
+}
+
+/** What this environment builds from: the last commit, or a snapshot of the working tree. */
+async function sourceOf(environment: ResolvedEnvironment, source: SourceControl): Promise<Source & { readonly commit: string }> {
+  const { commit, branch, uncommitted } = await source.head();
+  if (uncommitted.length > 0 && environment.uncommitted === 'refuse') {
+    throw new UserError('UNCOMMITTED_CHANGES', `${environment.name} takes commits only, and there are uncommitted changes: ${someOf(uncommitted)}.`, 'Commit them, or put them aside with git stash.');
+  }
+  if (environment.uncommitted === 'include' && (uncommitted.length > 0 || commit === null)) return { commit: await source.snapshot(), branch, dirty: true };
+  if (commit === null) throw new UserError('NO_COMMITS', 'The repository has no commit yet, and this environment takes commits only.', 'git add . && git commit -m "First commit"');
+  return { commit, branch, dirty: false };
+}
+
+async function committedTrees(environment: ResolvedEnvironment, from: Source & { readonly commit: string }, source: SourceControl): Promise<ReadonlyMap<string, string | null>> {
+  const trees = await source.trees(from.commit, environment.apps.map((app) => app.path));
+  const missing = environment.apps.filter((app) => (trees.get(app.path) ?? null) === null);
+  const [first] = missing;
+  if (first === undefined) return trees;
+  const paths = [...new Set(missing.map((app) => app.path))];
+  throw new UserError(
+    'PATH_NOT_COMMITTED',
+    `${paths.join(', ')} ${paths.length === 1 ? 'is' : 'are'} not in ${from.dirty ? 'the working tree, as far as it is not ignored' : `commit ${from.commit.slice(0, 7)}`} (app ${missing.map((app) => app.app).join(', ')}).`,
+    from.dirty ? `See whether .gitignore leaves it out: git check-ignore -v ${first.path}` : `Commit it: git add ${paths.join(' ')} && git commit`,
+  );
+}
+
+/** Whether each app's own sources differ from those of its stable version; says nothing where that commit is gone. */
+async function sourceChanges(environment: ResolvedEnvironment, manifest: KnownManifest, trees: ReadonlyMap<string, string | null>, source: SourceControl): Promise<Map<string, boolean>> {
+  const byCommit = new Map<string, { app: string; path: string }[]>();
+  for (const { app, path } of environment.apps) {
+    const commit = manifest.apps[app]?.stable?.commit ?? null;
+    if (commit !== null) byCommit.set(commit, [...(byCommit.get(commit) ?? []), { app, path }]);
+  }
+  const answers = await Promise.all(
+    [...byCommit].map(async ([commit, apps]) => {
+      const before = await source.trees(commit, apps.map((app) => app.path)).catch((error: unknown) => {
+        if (error instanceof UserError && error.code === 'COMMIT_UNKNOWN') return null;
+        throw error;
+      });
+      return before === null ? [] : apps.map(({ app, path }): [string, boolean] => [app, before.get(path) !== trees.get(path)]);
+    }),
+  );
+  return new Map(answers.flat());
+}
+
+function newestRelease(manifest: PlannerManifest): string[] {
+  const stable = Object.values(manifest.apps).filter((app) => app.stable !== null && app.release !== null);
+  const [newest] = stable.toSorted((a, b) => b.since - a.since);
+  if (newest === undefined) {
+    throw new UserError('NOTHING_TO_ROLL_BACK_TO', `Nothing has been released to ${manifest.environment} yet.`, 'Deploy first.');
+  }
+  return stable.filter((app) => app.release === newest.release).map((app) => app.app).toSorted();
+}
+
+function noticesOf(environment: ResolvedEnvironment, head: SourceHead): string[] {
+  if (head.uncommitted.length === 0) return [];
+  if (environment.uncommitted === 'include') return [`Uncommitted changes are part of it: ${someOf(head.uncommitted)}.`];
+  const config = head.uncommitted.filter((path) => path.startsWith('sluice.config.'));
+  const notices = [`Uncommitted changes are not part of it: ${someOf(head.uncommitted)}.`];
+  if (config.length > 0) notices.push(`${config.join(', ')} has uncommitted changes; its settings do count.`);
+  return notices;
+}
+
+function someOf(paths: readonly string[]): string {
+  const rest = paths.length - 5;
+  return paths.slice(0, 5).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}

@@ -1,0 +1,229 @@
+import type { AnalysisPolicy, Condition, MetricPolicy } from '../core/analysis/policy.ts';
+import { suggestion } from '../core/changes/did-you-mean.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
+import { inDependencyOrder } from '../core/changes/order.ts';
+import { UserError } from '../core/errors.ts';
+import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../core/release/plan.ts';
+import type { EdgeRoute, Sticky } from '../ports/edge.ts';
+import type { HealthSpec, RunSpec } from '../ports/platform.ts';
+import { DEFAULTS as D } from './defaults.ts';
+import type { ExpandedApp } from './expand.ts';
+import { expand, merge } from './expand.ts';
+import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
+import { parseCondition, parseDuration, parseMeasure, parseRoute, route, splitArgv } from './values.ts';
+
+/** Environments of a configuration that names none. */
+const USUAL_ENVIRONMENTS = ['development', 'staging', 'production'] as const;
+
+export function environmentNames(config: Pick<Config, 'environments'>): string[] {
+  return config.environments === undefined ? [...USUAL_ENVIRONMENTS] : Object.keys(config.environments);
+}
+
+/**
+ * Every setting of one environment, decided. Expects a configuration that `loadConfig` accepted.
+ * @throws UserError `UNKNOWN_ENVIRONMENT`.
+ */
+export function resolveEnvironment(config: Config, name: string): ResolvedEnvironment {
+  const names = environmentNames(config);
+  if (!names.includes(name)) {
+    throw new UserError('UNKNOWN_ENVIRONMENT', `There is no environment "${name}".${suggestion(name, names)}`, `Environments of this workspace: ${names.join(', ') || 'none'}.`);
+  }
+  const environment = environmentOf(config, name);
+  const deadlines = merge<Record<string, string | number>>({ ...D.releaseDeadlines }, environment.deadlines);
+  const sticky = stickyOf(environment.edge?.sticky ?? D.edge.sticky);
+  const order = inDependencyOrder(Object.entries(config.apps).map(([app, { dependsOn = [] }]) => ({ name: app, dependsOn })));
+  return {
+    workspace: config.workspace,
+    name,
+    uncommitted: environment.uncommitted ?? (name === 'development' ? 'include' : 'ignore'),
+    deadlines: { queueMs: ms(deadlines['queue']), pauseMs: ms(deadlines['pause']), rollbackMs: ms(deadlines['rollback']) },
+    edge: { kind: environment.edge?.kind ?? D.edge.kind, port: environment.edge?.port ?? D.edge.port, sticky },
+    apps: order.flatMap((app) => {
+      const own = config.apps[app];
+      return own === undefined ? [] : [resolveApp(app, own, mergedApp(own, environment, app), sticky)];
+    }),
+  };
+}
+
+export function environmentOf(config: Pick<Config, 'environments'>, name: string): EnvironmentConfig {
+  return config.environments?.[name] ?? {};
+}
+
+/** One app's settings with an environment's differences applied: environment, then app, then the app in the environment. */
+export function mergedApp(own: AppConfig, environment: EnvironmentConfig, app: string): ExpandedApp {
+  const overrides = environment.apps?.[app] ?? {};
+  const { path: _path, dependsOn: _dependsOn, ...settings } = own;
+  const base: ExpandedApp = {
+    ...(environment.concurrency === undefined ? {} : { concurrency: environment.concurrency }),
+    ...(environment.env === undefined ? {} : { run: { env: environment.env } }),
+  };
+  const merged = merge(merge(base, expand(settings)), expand(overrides));
+  const general = environment.strategy;
+  if (general === undefined || overrides.strategy !== undefined || kindOf(own.strategy) === 'recreate') return merged;
+  return { ...merged, strategy: general };
+}
+
+export function kindOf(strategy: AppConfig['strategy']): string {
+  return typeof strategy === 'string' ? strategy : (strategy?.kind ?? D.strategy);
+}
+
+function resolveApp(app: string, own: AppConfig, merged: ExpandedApp, sticky: Sticky): ResolvedApp {
+  const routes = routesOf(merged.routes);
+  const health = healthOf(merged.health);
+  return {
+    app,
+    path: normalPath(own.path),
+    platform: merged.platform ?? D.platform,
+    dependsOn: [...new Set(own.dependsOn)].toSorted(),
+    build: buildOf(merged.build),
+    run: runOf(merged.run, routes.length > 0 || health !== null),
+    health,
+    smoke: smokeOf(merged.smoke),
+    routes,
+    sticky: merged.sticky === undefined ? sticky : stickyOf(merged.sticky),
+    strategy: strategyOf(merged.strategy ?? D.strategy, merged.analysis),
+    deadlines: deadlinesOf(merged.deadlines),
+    concurrency: merged.concurrency ?? D.concurrency,
+  };
+}
+
+/** `./apps/web/` → `apps/web` */
+export function normalPath(path: string): string {
+  const parts = path.replaceAll('\\', '/').split('/').filter((part) => part !== '' && part !== '.');
+  return parts.length === 0 ? '.' : parts.join('/');
+}
+
+function argvOf(command: string | readonly string[] | undefined): string[] {
+  return typeof command === 'string' ? (splitArgv(command) ?? []) : [...(command ?? [])];
+}
+
+function buildOf(build: ExpandedApp['build']): BuildSpec {
+  const command = argvOf(build?.command);
+  return { command: command.length === 0 ? null : command, output: normalPath(build?.output ?? D.build.output), env: build?.env ?? {} };
+}
+
+function runOf(run: ExpandedApp['run'], reachable: boolean): RunSpec {
+  return {
+    command: argvOf(run?.command),
+    env: run?.env ?? {},
+    instances: run?.instances ?? D.run.instances,
+    listens: run?.listens ?? reachable,
+    drainMs: ms(run?.drain ?? D.run.drain),
+  };
+}
+
+function healthOf(health: ExpandedApp['health']): HealthSpec | null {
+  if (health === undefined || health === false) return null;
+  return { path: health.path ?? D.health.path, intervalMs: ms(health.interval ?? D.health.interval), timeoutMs: ms(health.timeout ?? D.health.timeout) };
+}
+
+function smokeOf(smoke: ExpandedApp['smoke']): SmokeSpec | null {
+  if (smoke === undefined || smoke === false) return null;
+  const command = argvOf(smoke.command);
+  return { command: command.length === 0 ? null : command, paths: smoke.paths ?? [], timeoutMs: ms(smoke.timeout ?? D.smoke.timeout) };
+}
+
+export function routesOf(routes: AppConfig['routes']): EdgeRoute[] {
+  return (routes ?? []).flatMap((entry) => {
+    const parsed = typeof entry === 'string' ? parseRoute(entry) : route(entry.host ?? null, entry.path ?? '/');
+    return parsed === null ? [] : [parsed];
+  });
+}
+
+function stickyOf(sticky: NonNullable<AppConfig['sticky']>): Sticky {
+  return typeof sticky === 'string' ? { by: sticky } : { by: 'header', header: sticky.header.toLowerCase() };
+}
+
+function deadlinesOf(deadlines: ExpandedApp['deadlines']): AppDeadlines {
+  const { build, healthy, smoke, progress } = { ...D.deadlines, ...defined(deadlines) };
+  return { buildMs: ms(build), healthyMs: ms(healthy), smokeMs: ms(smoke), progressMs: ms(progress) };
+}
+
+/** Every key any of the strategies has; the schema has seen to it that only fitting ones are there. */
+interface StrategyConfig {
+  readonly kind: Strategy['kind'];
+  readonly soak?: string | number | undefined;
+  readonly confirm?: boolean | undefined;
+  readonly bake?: string | number | undefined;
+  readonly steps?: readonly StepConfig[] | undefined;
+}
+
+function strategyOf(strategy: NonNullable<AppConfig['strategy']>, analysis: AppConfig['analysis']): Strategy {
+  const said: StrategyConfig = typeof strategy === 'string' ? { kind: strategy } : strategy;
+  switch (said.kind) {
+    case 'recreate':
+      return { kind: 'recreate' };
+    case 'allAtOnce':
+      return { kind: 'allAtOnce', soakMs: ms(said.soak ?? D.soak) };
+    case 'blueGreen':
+      return {
+        kind: 'blueGreen',
+        confirm: said.confirm ?? D.blueGreen.confirm,
+        bakeMs: ms(said.bake ?? D.blueGreen.bake),
+        analysis: analysisOf(analysis),
+        soakMs: ms(said.soak ?? D.soak),
+      };
+    case 'canary':
+      return { kind: 'canary', steps: (said.steps ?? D.steps).flatMap(stepsOf), analysis: analysisOf(analysis), soakMs: ms(said.soak ?? D.soak) };
+  }
+}
+
+type StepConfig = number | { readonly weight?: number | undefined; readonly bake?: string | number | undefined; readonly pause?: true | string | number | undefined };
+
+function stepsOf(step: StepConfig): Step[] {
+  if (typeof step === 'number') return [{ kind: 'weight', weight: step }];
+  return [
+    ...(step.weight === undefined ? [] : [{ kind: 'weight', weight: step.weight } as const]),
+    ...(step.bake === undefined ? [] : [{ kind: 'bake', forMs: ms(step.bake) } as const]),
+    ...(step.pause === undefined ? [] : [{ kind: 'pause', forMs: step.pause === true ? null : ms(step.pause) } as const]),
+  ];
+}
+
+function analysisOf(analysis: AppConfig['analysis']): AnalysisPolicy | null {
+  if (analysis === false) return null;
+  const said = { ...D.analysis, metrics: D.metrics, ...defined(analysis) };
+  return {
+    judge: said.judge,
+    intervalMs: ms(said.interval),
+    initialDelayMs: ms(said.initialDelay),
+    noData: said.noData,
+    minRequests: said.minRequests,
+    metrics: said.metrics.map(metricOf),
+  };
+}
+
+type MetricConfig = NonNullable<Exclude<AppConfig['analysis'], false | undefined>['metrics']>[number];
+
+function metricOf(metric: MetricConfig): MetricPolicy {
+  const { failureLimit, inconclusiveLimit, consecutiveErrorLimit, consecutiveSuccessLimit, minRequests, dryRun } = { ...D.metric, ...defined(metric) };
+  const measure = parseMeasure(metric.measure);
+  if (measure === null) throw new TypeError(`unchecked measure ${metric.measure}`);
+  return {
+    name: metric.name ?? metric.measure,
+    measure,
+    success: conditionOf(metric.success),
+    failure: conditionOf(metric.failure),
+    failureLimit,
+    inconclusiveLimit,
+    consecutiveErrorLimit,
+    consecutiveSuccessLimit,
+    minRequests,
+    dryRun,
+  };
+}
+
+function conditionOf(condition: MetricConfig['success']): Condition | null {
+  if (condition === undefined) return null;
+  return typeof condition === 'string' ? parseCondition(condition) : { compare: condition.compare, value: condition.value, of: condition.of ?? 'candidate' };
+}
+
+/** Without the keys that are undefined, so that a spread keeps the defaults below them. */
+function defined<T extends object>(value: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, item]) => item !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+function ms(value: string | number | undefined): number {
+  const parsed = value === undefined ? null : parseDuration(value);
+  if (parsed === null) throw new TypeError(`unchecked duration ${String(value)}`);
+  return parsed;
+}

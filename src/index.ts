@@ -1,0 +1,2 @@
+export { defineConfig } from './config/define.ts';
+export type { AppConfig, Config, EnvironmentConfig } from './config/schema.ts';
