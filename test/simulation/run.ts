@@ -9,7 +9,7 @@ import type { ReleaseState } from '../../src/core/release/state.ts';
 import { checkEnd, checkEvent } from './invariants.ts';
 import { seeded } from './random.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
-import { blameOf, createWorld, type Performance } from './world.ts';
+import { createWorld, failureOf, type Performance } from './world.ts';
 
 /** The runbook under test: the real one, or a mutant. */
 export interface Subject {
@@ -129,7 +129,7 @@ export function simulate(seed: number, options: { readonly crashes?: boolean; re
     } catch (error) {
       const app = 'app' in flight.effect ? flight.effect.app.app : null;
       const message = error instanceof Error ? error.message : String(error);
-      const failure = { effect: flight.effect.kind, key: flight.effect.key, blame: blameOf(error), code: 'SIMULATED', message } as const;
+      const failure = { effect: flight.effect.kind, key: flight.effect.key, ...failureOf(error), message } as const;
       if (failure.blame === 'bug') violations.push(`${state.id}: ${message}`);
       append(flight.release, { type: 'EffectFailed', app, ...failure });
     }

@@ -26,9 +26,11 @@ export interface Performance {
 
 class OutsideFailure extends Error {
   readonly blame: 'user' | 'outside';
-  constructor(blame: 'user' | 'outside', message: string) {
+  readonly code: string;
+  constructor(blame: 'user' | 'outside', message: string, code = 'SIMULATED') {
     super(message);
     this.blame = blame;
+    this.code = code;
   }
 }
 
@@ -122,7 +124,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     if (Math.abs(sum - 100) > 1e-9) violations.push(`${app.app}: weights sum to ${sum}`);
     for (const [id, weight] of Object.entries(wanted)) {
       const version = get(app.app, id);
-      if (weight > 0 && (version === undefined || !version.running)) violations.push(`${app.app}: ${weight} % sent to ${id}, which does not run`);
+      if (weight > 0 && (version === undefined || !version.running)) throw new OutsideFailure('outside', `${id} does not run`, 'VERSION_GONE');
       if (weight === 100 && version !== undefined) version.hadAllTraffic = true;
     }
     weights.set(app.app, wanted);
@@ -131,8 +133,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
   function retire(app: PlannedApp, ref: VersionRef, keep: VersionRef | null): void {
     const weight = weights.get(app.app)?.[ref.id] ?? 0;
     if (app.strategy.kind !== 'recreate' && keep !== null && weight > 0) violations.push(`${app.app}: ${ref.id} retired with ${weight} % of the traffic`);
-    const version = get(app.app, ref.id);
-    if (version !== undefined) version.running = false;
+    for (const [key, version] of versions) if (key.startsWith(`${app.app}/`) && version.ref.id !== keep?.id) version.running = false;
     if (app.strategy.kind === 'recreate') return;
     if (keep !== null && app.routes.length > 0) weights.set(app.app, { [keep.id]: 100 });
     else weights.delete(app.app);
@@ -240,6 +241,6 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
   return { versions, weights, violations, advance, perform };
 }
 
-export function blameOf(error: unknown): 'user' | 'outside' | 'bug' {
-  return error instanceof OutsideFailure ? error.blame : 'bug';
+export function failureOf(error: unknown): { readonly blame: 'user' | 'outside' | 'bug'; readonly code: string } {
+  return error instanceof OutsideFailure ? { blame: error.blame, code: error.code } : { blame: 'bug', code: 'BUG' };
 }

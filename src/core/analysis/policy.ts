@@ -1,6 +1,8 @@
-/** How a candidate is judged while it bakes. Semantics of limits: Argo Rollouts (reference SEMANTICS). */
-export interface AnalysisPolicy {
-  /** Which judge reads the samples. */
+/** How a candidate is judged while it bakes. */
+export type AnalysisPolicy = ThresholdPolicy;
+
+/** Measurements against fixed limits. Semantics of limits: Argo Rollouts. */
+export interface ThresholdPolicy {
   readonly judge: 'threshold';
   /** Time between two looks, ms. */
   readonly intervalMs: number;

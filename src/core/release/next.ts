@@ -1,5 +1,5 @@
 import { nextForRollout } from '../rollout/next.ts';
-import { deadlineOf, isRestored, restoreRollout } from '../rollout/restore.ts';
+import { deadlineOf, isRestored, RESTORING, restoreRollout } from '../rollout/restore.ts';
 import { isOut } from '../rollout/steps.ts';
 import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
 import type { Decision } from './effects.ts';
@@ -9,6 +9,8 @@ import type { Attempt, ReleaseState, RolloutState } from './state.ts';
 
 /** A release that waits for an app looks again after this long even if nobody told it, ms. */
 const LOOK_AGAIN_MS = 30_000;
+/** Failed tries after which the rest of a rollback no longer waits for an app. */
+const STUCK_AFTER = 3;
 /** The release's own lane. */
 const RELEASE = '';
 
@@ -82,29 +84,38 @@ function finishRollout(state: ReleaseState, rollout: RolloutState, now: number):
 function restoring(state: ReleaseState, now: number): Decision {
   const group = nextGroup(state);
   if (group.length === 0) return end(state, ...outcomeOf(state), now);
-  if (now >= deadlineOf(state)) return giveUp(state, group, now);
+  if (now >= deadlineOf(state)) return giveUp(state, now);
   return merge([wait(deadlineOf(state)), ...group.map((rollout) => restoreRollout(state, rollout, now))]);
 }
 
 /**
  * Whatever is under way goes back first and at once; then what was already out, dependents before what they
- * depend on.
+ * depend on. An app that will not go back does not hold up the others.
  */
 function nextGroup(state: ReleaseState): readonly RolloutState[] {
   const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
-  const underWay = open.filter((rollout) => !isOut(rollout));
-  if (underWay.length > 0) return underWay;
-  for (const level of levels(state.plan.apps).toReversed()) {
-    const group = open.filter((rollout) => level.includes(rollout.app.app));
-    if (group.length > 0) return group;
+  const byLevel = levels(state.plan.apps).toReversed();
+  const groups = [
+    open.filter((rollout) => !isOut(rollout)),
+    ...byLevel.map((level) => open.filter((rollout) => isOut(rollout) && level.includes(rollout.app.app))),
+  ];
+  const now: RolloutState[] = [];
+  for (const group of groups) {
+    now.push(...group);
+    if (group.some((rollout) => !isStuck(state, rollout))) break;
   }
-  return [];
+  return now;
 }
 
-function giveUp(state: ReleaseState, group: readonly RolloutState[], now: number): Decision {
+function isStuck(state: ReleaseState, rollout: RolloutState): boolean {
+  const keys = RESTORING.map((key) => `${rollout.app.app}/${key}`);
+  return keys.some((key) => (state.attempts[key]?.count ?? 0) >= STUCK_AFTER);
+}
+
+function giveUp(state: ReleaseState, now: number): Decision {
   const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
   const serving = open.every((rollout) => rollout.trafficRestored && rollout.app.strategy.kind !== 'recreate');
-  const names = group.map((rollout) => rollout.app.app).join(', ');
+  const names = open.map((rollout) => rollout.app.app).join(', ');
   if (serving) {
     const [outcome, reason] = outcomeOf(state);
     return end(state, outcome, `${reason}; traffic is back, but the rejected version of ${names} could not be stopped`, now);

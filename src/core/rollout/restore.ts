@@ -3,6 +3,9 @@ import type { Decision, EffectBody } from '../release/effects.ts';
 import type { ReleaseState, RolloutState } from '../release/state.ts';
 import { candidateWeight, hasTraffic, isOut } from './steps.ts';
 
+/** Keys of the effects that put an app back. */
+export const RESTORING = ['restore-traffic', 'restore-revived', 'redeploy-old', 'verify-old', 'retire-candidate', 'undo'] as const;
+
 /** Nothing of this rollout is left to put back. */
 export function isRestored(rollout: RolloutState): boolean {
   return ['waiting', 'skipped', 'restored', 'done'].includes(rollout.stage);
@@ -29,7 +32,9 @@ function switchBack(state: ReleaseState, rollout: RolloutState, now: number): De
   const { stable } = app;
   if (candidate === null || stable === null) return NOTHING;
   if (hasTraffic(app) && !rollout.trafficRestored) {
-    return wish(state, rollout, 'restore-traffic', { kind: 'shift', app, versions: [stable, candidate], weights: { [stable.id]: 100, [candidate.id]: 0 } }, now);
+    const body = { kind: 'shift', app, versions: [stable, candidate], weights: { [stable.id]: 100, [candidate.id]: 0 } } as const;
+    if (state.attempts[`${app.app}/restore-traffic`]?.code !== 'VERSION_GONE') return wish(state, rollout, 'restore-traffic', body, now);
+    return reviveOld(state, rollout, now) ?? wish(state, rollout, 'restore-revived', body, now);
   }
   if (!rollout.candidateRetired) return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: stable }, now);
   return restored(rollout, false, now);
@@ -41,22 +46,28 @@ function recreateOld(state: ReleaseState, rollout: RolloutState, now: number): D
   const { stable } = app;
   if (candidate === null || stable === null) return NOTHING;
   if (!rollout.candidateRetired) return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: null }, now);
-  if (!rollout.oldDeployed) return wish(state, rollout, 'redeploy-old', { kind: 'deploy', app, version: stable, weights: {} }, now);
-  if (!rollout.oldHealthy) {
-    const until = deadlineOf(state);
-    return wish(state, rollout, 'verify-old', { kind: 'verify', app, version: stable, until }, now);
-  }
+  const reviving = reviveOld(state, rollout, now);
+  if (reviving !== null) return reviving;
   if (hasTraffic(app) && !rollout.trafficRestored) {
     return wish(state, rollout, 'restore-traffic', { kind: 'shift', app, versions: [stable], weights: { [stable.id]: 100 } }, now);
   }
   return restored(rollout, false, now);
 }
 
+/** Start the old version again from its artifact; null once it is seen healthy. */
+function reviveOld(state: ReleaseState, rollout: RolloutState, now: number): Decision | null {
+  const { app } = rollout;
+  if (app.stable === null) return null;
+  if (!rollout.oldDeployed) return wish(state, rollout, 'redeploy-old', { kind: 'deploy', app, version: app.stable, weights: {} }, now);
+  if (!rollout.oldHealthy) return wish(state, rollout, 'verify-old', { kind: 'verify', app, version: app.stable, until: deadlineOf(state) }, now);
+  return null;
+}
+
 function restored(rollout: RolloutState, kept: boolean, now: number): Decision {
   return record(rollout.app.app, 'restored', now, { type: 'StableRestored', app: rollout.app.app, kept });
 }
 
-function wish(state: ReleaseState, rollout: RolloutState, key: string, body: EffectBody, now: number): Decision {
+function wish(state: ReleaseState, rollout: RolloutState, key: (typeof RESTORING)[number], body: EffectBody, now: number): Decision {
   return persist(state, { lane: rollout.app.app, key, body, deadline: deadlineOf(state) }, now);
 }
 

@@ -21,6 +21,9 @@ export async function performRetire(ports: PerformPorts, effect: Extract<Effect,
     if (weight > 0 && keep !== null) throw stillServing(app, version, weight);
   }
   await platform.retire(ref, version.id, version.run.drainMs, context.fence);
+  // The app is reserved for this release: whatever else still runs was left behind by one that could not clean up.
+  const leftOver = (await platform.observe(ref)).filter((other) => other.version !== keep?.id && other.version !== version.id);
+  for (const other of leftOver) await platform.retire(ref, other.version, version.run.drainMs, context.fence);
   return [{ type: 'VersionRetired', app: app.app, version: version.id }];
 }
 

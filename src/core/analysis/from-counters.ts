@@ -1,0 +1,63 @@
+import type { Reading } from './reading.ts';
+import type { ArmCounts, Sample } from './sample.ts';
+
+type Counters = Reading['versions'][string];
+
+/**
+ * What happened between two readings of an edge's counters, as one sample of (previous.at, current.at].
+ *
+ * Counters that started again (another epoch, or a value below the previous one) count from zero, so
+ * what was served between the last reading and the restart is lost and nothing is counted twice. A
+ * version the edge does not know (any more) has no counts: null. `baseline` null = there is none.
+ */
+export function sampleBetween(previous: Reading, current: Reading, candidate: string, baseline: string | null): Sample {
+  const sample: Sample = {
+    fromAt: previous.at,
+    at: current.at,
+    candidate: armBetween(previous, current, candidate),
+    baseline: baseline === null ? null : armBetween(previous, current, baseline),
+    error: null,
+  };
+  const bad = [candidate, ...(baseline === null ? [] : [baseline])].find((id) => !isReadable(current.versions[id]));
+  return bad === undefined ? sample : { ...sample, candidate: null, baseline: null, error: `the edge's counters of version ${bad} are not numbers` };
+}
+
+function armBetween(previous: Reading, current: Reading, version: string): ArmCounts | null {
+  const after = current.versions[version];
+  if (after === undefined) return null;
+  const before = previous.epoch === current.epoch ? previous.versions[version] : undefined;
+  return countsOf(before === undefined || wentDown(before, after) ? after : minus(after, before));
+}
+
+/** Only finished requests can be judged: answers by class where the edge has them, else its request count. */
+function countsOf(counters: Counters): ArmCounts {
+  const finished = Object.values(counters.byClass).reduce((sum, count) => sum + count, 0);
+  const errors = (counters.byClass['5xx'] ?? 0) + (counters.byClass['failed'] ?? 0);
+  return { requests: Object.keys(counters.byClass).length > 0 ? finished : counters.requests, errors, latency: counters.latency };
+}
+
+function minus(after: Counters, before: Counters): Counters {
+  return {
+    requests: after.requests - before.requests,
+    byClass: minusEach(after.byClass, before.byClass),
+    latency: Object.fromEntries(Object.entries(minusEach(after.latency, before.latency)).filter(([, count]) => count > 0)),
+  };
+}
+
+function minusEach(after: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(after).map(([key, count]) => [key, count - (before[key] ?? 0)]));
+}
+
+/** One counter below its last value means the version's counters began anew, all of them. */
+function wentDown(before: Counters, after: Counters): boolean {
+  return after.requests < before.requests || anyLower(before.byClass, after.byClass) || anyLower(before.latency, after.latency);
+}
+
+function anyLower(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): boolean {
+  return Object.entries(before).some(([key, count]) => (after[key] ?? 0) < count);
+}
+
+function isReadable(counters: Counters | undefined): boolean {
+  if (counters === undefined) return true;
+  return [counters.requests, ...Object.values(counters.byClass), ...Object.values(counters.latency)].every((count) => Number.isFinite(count) && count >= 0);
+}
