@@ -23,7 +23,8 @@ export function checkEvent(moment: Moment): void {
       checkMonotone(moment, rollout, say);
     }
   }
-  checkWeights(moment, say);
+  if (event.type === 'WeightsShifted' || event.type === 'VersionRetired') checkWeights(moment, event.app, say);
+  if (event.type === 'VersionRetired') checkLastCopy(moment, event.app, event.version, say);
   if (event.type === 'ReleaseRequested' && !isIntact(event.plan)) say(9, 'the plan is not what its hash says');
   if (event.type === 'RolloutFinished') checkFinished(moment, event.app, say);
 }
@@ -51,16 +52,22 @@ function checkMonotone({ before, after }: Moment, rollout: RolloutState, say: Sa
 }
 
 /** 2. Traffic only goes to versions that run; weights sum to 100. */
-function checkWeights({ after, world }: Moment, say: Say): void {
-  for (const [app, weights] of world.weights) {
-    const rollout = after.rollouts[app];
-    if (rollout === undefined || rollout.app.strategy.kind === 'recreate') continue;
-    const sum = Object.values(weights).reduce((a, b) => a + b, 0);
-    if (Math.abs(sum - 100) > 1e-9) say(2, `${app}: weights sum to ${sum}`);
-    for (const [id, weight] of Object.entries(weights)) {
-      if (weight > 0 && world.versions.get(`${app}/${id}`)?.running !== true) say(2, `${app}: ${id} has ${weight} % and does not run`);
-    }
+function checkWeights({ after, world }: Moment, app: string, say: Say): void {
+  const weights = world.weights.get(app);
+  const rollout = after.rollouts[app];
+  if (weights === undefined || rollout === undefined || rollout.app.strategy.kind === 'recreate') return;
+  const sum = Object.values(weights).reduce((a, b) => a + b, 0);
+  if (Math.abs(sum - 100) > 1e-9) say(2, `${app}: weights sum to ${sum}`);
+  for (const [id, weight] of Object.entries(weights)) {
+    if (weight > 0 && world.versions.get(`${app}/${id}`)?.running !== true) say(2, `${app}: ${id} has ${weight} % and does not run`);
   }
+}
+
+/** 2. The old version goes only while the new one is healthy: it would be the last healthy copy. */
+function checkLastCopy({ after, world }: Moment, app: string, version: string, say: Say): void {
+  const rollout = after.rollouts[app];
+  if (after.stage !== 'finishing' || rollout?.candidate == null || version !== rollout.app.stable?.id) return;
+  if (!world.isHealthy(app, rollout.candidate.id)) say(2, `${app}: ${version} was retired although ${rollout.candidate.id} is not healthy`);
 }
 
 /** 3. What became stable runs and has all traffic before the old one is forgotten. */

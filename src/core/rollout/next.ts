@@ -170,7 +170,8 @@ function concludeBake(rollout: RolloutState, policy: AnalysisPolicy, analysis: R
 }
 
 function collect(rollout: RolloutState, analysis: RolloutAnalysis, due: number, now: number): Decision {
-  if (analysis.reading !== null && now < due) return wait(due);
+  const isFirstLook = analysis.reading === null && analysis.lastSampleAt === analysis.startedAt;
+  if (!isFirstLook && now < due) return wait(due);
   const { app, candidate } = rollout;
   if (candidate === null) return NOTHING;
   const key = `${app.app}/collect/${rollout.step}/${analysis.startedAt}/${analysis.lastSampleAt}/${analysis.reading === null ? 'first' : 'next'}`;

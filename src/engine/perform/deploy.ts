@@ -1,7 +1,7 @@
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
-import type { DeployTarget } from '../../ports/platform.ts';
+import type { DeployTarget, Platform } from '../../ports/platform.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { applyAtEdge, refOf, splitterOf } from './traffic.ts';
@@ -10,11 +10,19 @@ import { applyAtEdge, refOf, splitterOf } from './traffic.ts';
 export async function performDeploy(ports: PerformPorts, effect: Extract<Effect, { kind: 'deploy' }>, context: PerformContext): Promise<ReleaseEvent[]> {
   const { app, version, weights } = effect;
   const platform = ports.platform(app.platform);
+  if (app.strategy.kind === 'recreate') await stopOthers(platform, app, version, context);
   await platform.ensure(targetOf(app, version, context), context.signal);
   if (splitterOf(app, platform) === 'edge' && Object.keys(weights).length > 0) {
     await applyAtEdge(ports, app, { ...weights, [version.id]: weights[version.id] ?? 0 }, context);
   }
   return [{ type: 'VersionDeployed', app: app.app, version: version.id }];
+}
+
+/** It must not run twice: not beside its old version, nor beside what an earlier release could not clean up. */
+async function stopOthers(platform: Platform, app: PlannedApp, version: VersionRef, context: PerformContext): Promise<void> {
+  const ref = refOf(app, context);
+  const others = (await platform.observe(ref)).filter((other) => other.version !== version.id);
+  for (const other of others) await platform.retire(ref, other.version, version.run.drainMs, context.fence);
 }
 
 export function targetOf(app: PlannedApp, version: VersionRef, context: PerformContext): DeployTarget {
