@@ -19,14 +19,14 @@ const MUTANTS = [
   {
     name: 'the candidate is stopped before traffic is back',
     file: 'rollout/restore.ts',
-    from: 'if (hasTraffic(app) && !rollout.trafficRestored) {',
-    to: 'if (rollout.candidateRetired && !rollout.trafficRestored) {',
+    from: "const body = { kind: 'shift', app, versions: [stable, candidate],",
+    to: "if (!rollout.candidateRetired) return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: stable }, now);\n    const body = { kind: 'shift', app, versions: [stable, candidate],",
     caughtBy: /retired with|does not run/,
   },
   {
     name: 'a rollback has no deadline',
     file: 'release/next.ts',
-    from: 'if (now >= deadlineOf(state)) return giveUp(state, group, now);',
+    from: 'if (now >= deadlineOf(state)) return giveUp(state, now);',
     to: '',
     caughtBy: /never ends|invariant 4/,
   },
