@@ -20,7 +20,8 @@ it('ends the same with and without crashes, and starts nothing twice', { timeout
     const ending = (outcome: typeof calm) => ({
       // Whether a second app had traffic yet when the first one failed depends on the clock; that it went back does not.
       outcomes: [...outcome.states.values()].map((state) => (['Failed', 'Errored', 'RolledBack'].includes(state.outcome ?? '') ? 'went back' : state.outcome)),
-      stables: Object.fromEntries(Object.entries(outcome.stables).map(([app, stable]) => [app, stable?.id ?? null])),
+      // A first deploy that already serves when another app fails is kept; whether it did is a matter of the clock, too.
+      stables: Object.fromEntries(Object.entries(outcome.stables).map(([app, stable]) => [app, scenario.initial[app] === null ? null : (stable?.id ?? null)])),
     });
     expect({ seed, violations: shaken.violations, ...ending(shaken) }).toEqual({ seed, violations: [], ...ending(calm) });
     compared += 1;
