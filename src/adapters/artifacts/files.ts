@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { chmod, lstat, mkdir, open, readFile, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, readdir, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OutsideError, UserError } from '../../core/errors.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
+import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
 import type { Contents, Entry, StoredEntry } from './tree.ts';
 import { digestOf, linkOutside, scan } from './tree.ts';
 
@@ -58,7 +59,7 @@ export function fileArtifacts({ dir }: FileArtifactsOptions): FileArtifacts {
       if (link !== null) {
         throw new UserError('ARTIFACT_LINK_OUTSIDE', `The link ${link.path} leads outside the artifact, to ${link.target}.`, 'Have the build copy what it points to, or make the link relative (python -m venv --copies does).');
       }
-      const unfinished = join(dir, UNFINISHED, `${process.pid}-${randomBytes(6).toString('hex')}`);
+      const unfinished = join(dir, UNFINISHED, unfinishedName());
       try {
         await mkdir(join(unfinished, FILES), { recursive: true });
         const stored = await copyAll(folder, join(unfinished, FILES), entries);
@@ -90,7 +91,7 @@ export function fileArtifacts({ dir }: FileArtifactsOptions): FileArtifacts {
       await mkdir(join(dir, UNFINISHED), { recursive: true });
       for (const name of removed) {
         // Away from its place first: it must never be there in part.
-        const aside = join(dir, UNFINISHED, `${process.pid}-${randomBytes(6).toString('hex')}`);
+        const aside = join(dir, UNFINISHED, unfinishedName());
         await rename(join(dir, name), aside).catch(ignoreMissing);
         await removeTree(aside);
       }
@@ -264,41 +265,6 @@ async function place(unfinished: string, home: string, isWhole: () => Promise<bo
 function isTaken(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'ENOTEMPTY' || code === 'EEXIST';
-}
-
-/** What processes that are gone have left behind. */
-async function removeAbandoned(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const pid = Number.parseInt(name, 10);
-    if (pid !== process.pid && !isAlive(pid)) await removeTree(join(folder, name));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Folders are read-only here; only root may empty them as they are. */
-async function removeTree(path: string): Promise<void> {
-  const found = await lstat(path).catch(ignoreMissing);
-  if (found === undefined) return;
-  if (found.isDirectory()) await unseal(path);
-  await rm(path, { recursive: true, force: true });
-}
-
-async function unseal(folder: string): Promise<void> {
-  await chmod(folder, 0o755);
-  for (const child of await readdir(folder, { withFileTypes: true })) if (child.isDirectory()) await unseal(join(folder, child.name));
-}
-
-export function isDiskFull(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
