@@ -1,4 +1,4 @@
-import { suggestion } from '../core/changes/did-you-mean.ts';
+import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { cycles } from '../core/changes/order.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
@@ -7,39 +7,43 @@ import { environmentNames, environmentOf, kindOf, mergedApp, normalPath, routesO
 import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
 import { shellSyntax, splitArgv } from './values.ts';
 
+/** What can be made out of a configuration even when much of it is wrong. */
+export interface Outline {
+  readonly apps: readonly { readonly name: string; readonly path: string | null; readonly dependsOn: readonly string[] }[];
+  readonly overrides: readonly { readonly name: string; readonly apps: readonly string[] }[];
+}
+
 /**
- * Mistakes that no single value shows: what does not fit together. `config` may lack apps and environments
- * that are wrong in themselves; `appNames` has them all.
+ * Mistakes that no single value shows: what does not fit together. `config` may lack the apps and environments
+ * that are wrong in themselves; `outline` has them all.
  */
-export function checkTogether(config: Config, appNames: readonly string[]): Mistake[] {
+export function checkTogether(config: Config, outline: Outline): Mistake[] {
   const found = [
-    ...checkDependencies(config, appNames),
-    ...checkOverrides(config, appNames),
-    ...checkPaths(config),
+    ...checkDependencies(outline),
+    ...checkOverrides(outline),
+    ...checkPaths(outline),
     ...environmentNames(config).flatMap((name) => checkEnvironment(config, name)),
   ];
   // Environments without a difference of their own show the same mistake at the same place.
   return [...new Map(found.map((mistake) => [`${formatPath(mistake.path)} ${mistake.message}`, mistake])).values()];
 }
 
-function checkDependencies(config: Config, appNames: readonly string[]): Mistake[] {
-  const nodes = Object.entries(config.apps).map(([name, app]) => ({ name, dependsOn: app.dependsOn ?? [] }));
-  const unknown = nodes.flatMap(({ name, dependsOn }) =>
-    dependsOn.flatMap((other, i): Mistake[] => {
-      if (appNames.includes(other)) return [];
-      return [{ path: ['apps', name, 'dependsOn', i], message: `there is no app "${other}"; apps: ${appNames.join(', ')}.${suggestion(other, appNames.filter((app) => app !== name))}` }];
-    }),
+function checkDependencies({ apps }: Outline): Mistake[] {
+  const names = apps.map((app) => app.name);
+  const unknown = apps.flatMap(({ name, dependsOn }) =>
+    dependsOn.flatMap((other, i): Mistake[] => (names.includes(other) ? [] : [unknownApp(['apps', name, 'dependsOn', i], other, names.filter((app) => app !== name))])),
   );
-  const circles = cycles(nodes).map((cycle): Mistake => ({ path: ['apps', cycle[0] ?? '', 'dependsOn'], message: `these apps wait for each other: ${cycle.join(' → ')}. Take one of the dependencies away.` }));
+  const circles = cycles(apps).map((cycle): Mistake => ({ path: ['apps', cycle[0] ?? '', 'dependsOn'], message: `these apps wait for each other: ${cycle.join(' → ')}. Take one of the dependencies away.` }));
   return [...unknown, ...circles];
 }
 
-function checkOverrides(config: Config, appNames: readonly string[]): Mistake[] {
-  return Object.entries(config.environments ?? {}).flatMap(([environment, { apps = {} }]) =>
-    Object.keys(apps)
-      .filter((name) => !appNames.includes(name))
-      .map((name): Mistake => ({ path: ['environments', environment, 'apps', name], message: `there is no app "${name}"; apps: ${appNames.join(', ')}.${suggestion(name, appNames)}` })),
-  );
+function checkOverrides({ apps, overrides }: Outline): Mistake[] {
+  const names = apps.map((app) => app.name);
+  return overrides.flatMap((environment) => environment.apps.filter((name) => !names.includes(name)).map((name) => unknownApp(['environments', environment.name, 'apps', name], name, names)));
+}
+
+function unknownApp(path: readonly PropertyKey[], name: string, names: readonly string[]): Mistake {
+  return { path, message: `there is no app "${name}"; apps: ${names.join(', ') || 'none'}.`, suggestion: didYouMean(name, names) };
 }
 
 /** @returns why the path cannot be used, or null. */
@@ -50,10 +54,10 @@ function pathProblem(path: string, what: string): string | null {
   return null;
 }
 
-function checkPaths(config: Config): Mistake[] {
-  return Object.entries(config.apps).flatMap(([name, app]): Mistake[] => {
-    const path = pathProblem(app.path, 'the workspace');
-    return path === null ? [] : [{ path: ['apps', name, 'path'], message: path }];
+function checkPaths({ apps }: Outline): Mistake[] {
+  return apps.flatMap(({ name, path }): Mistake[] => {
+    const problem = path === null ? null : pathProblem(path, 'the workspace');
+    return problem === null ? [] : [{ path: ['apps', name, 'path'], message: problem }];
   });
 }
 

@@ -71,7 +71,7 @@ function runReader(path: string): Promise<Read> {
 const READER = String.raw`
 import { writeSync } from 'node:fs';
 import Module, { register } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 const { config, self, tsx } = JSON.parse(process.argv[1]);
 
@@ -80,9 +80,10 @@ const hook = 'const self = ' + JSON.stringify(self) + ';' +
   '  return next(specifier === "sluice" ? self : specifier, context);' +
   '}';
 register('data:text/javascript,' + encodeURIComponent(hook));
-const resolveFilename = Module._resolveFilename;
-Module._resolveFilename = function (request, ...rest) {
-  return request === 'sluice' ? fileURLToPath(self) : resolveFilename.call(this, request, ...rest);
+// The same for require(), which loads no ES modules on every Node we support.
+const load = Module._load;
+Module._load = function (request, ...rest) {
+  return request === 'sluice' ? { __esModule: true, defineConfig: (config) => config } : load.call(this, request, ...rest);
 };
 
 function answer(result) {
@@ -113,10 +114,10 @@ try {
   findOdd(value, [], odd, []);
   answer({ ok: true, exported: value !== undefined, odd, value: odd.length === 0 ? value : null });
 } catch (error) {
-  const where = String(error?.stack ?? '').split('\n').find((line) => line.includes(fileURLToPath(config)));
-  const message = error instanceof Error ? error.message : String(error);
-  const place = where === undefined ? '' : ' (' + (/:(\d+:\d+)/.exec(where)?.[0].slice(1) ?? '') + ')';
-  answer({ ok: false, message: message.split('\n').slice(0, 4).join(' ') + (message.includes(fileURLToPath(config)) ? '' : place) });
+  const message = (error instanceof Error ? error.message : String(error)).split('\n').slice(0, 4).join(' ');
+  const where = String(error?.stack ?? '').split('\n').find((line) => line.trimStart().startsWith('at ') && line.includes(fileURLToPath(config)));
+  const place = /:(\d+):(\d+)\)?$/.exec(where ?? '');
+  answer({ ok: false, message: message + (place === null ? '' : ' (line ' + place[1] + ', column ' + place[2] + ')') });
 }
 process.exit(0);
 `;

@@ -4,7 +4,7 @@ import { OutsideError, UserError } from '../core/errors.ts';
 import { importConfig } from './import-config.ts';
 import type { Locate } from './locate.ts';
 import { locateByPath, parseText } from './locate.ts';
-import type { Mistake } from './problems.ts';
+import type { Mistake, Problem } from './problems.ts';
 import { ConfigError } from './problems.ts';
 import { normalPath } from './resolve.ts';
 import type { Config } from './schema.ts';
@@ -24,8 +24,12 @@ export async function loadConfig(dir: string): Promise<Config> {
   const { config, mistakes } = validate(value);
   const missing = await missingPaths(dir, value);
   const all = [...mistakes, ...missing];
-  if (config === null || all.length > 0) throw new ConfigError(all.map(locate));
+  if (config === null || all.length > 0) throw new ConfigError(inReadingOrder(all.map(locate)));
   return config;
+}
+
+function inReadingOrder(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 /** The nearest folder, from `start` upwards, that holds a configuration; null when there is none. */

@@ -22,14 +22,12 @@ export function parseText(file: string, text: string, kind: 'json' | 'yaml'): Pa
   // Every JSON text is YAML too, and this parser keeps the places.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'silent' });
   const at = (offset: number): { line: number; col: number } => lines.linePos(offset);
-  const problems = document.errors.map((error) => {
+  const strict = kind === 'json' ? strictJsonProblem(file, text) : null;
+  const loose = document.errors.map((error) => {
     const { line, col } = at(error.pos[0]);
     return problem(file, { path: [], message: `${error.message}.`.replace(/\.+$/, '.') }, line, col);
   });
-  if (kind === 'json' && problems.length === 0) {
-    const strict = strictJsonProblem(file, text);
-    if (strict !== null) problems.push(strict);
-  }
+  const problems = strict === null ? loose : [strict];
   const locate: Locate = (mistake) => {
     const offset = offsetOf(document.contents, mistake.path);
     if (offset === null) return problem(file, mistake, null, null);
@@ -47,7 +45,7 @@ function strictJsonProblem(file: string, text: string): Problem | null {
     const message = (error as Error).message;
     const position = /position (\d+)/.exec(message);
     const before = position === null ? null : text.slice(0, Number(position[1])).split('\n');
-    return problem(file, { path: [], message: `not JSON: ${message.replace(/\s*\(line .*\)$/, '')}.` }, before?.length ?? null, before === null ? null : (before.at(-1) ?? '').length + 1);
+    return problem(file, { path: [], message: `not JSON: ${message.replace(/ in JSON at position.*| at position.*/, '')}.` }, before?.length ?? null, before === null ? null : (before.at(-1) ?? '').length + 1);
   }
 }
 

@@ -57,8 +57,13 @@ export function formatPath(path: readonly PropertyKey[]): string {
 
 /** Everything zod found, in words; unions are followed into the form that was meant. */
 export function mistakesOf(error: z.ZodError, value: unknown): Mistake[] {
-  return error.issues.flatMap((issue) => explain(issue, value, []));
+  const mistakes = error.issues.flatMap((issue) => explain(issue, value, []));
+  const holdUnknown = new Set(mistakes.filter((mistake) => mistake.message.startsWith(UNKNOWN_KEY)).map((mistake) => formatPath(mistake.path.slice(0, -1))));
+  // An object with a misspelt key need not be told as well that it says nothing.
+  return mistakes.filter((mistake) => mistake.message.startsWith(UNKNOWN_KEY) || !holdUnknown.has(formatPath(mistake.path)));
 }
+
+const UNKNOWN_KEY = 'unknown key; ';
 
 type Issue = z.core.$ZodIssue;
 
@@ -67,7 +72,7 @@ function explain(issue: Issue, root: unknown, base: readonly PropertyKey[]): Mis
   const found = valueAt(root, path);
   if (issue.code === 'unrecognized_keys') {
     const known = issue.message.startsWith(KEYS) ? issue.message.slice(KEYS.length).split(', ') : [];
-    return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key; allowed: ${known.join(', ')}.`, suggestion: didYouMean(key, known) }));
+    return issue.keys.map((key) => ({ path: [...path, key], message: `${UNKNOWN_KEY}allowed: ${known.join(', ')}.`, suggestion: didYouMean(key, known) }));
   }
   if (issue.code === 'invalid_key') {
     const allowed = issue.issues[0]?.message ?? 'another name';

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Outline } from './checks.ts';
 import { checkTogether } from './checks.ts';
 import type { Mistake } from './problems.ts';
 import { mistakesOf } from './problems.ts';
@@ -10,25 +11,19 @@ export type Checked = { readonly config: Config; readonly mistakes: readonly [] 
 
 export function validate(value: unknown): Checked {
   const parsed = configSchema.safeParse(value);
-  const mistakes = parsed.success ? [] : mistakesOf(parsed.error, value);
-  const whole = parsed.success ? parsed.data : withoutWrongParts(value);
-  if (whole !== null) mistakes.push(...checkTogether(whole, namesOf(value, 'apps')));
-  const [first] = mistakes;
-  if (first === undefined && parsed.success) return { config: parsed.data, mistakes: [] };
-  return { config: null, mistakes };
+  if (!parsed.success) return { config: null, mistakes: [...mistakesOf(parsed.error, value), ...checkTogether(withoutWrongParts(value), outlineOf(value))] };
+  const mistakes = checkTogether(parsed.data, outlineOf(value));
+  return mistakes.length === 0 ? { config: parsed.data, mistakes: [] } : { config: null, mistakes };
 }
 
-/**
- * The apps and environments that are right in themselves, so that what does not fit together is said
- * in the same go as what is wrong in single values.
- */
-function withoutWrongParts(value: unknown): Config | null {
-  if (!isObject(value)) return null;
+/** The apps and environments that are right in themselves: what does not fit together is said in the same go. */
+function withoutWrongParts(value: unknown): Config {
   const { apps, environments } = configSchema.shape;
+  const raw = isObject(value) ? value : {};
   const config = {
     workspace: 'unknown',
-    apps: rightParts(apps, value['apps']),
-    ...(value['environments'] === undefined ? {} : { environments: rightParts(environments.unwrap(), value['environments']) }),
+    apps: rightParts(apps, raw['apps']),
+    ...(raw['environments'] === undefined ? {} : { environments: rightParts(environments.unwrap(), raw['environments']) }),
   };
   return config as Config;
 }
@@ -38,9 +33,21 @@ function rightParts(schema: z.ZodType, part: unknown): Record<string, unknown> {
   return Object.fromEntries(entries.filter(([name, item]) => schema.safeParse({ [name]: item }).success));
 }
 
-function namesOf(value: unknown, key: string): string[] {
-  const part = isObject(value) ? value[key] : null;
-  return isObject(part) ? Object.keys(part) : [];
+/** Names, paths and dependencies, as far as they can be made out, also of apps that are wrong elsewhere. */
+function outlineOf(value: unknown): Outline {
+  const raw = isObject(value) ? value : {};
+  const apps = isObject(raw['apps']) ? raw['apps'] : {};
+  const environments = isObject(raw['environments']) ? raw['environments'] : {};
+  return {
+    apps: Object.entries(apps).map(([name, app]) => {
+      const { path, dependsOn } = isObject(app) ? app : {};
+      return { name, path: typeof path === 'string' ? path : null, dependsOn: Array.isArray(dependsOn) ? dependsOn.filter((other) => typeof other === 'string') : [] };
+    }),
+    overrides: Object.entries(environments).map(([name, environment]) => ({
+      name,
+      apps: isObject(environment) && isObject(environment['apps']) ? Object.keys(environment['apps']) : [],
+    })),
+  };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
