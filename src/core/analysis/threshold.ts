@@ -2,22 +2,11 @@ import { addCounts, faultOf, NOTHING_COUNTED } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
+import { counted, countOf, isOld, isRepeatedError, isTooEarly, missed, missingEvidence, noDataPhase, startTimeline, type Timeline } from './timeline.ts';
 
 /** Everything the threshold judge remembers. Plain JSON. */
-export interface ThresholdState {
+export interface ThresholdState extends Timeline {
   readonly judge: 'threshold';
-  readonly startedAt: number;
-  /** End of the newest block counted; an older or overlapping one is never counted again. */
-  readonly countedUntil: number | null;
-  /** End of the newest error sample counted. */
-  readonly errorUntil: number | null;
-  /** End of the newest block in which the candidate answered anything. */
-  readonly newestDataAt: number | null;
-  readonly candidateRequests: number;
-  /** Samples that could be read, and that could not. */
-  readonly readable: number;
-  readonly unreadable: number;
-  readonly lastError: string | null;
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricState[];
 }
@@ -60,54 +49,21 @@ const FRESH_METRIC: MetricState = {
 export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState> = { start, observe, verdict, finish };
 
 function start(policy: ThresholdPolicy, at: number): ThresholdState {
-  return {
-    judge: 'threshold',
-    startedAt: at,
-    countedUntil: null,
-    errorUntil: null,
-    newestDataAt: null,
-    candidateRequests: 0,
-    readable: 0,
-    unreadable: 0,
-    lastError: null,
-    metrics: policy.metrics.map(() => FRESH_METRIC),
-  };
+  return { ...startTimeline(at), judge: 'threshold', metrics: policy.metrics.map(() => FRESH_METRIC) };
 }
 
 function observe(policy: ThresholdPolicy, state: ThresholdState, sample: Sample): ThresholdState {
   const fault = faultOf(sample);
-  if (fault !== null) return observeError(policy, state, sample, fault);
+  if (fault !== null) {
+    if (isRepeatedError(state, sample) || isTooEarly(policy, state, sample.at)) return state;
+    return { ...missed(state, sample, fault), metrics: forEach(policy, state, (metric, own) => lookFailed(metric, own, fault)) };
+  }
   if (isOld(state, sample) || isTooEarly(policy, state, sample.fromAt)) return state;
-  const requests = sample.candidate?.requests ?? 0;
-  return {
-    ...state,
-    countedUntil: sample.at,
-    newestDataAt: requests > 0 ? sample.at : state.newestDataAt,
-    candidateRequests: state.candidateRequests + requests,
-    readable: state.readable + 1,
-    metrics: policy.metrics.map((metric, index) => look(metric, state.metrics[index] ?? FRESH_METRIC, sample)),
-  };
+  return { ...counted(state, sample), metrics: forEach(policy, state, (metric, own) => look(metric, own, sample)) };
 }
 
-function observeError(policy: ThresholdPolicy, state: ThresholdState, sample: Sample, fault: string): ThresholdState {
-  const repeated = state.errorUntil !== null && sample.at <= state.errorUntil;
-  if (repeated || isTooEarly(policy, state, sample.at)) return state;
-  return {
-    ...state,
-    errorUntil: Number.isFinite(sample.at) ? sample.at : state.errorUntil,
-    unreadable: state.unreadable + 1,
-    lastError: fault,
-    metrics: policy.metrics.map((metric, index) => lookFailed(metric, state.metrics[index] ?? FRESH_METRIC, fault)),
-  };
-}
-
-/** Judged already, in whole or in part, or from before this analysis: one sample is judged once. */
-function isOld(state: ThresholdState, sample: Sample): boolean {
-  return sample.at <= sample.fromAt || sample.at <= state.startedAt || (state.countedUntil !== null && sample.fromAt < state.countedUntil);
-}
-
-function isTooEarly(policy: ThresholdPolicy, state: ThresholdState, at: number): boolean {
-  return policy.initialDelayMs > 0 && at < state.startedAt + policy.initialDelayMs;
+function forEach<T>(policy: ThresholdPolicy, state: ThresholdState, change: (metric: MetricPolicy, state: MetricState) => T): T[] {
+  return policy.metrics.map((metric, index) => change(metric, state.metrics[index] ?? FRESH_METRIC));
 }
 
 function look(metric: MetricPolicy, state: MetricState, sample: Sample): MetricState {
@@ -170,11 +126,16 @@ function tell(metric: MetricPolicy, measured: Measurement, times: number, what: 
 }
 
 function verdict(policy: ThresholdPolicy, state: ThresholdState, _now: number): Verdict {
-  const metrics = policy.metrics.map((metric, index) => running(metric, state.metrics[index] ?? FRESH_METRIC));
-  const decided = worstOf(policy.metrics.flatMap((metric, index) => (metric.dryRun ? [] : [state.metrics[index]?.decided ?? 'Successful'])));
+  const metrics = forEach(policy, state, running);
+  const decided = decidedOf(policy, state);
   if (decided !== 'Successful') return conclude(state, decided, whyOf(metrics, decided), metrics);
   const phase = state.readable + state.unreadable === 0 ? 'Pending' : 'Running';
-  return conclude(state, phase, `${count1(state.candidateRequests, 'request')} of the new version judged so far`, metrics);
+  return conclude(state, phase, `${countOf(state.candidateRequests, 'request')} of the new version judged so far`, metrics);
+}
+
+/** The worst that a metric that counts was decided to be; Successful while none was. */
+function decidedOf(policy: ThresholdPolicy, state: ThresholdState): AnalysisPhase {
+  return worstOf(forEach(policy, state, (metric, own) => (metric.dryRun ? 'Successful' : (own.decided ?? 'Successful'))));
 }
 
 function running(metric: MetricPolicy, state: MetricState): MetricVerdict {
@@ -186,47 +147,26 @@ function running(metric: MetricPolicy, state: MetricState): MetricVerdict {
 
 /** The bake is over. Successful takes evidence: enough requests, fresh ones, and a good measurement of every metric that counts. */
 function finish(policy: ThresholdPolicy, state: ThresholdState, now: number): Verdict {
-  const metrics = policy.metrics.map((metric, index) => finished(policy, metric, state.metrics[index] ?? FRESH_METRIC));
+  const metrics = forEach(policy, state, (metric, own) => finished(policy, metric, own));
   const counting = metrics.filter((metric) => !metric.dryRun);
-  const decided = worstOf(policy.metrics.flatMap((metric, index) => (metric.dryRun ? [] : [state.metrics[index]?.decided ?? 'Successful'])));
+  const decided = decidedOf(policy, state);
   if (decided !== 'Successful') return conclude(state, decided, whyOf(metrics, decided), metrics);
   if (counting.length === 0) return conclude(state, 'Inconclusive', 'no metric counts towards the verdict, so nothing was proven', metrics);
   const missing = missingEvidence(policy, state, now);
-  // A metrics outage says nothing about the release: it may hold it, but never puts it back.
-  if (missing !== null) return conclude(state, isOutage(state) ? 'Inconclusive' : noDataPhase(policy), missing, metrics);
+  if (missing !== null) return conclude(state, missing.phase, missing.reason, metrics);
   const worst = worstOf(counting.map((metric) => metric.phase));
   if (worst !== 'Successful') return conclude(state, worst, whyOf(metrics, worst), metrics);
-  return conclude(state, 'Successful', `${counting.length === 1 ? 'the metric is' : `all ${counting.length} metrics are`} good on ${count1(state.candidateRequests, 'request')} of the new version`, metrics);
-}
-
-/** Why this is too little to pass anything on, in one sentence; null when it is enough. */
-function missingEvidence(policy: ThresholdPolicy, state: ThresholdState, now: number): string | null {
-  const needed = Math.max(1, policy.minRequests);
-  const { candidateRequests: requests, newestDataAt } = state;
-  if (isOutage(state) && (newestDataAt === null || now - newestDataAt > 2 * policy.intervalMs)) return `the metrics could not be read: ${state.lastError}`;
-  if (state.readable === 0) return 'nothing was measured before the bake ended';
-  if (requests === 0 || newestDataAt === null) return 'no request reached the new version';
-  if (requests < needed) return `only ${requests} of ${needed} requests needed reached the new version`;
-  const ageMs = now - newestDataAt;
-  if (Math.abs(ageMs) <= 2 * policy.intervalMs) return null;
-  if (ageMs < 0) return 'the newest sample lies in the future: the clocks of edge and control plane disagree';
-  return `no request reached the new version in the last ${Math.round(ageMs / 1000)} s, so nothing says how it is now`;
-}
-
-/** The newest thing heard of the source is that it could not be read. */
-function isOutage(state: ThresholdState): boolean {
-  if (state.unreadable === 0) return false;
-  return state.countedUntil === null || (state.errorUntil ?? -Infinity) > state.countedUntil;
-}
-
-function noDataPhase(policy: ThresholdPolicy): AnalysisPhase {
-  return policy.noData === 'fail' ? 'Failed' : 'Inconclusive';
+  const what = counting.length === 1 ? 'the metric is' : `all ${counting.length} metrics are`;
+  return conclude(state, 'Successful', `${what} good on ${countOf(state.candidateRequests, 'request')} of the new version`, metrics);
 }
 
 function finished(policy: ThresholdPolicy, metric: MetricPolicy, state: MetricState): MetricVerdict {
   const now = running(metric, state);
   if (state.decided !== null) return now;
-  if (state.successful === 0) return { ...now, phase: noDataPhase(policy), reason: state.last === null ? `${metric.name} was never measured: ${now.reason}` : `${metric.name} was never good` };
+  if (state.successful === 0) {
+    const reason = state.last === null ? `${metric.name} was never measured: ${now.reason}` : `${metric.name} was never good`;
+    return { ...now, phase: noDataPhase(policy), reason };
+  }
   if (metric.consecutiveSuccessLimit > 0 && !state.enough) {
     const phase = metric.failureLimit < 0 ? 'Failed' : 'Inconclusive';
     return { ...now, phase, reason: `${metric.name} was not good ${metric.consecutiveSuccessLimit} times in a row` };
@@ -240,8 +180,4 @@ function whyOf(metrics: readonly MetricVerdict[], phase: AnalysisPhase): string 
 
 function conclude(state: ThresholdState, phase: AnalysisPhase, reason: string, metrics: readonly MetricVerdict[]): Verdict {
   return { phase, reason, metrics, candidateRequests: state.candidateRequests };
-}
-
-function count1(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
