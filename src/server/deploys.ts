@@ -1,0 +1,156 @@
+import type { Planner } from '../config/planner.ts';
+import { UserError } from '../core/errors.ts';
+import type { Plan } from '../core/release/plan.ts';
+import type { ReleaseState } from '../core/release/state.ts';
+import type { Engine, ReleaseRow } from '../engine/face.ts';
+
+interface Parts {
+  readonly engine: Engine;
+  readonly planner: Planner;
+}
+
+export interface PlanAsked {
+  readonly environment: string;
+  readonly apps?: readonly string[] | undefined;
+  readonly force?: boolean | undefined;
+  readonly liftHold?: boolean | undefined;
+}
+
+export interface Requested {
+  readonly id: string | null;
+  readonly plan: Plan;
+  readonly message: string;
+}
+
+export interface RollbackAsked {
+  readonly environment: string;
+  readonly app?: string | undefined;
+  readonly to?: string | undefined;
+  readonly preview?: boolean | undefined;
+  readonly planHash?: string | undefined;
+  readonly by: string;
+}
+
+export interface RolledBack {
+  readonly action: 'abort' | 'following' | 'release' | 'preview';
+  readonly id: string | null;
+  readonly plan: Plan | null;
+  readonly message: string;
+}
+
+/** The plan for the workspace as it stands now, on top of what runs now. */
+export async function makePlan({ engine, planner }: Parts, asked: PlanAsked): Promise<Plan> {
+  const { environment, apps, force, liftHold } = asked;
+  // The environment's name is checked before anything is read about it.
+  await planner.environment(environment);
+  return planner.plan({
+    environment,
+    manifest: await engine.manifest(environment),
+    ...(apps === undefined ? {} : { only: apps }),
+    ...(force === undefined ? {} : { force }),
+    ...(liftHold === undefined ? {} : { liftHold }),
+  });
+}
+
+/**
+ * Plan and release. Where the caller has looked at a plan, exactly that one is released or none.
+ * @throws UserError `PLAN_STALE`, and as `Planner.plan` and `Engine.request`.
+ */
+export async function deploy(parts: Parts, asked: PlanAsked & { readonly planHash?: string | undefined; readonly by: string }): Promise<Requested> {
+  const plan = await makePlan(parts, asked);
+  refuseOther(plan, asked.planHash);
+  if (plan.apps.length === 0) return { id: null, plan, message: nothingToDo(plan) };
+  const id = await parts.engine.request(plan, { by: asked.by, ...(asked.liftHold === true ? { liftHold: true } : {}) });
+  return { id, plan, message: `release ${id} of ${names(plan)} to ${plan.environment}` };
+}
+
+/**
+ * The plan of an ended release once more; the hold that its end has put on the version is lifted.
+ * @throws UserError `RELEASE_UNKNOWN`, `RELEASE_ACTIVE`, `NOTHING_TO_RETRY`.
+ */
+export async function retry(parts: Parts, id: string, by: string): Promise<Requested> {
+  const old = await releaseOf(parts.engine, id);
+  if (old.outcome === null) throw new UserError('RELEASE_ACTIVE', `release ${id} is still under way`, `\`sluice status -w ${id}\` follows it; \`sluice abort ${id}\` ends it.`);
+  const plan = await parts.planner.retry({ plan: old.plan, manifest: await parts.engine.manifest(old.plan.environment) });
+  const next = await parts.engine.request(plan, { by, retryOf: id, liftHold: true });
+  return { id: next, plan, message: `release ${next} tries ${id} again` };
+}
+
+/**
+ * Put back: a release under way is aborted; otherwise the version before is released.
+ * @throws UserError `RELEASE_ACTIVE` (a version was named while a release is under way), `PLAN_STALE`, and as `Planner.rollback`.
+ */
+export async function rollback(parts: Parts, asked: RollbackAsked): Promise<RolledBack> {
+  const { environment, app, to, by } = asked;
+  await parts.planner.environment(environment);
+  const active = await parts.engine.releases({ environment, active: true, ...(app === undefined ? {} : { app }) });
+  const newest = active.find((row) => row.kind === 'deploy');
+  if (newest !== undefined) return putBack(parts, newest, asked);
+  const plan = await parts.planner.rollback({
+    environment,
+    manifest: await parts.engine.manifest(environment),
+    ...(app === undefined ? {} : { apps: [app] }),
+    ...(to === undefined ? {} : { to }),
+  });
+  if (asked.preview === true) return { action: 'preview', id: null, plan, message: `${names(plan)} would go back` };
+  refuseOther(plan, asked.planHash);
+  const id = await parts.engine.request(plan, { by });
+  return { action: 'release', id, plan, message: `release ${id} takes ${names(plan)} back` };
+}
+
+async function putBack({ engine }: Parts, active: ReleaseRow, asked: RollbackAsked): Promise<RolledBack> {
+  const { id } = active;
+  if (asked.to !== undefined) {
+    throw new UserError('RELEASE_ACTIVE', `release ${id} of ${active.apps.join(', ')} is under way in ${active.environment}`, `\`sluice abort ${id}\` puts it back; then \`sluice rollback --to ${asked.to}\`.`);
+  }
+  const state = await releaseOf(engine, id);
+  if (asked.preview === true) return { action: 'preview', id, plan: null, message: `release ${id} would be aborted` };
+  if (state.stage === 'restoring') return { action: 'following', id, plan: null, message: `release ${id} is already being put back` };
+  await engine.command(id, { kind: 'abort', by: asked.by, reason: 'rollback' });
+  return { action: 'abort', id, plan: null, message: `release ${id} is being put back` };
+}
+
+/**
+ * Go on past a pause that waits for a person: a pause step, the switch of a blue/green release, or somebody's `pause`.
+ * @throws UserError `NOTHING_TO_APPROVE`.
+ */
+export async function approve(engine: Engine, id: string, by: string, app: string | null): Promise<string> {
+  const state = await releaseOf(engine, id);
+  if (state.pause !== null && app === null) {
+    await engine.command(id, { kind: 'resume', by });
+    return `release ${id} goes on`;
+  }
+  const paused = Object.values(state.rollouts).filter((rollout) => rollout.pause !== null && (app === null || rollout.app.app === app));
+  const waiting = paused.filter((rollout) => rollout.pause?.reason !== 'inconclusive').map((rollout) => rollout.app.app);
+  if (waiting.length === 0) {
+    const inconclusive = paused.map((rollout) => rollout.app.app);
+    const what = inconclusive.length > 0 ? `${inconclusive.join(', ')} has no evidence either way, which is not a question of approval` : `release ${id} does not wait for approval`;
+    const hint = inconclusive.length > 0 ? `\`sluice resume ${id}\` looks again, \`sluice promote ${id}\` goes on without.` : `\`sluice status ${id}\` shows what it is doing.`;
+    throw new UserError('NOTHING_TO_APPROVE', what, hint);
+  }
+  // App by app: a promote of the whole release would also end the bakes of apps that wait for nobody.
+  for (const name of waiting) await engine.command(id, { kind: 'promote', by, full: false, app: name });
+  return `${waiting.join(', ')} goes on`;
+}
+
+/** @throws UserError `RELEASE_UNKNOWN`. */
+export async function releaseOf(engine: Engine, id: string): Promise<ReleaseState> {
+  const state = await engine.release(id);
+  if (state === null) throw new UserError('RELEASE_UNKNOWN', `there is no release ${id}`, '`sluice history` lists them.');
+  return state;
+}
+
+function refuseOther(plan: Plan, seen: string | undefined): void {
+  if (seen === undefined || seen === plan.hash) return;
+  throw new UserError('PLAN_STALE', 'the plan that was looked at is out of date: sources, settings or what is running have changed since', 'Make the plan again and look at it.');
+}
+
+function nothingToDo(plan: Plan): string {
+  const held = plan.unchanged.filter((entry) => entry.reason.startsWith('held'));
+  if (held.length > 0) return `nothing to deploy: ${held.map((entry) => `${entry.app} is ${entry.reason}`).join('; ')}`;
+  return plan.unchanged.length === 0 ? 'nothing to deploy: the workspace has no apps' : `nothing to deploy: nothing changed in ${plan.environment}`;
+}
+
+function names(plan: Plan): string {
+  return plan.apps.map((app) => app.app).join(', ');
+}

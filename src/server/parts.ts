@@ -1,0 +1,24 @@
+import type { z } from 'zod';
+import type { Planner } from '../config/planner.ts';
+import type { Engine } from '../engine/face.ts';
+import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
+import type { finding } from './schemas.ts';
+
+export type Finding = z.output<typeof finding>;
+
+/** What the API speaks for; handed in by the composition root. */
+export interface ServerParts {
+  readonly engine: Engine;
+  readonly planner: Planner;
+  /** Root of the workspace, as told to clients. */
+  readonly workspace: string;
+  readonly version: string;
+  /** An app's output. Without it there are no logs. */
+  readonly logs?: (ref: AppRef, options: LogOptions) => AsyncIterable<LogLine>;
+  /** How the control plane's own surroundings are. */
+  readonly doctor?: () => Promise<readonly Finding[]>;
+  /** Where users reach an environment; null while no edge of it is running. */
+  readonly edgeUrl?: (environment: string) => Promise<string | null>;
+  /** Ends the control plane; `all`: and everything it has started. Called after the answer has been sent. */
+  readonly shutdown?: (options: { readonly all: boolean }) => void;
+}

@@ -1,0 +1,60 @@
+export interface Redactor {
+  /** One text without any secret value in it. */
+  text(value: string): string;
+  /** The same for every text inside; numbers, keys and structure stay. */
+  deep<T>(value: T): T;
+}
+
+/** Shorter values say nothing and would tear holes into everything ("on", "80"). */
+const SHORTEST = 5;
+const MASK = '[redacted]';
+
+/**
+ * Takes secret values out of whatever leaves the control plane: by value, as the last stage, so that it
+ * does not matter by which way one got in. Finds each as it is, in base64, in a URL and inside JSON.
+ */
+export function createRedactor(secrets: () => Iterable<string>): Redactor {
+  let known = '';
+  let forms: readonly string[] = [];
+  const refresh = (): readonly string[] => {
+    const values = [...secrets()].filter((value) => value.length >= SHORTEST);
+    const key = values.join('\0');
+    if (key !== known) {
+      known = key;
+      // Longest first: a secret may contain another one.
+      forms = [...new Set(values.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
+    }
+    return forms;
+  };
+  const mask = (value: string, all: readonly string[]): string => all.reduce((text, form) => (text.includes(form) ? text.replaceAll(form, MASK) : text), value);
+  const walk = (value: unknown, all: readonly string[]): unknown => {
+    if (typeof value === 'string') return mask(value, all);
+    if (Array.isArray(value)) return value.map((item) => walk(item, all));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item, all)]));
+  };
+  return {
+    text: (value) => mask(value, refresh()),
+    deep: <T>(value: T): T => {
+      const all = refresh();
+      return all.length === 0 ? value : (walk(value, all) as T);
+    },
+  };
+}
+
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  const base64 = bytes.toString('base64').replace(/=+$/, '');
+  const inJson = JSON.stringify(secret).slice(1, -1);
+  return [secret, base64, base64.replaceAll('+', '-').replaceAll('/', '_'), encodeURIComponent(secret), new URLSearchParams({ v: secret }).toString().slice(2), inJson].filter((form) => form.length >= SHORTEST);
+}
+
+/** Where log lines go, each without secrets: also those in another case of header, in a message or in a stack. */
+export function redactedStream(redactor: Redactor, write: (line: string) => void): { write(line: string): void } {
+  return {
+    write(line) {
+      const clean = redactor.text(line);
+      write(clean);
+    },
+  };
+}
