@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { extname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { FencedError, OutsideError, SluiceError, UserError } from '../../core/errors.ts';
+import type { Edge, EdgeObservation, EdgeStats } from '../../ports/edge.ts';
+import { readJson } from '../_shared/atomic-file.ts';
+import { isAlive, killGroup } from '../_shared/process-identity.ts';
+import { selfCommand } from '../_shared/spawn-self.ts';
+
+export interface EmbeddedEdgeOptions {
+  /** Folder of this edge's state, log and address. */
+  readonly dir: string;
+  readonly port: number;
+  readonly host?: string;
+  /** Time limits of the data path in ms, where they differ from the defaults. */
+  readonly limits?: Partial<Record<'headMs' | 'idleMs' | 'responseMs' | 'connectMs', number>>;
+}
+
+export interface ManagedEdge extends Edge {
+  /** Start the data path, or adopt it if it runs. Returns its base URL. Repeatable. */
+  ensure(): Promise<string>;
+  /** Stop the data path; requests under way may finish. */
+  stop(): Promise<void>;
+}
+
+const recordSchema = z.object({ pid: z.int(), startTime: z.string(), host: z.string(), port: z.int(), controlPort: z.int(), token: z.string() });
+type EdgeAddress = z.infer<typeof recordSchema>;
+
+const START_MS = 15_000;
+const CALL_MS = 5_000;
+const CALL_TRIES = 3;
+
+/** The edge that comes with Sluice: its own Node process, which outlives whoever started it. */
+export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
+  const host = options.host ?? '127.0.0.1';
+  const agent = new Agent({ keepAlive: true });
+  let starting: Promise<EdgeAddress> | null = null;
+
+  async function running(): Promise<EdgeAddress | null> {
+    const parsed = recordSchema.safeParse(await readJson(join(options.dir, 'edge.json')));
+    return parsed.success && (await isAlive(parsed.data.pid, parsed.data.startTime)) ? parsed.data : null;
+  }
+
+  function record(): Promise<EdgeAddress> {
+    starting ??= (async () => (await running()) ?? (await start()))().finally(() => {
+      starting = null;
+    });
+    return starting;
+  }
+
+  async function start(): Promise<EdgeAddress> {
+    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    const log = await open(join(options.dir, 'edge.log'), 'a', 0o600);
+    const entry = new URL(`../../edge/main${extname(import.meta.url)}`, import.meta.url);
+    const [program = process.execPath, ...args] = selfCommand(entry);
+    // A port chosen by the system stays the same for good: users know it.
+    const known = recordSchema.safeParse(await readJson(join(options.dir, 'edge.json')));
+    const port = options.port === 0 && known.success ? known.data.port : options.port;
+    const own = ['--dir', options.dir, '--host', host, '--port', String(port), '--limits', JSON.stringify(options.limits ?? {})];
+    const child = spawn(program, [...args, ...own], { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: options.dir });
+    let exit: number | null = null;
+    child.on('exit', (code) => (exit = code ?? 1));
+    child.on('error', () => (exit = 1));
+    child.unref();
+    await log.close();
+    const until = Date.now() + START_MS;
+    while (Date.now() < until) {
+      const found = await running();
+      // Two that start at once: one gets the port, the other finds it taken, and both use the first.
+      if (found !== null && (await answers(found))) return found;
+      if (exit !== null && (await running()) === null) break;
+      await sleep(20);
+    }
+    throw await startError(exit);
+  }
+
+  async function startError(exit: number | null): Promise<Error> {
+    const lines = (await readFile(join(options.dir, 'edge.log'), 'utf8').catch(() => '')).trim().split('\n');
+    if (exit === 98) {
+      return new UserError('EDGE_PORT_TAKEN', `the edge cannot listen on ${host}:${options.port}: another program has the port`, 'Stop that program, or set another `edge.port` for the environment.');
+    }
+    return new OutsideError('EDGE_NOT_STARTED', `the edge did not start: ${lines.at(-1) ?? ''}`, `See ${join(options.dir, 'edge.log')}.`);
+  }
+
+  async function answers(found: EdgeAddress): Promise<boolean> {
+    try {
+      return (await send(found, 'GET', '/health')).status === 200;
+    } catch {
+      return false;
+    }
+  }
+
+  function send(to: EdgeAddress, method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+    return new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${to.token}`, 'content-type': 'application/json' };
+      const call = request({ agent, host: '127.0.0.1', port: to.controlPort, method, path, headers, timeout: CALL_MS }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('error', reject);
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString() || 'null') }));
+      });
+      call.on('timeout', () => call.destroy(new Error('the edge does not answer')));
+      call.on('error', reject);
+      call.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  /** Every call may be repeated, so one that meets a dying edge is sent again to its successor. */
+  async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await persist(async () => send(await record(), method, path, body));
+    if (answer.status === 200) return answer.body;
+    throw refused(answer.status, answer.body);
+  }
+
+  async function persist<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof SluiceError) throw error;
+        if (tries === CALL_TRIES) throw unreachable(error);
+        await sleep(50);
+      }
+    }
+  }
+
+  function refused(status: number, body: unknown): Error {
+    const { code, message } = (body ?? {}) as { code?: string; message?: string };
+    if (status === 409) return new FencedError('the edge has accepted a newer command for this app');
+    if (code === 'DISK_FULL') return new OutsideError('DISK_FULL', message ?? 'no space left', 'Free some space; the edge goes on serving what it was told before.');
+    return new OutsideError('EDGE_REFUSED', `the edge refused the command (${status}): ${message ?? 'no reason given'}`);
+  }
+
+  function unreachable(error: unknown): OutsideError {
+    return new OutsideError('EDGE_UNREACHABLE', `the edge cannot be reached: ${error instanceof Error ? error.message : String(error)}`, `See ${join(options.dir, 'edge.log')}.`, error);
+  }
+
+  const path = (app: string) => `/apps/${encodeURIComponent(app)}`;
+
+  return {
+    name: 'embedded',
+    async apply(intent) {
+      return (await call('PUT', path(intent.app), intent)) as EdgeObservation;
+    },
+    async observe(app) {
+      return (await call('GET', path(app))) as EdgeObservation | null;
+    },
+    async stats(app) {
+      return (await call('GET', `${path(app)}/stats`)) as EdgeStats;
+    },
+    async remove(app, fence) {
+      await call('DELETE', `${path(app)}?fence=${fence}`);
+    },
+    async ensure() {
+      const { host: at, port } = await record();
+      return `http://${at}:${port}`;
+    },
+    async stop() {
+      const found = await running();
+      if (found === null) return;
+      await send(found, 'POST', '/stop').catch(() => {});
+      const until = Date.now() + 12_000;
+      while (Date.now() < until && (await isAlive(found.pid, found.startTime))) await sleep(20);
+      await killGroup(found.pid, found.startTime, 'SIGKILL');
+      agent.destroy();
+    },
+  };
+}
