@@ -47,7 +47,7 @@ const buildEnv = z.record(envName, z.string({ error: 'text' }), { error: 'an obj
 const envValue = z.union([z.string({ error: 'text' }), object({ fromEnv: envName.describe("Name of a variable of the control plane's own environment. Its value is read when a version starts, and recorded nowhere.") })], {
   error: 'text, or { fromEnv: "NAME" }',
 });
-const env = z.record(envName, envValue, { error: 'an object of variable names and their values' });
+const env = z.record(envName, envValue, { error: 'an object of variable names and their values' }).meta({ id: 'Variables', description: 'Variables by name: text, or `{ fromEnv: "NAME" }` for what must not stand in a file.' });
 
 const PATH_ALLOWED = 'a folder inside the workspace, such as "apps/web"';
 const NAME = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -61,7 +61,7 @@ const buildObject = object({
   output: text('a folder below the app').optional().meta({ description: "Folder below the app's path that is the artifact; `.` is the whole app.", default: D.build.output }),
   env: buildEnv.optional().describe('Variables of the build besides PATH, HOME and the like. They are part of the build\'s identity.'),
 });
-const build = z.union([argv, buildObject], { error: `${ARGV_ALLOWED}; or an object with command, output, env` });
+const build = z.union([argv, buildObject], { error: `${ARGV_ALLOWED}; or an object with command, output, env` }).meta({ id: 'Build', description: 'How the artifact is made. A command alone is short for `{ command }`.' });
 
 const runObject = object({
   command: argv.optional().describe("What starts the app, run in its artifact's folder. It gets the port to listen on in `PORT`."),
@@ -70,28 +70,28 @@ const runObject = object({
   listens: flag.optional().describe('Whether the app listens on `PORT`; workers do not. Default: true for an app with routes or a health path.'),
   drain: duration.optional().meta({ description: 'Time between being asked to end (SIGTERM) and being made to (SIGKILL).', default: D.run.drain }),
 });
-const run = z.union([argv, runObject], { error: `${ARGV_ALLOWED}; or an object with command, env, instances, listens, drain` });
+const run = z.union([argv, runObject], { error: `${ARGV_ALLOWED}; or an object with command, env, instances, listens, drain` }).meta({ id: 'Run', description: 'How a version runs. A command alone is short for `{ command }`.' });
 
 const healthObject = object({
   path: urlPath('a path that answers 2xx when all is well').optional().meta({ description: 'Path that answers 2xx when the instance can take traffic.', default: D.health.path }),
   interval: positive.optional().meta({ description: 'Time between two looks.', default: D.health.interval }),
   timeout: positive.optional().meta({ description: 'Time one look may take.', default: D.health.timeout }),
 });
-const health = z.union([z.literal(false), urlPath('a path'), healthObject], { error: 'a path such as "/up", an object with path, interval, timeout, or false' });
+const health = z.union([z.literal(false), urlPath('a path'), healthObject], { error: 'a path such as "/up", an object with path, interval, timeout, or false' }).meta({ id: 'Health', description: 'When an instance may take traffic. A path alone is short for `{ path }`; false: no check of its own, it is healthy when it runs (and accepts connections, if it listens).' });
 
 const smokeObject = object({
   command: argv.optional().describe("Command run in the artifact's folder with `SLUICE_URL_UNDER_TEST` set; it passes with exit code 0."),
   paths: z.array(urlPath('a path'), { error: 'a list of paths' }).optional().describe('Paths of the new version that must answer 2xx or 3xx.'),
   timeout: positive.optional().meta({ description: 'Time the whole test may take.', default: D.smoke.timeout }),
 });
-const smoke = z.union([z.literal(false), urlPath('a path'), smokeObject], { error: 'a path such as "/", an object with command, paths, timeout, or false' });
+const smoke = z.union([z.literal(false), urlPath('a path'), smokeObject], { error: 'a path such as "/", an object with command, paths, timeout, or false' }).meta({ id: 'Smoke', description: 'What must answer well before a version gets traffic. A path alone is short for `{ paths: [path] }`; false: nothing.' });
 
 const routeObject = object({
   host: matching(/^[A-Za-z0-9.-]+$/, 'a host name without port, such as "shop.example.com"').optional().describe('Host name without port. Left out: any host.'),
   path: urlPath('a path prefix').optional().meta({ description: 'Path prefix; the longest one wins.', default: '/' }),
 });
 const ROUTE_ALLOWED = '"/path", "host.example.com" or "host.example.com/path", or an object with host, path';
-const route = z.union([matching(ROUTE, ROUTE_ALLOWED).min(1, { error: ROUTE_ALLOWED }), routeObject], { error: ROUTE_ALLOWED });
+const route = z.union([matching(ROUTE, ROUTE_ALLOWED).min(1, { error: ROUTE_ALLOWED }), routeObject], { error: ROUTE_ALLOWED }).meta({ id: 'Route', description: 'Requests that the edge sends to an app: `"/path"`, `"host.example.com"`, `"host.example.com/path"`, or an object. A host counts more than any host, a longer path more than a shorter one.' });
 const routes = z.array(route, { error: 'a list of routes' });
 
 const STEP_ALLOWED = 'a weight such as 5, or an object with weight, bake, pause';
@@ -106,7 +106,7 @@ const step = z.union(
     }).refine((value) => Object.keys(value).length > 0, { error: STEP_ALLOWED }),
   ],
   { error: STEP_ALLOWED },
-);
+).meta({ id: 'Step', description: 'A weight alone, or an object whose parts happen in this order: weight, bake, pause.' });
 const soak = duration.optional().meta({ description: 'How long the old version stays alive beside the promoted one.', default: D.soak });
 const STRATEGIES = ['recreate', 'allAtOnce', 'blueGreen', 'canary'] as const;
 const strategyName = oneOf(STRATEGIES);
@@ -129,7 +129,9 @@ const strategyObject = z.discriminatedUnion(
   ],
   { error: STRATEGIES.map((value) => `"${value}"`).join(', ') },
 );
-const strategy = z.union([strategyName, strategyObject], { error: `${STRATEGIES.map((value) => `"${value}"`).join(', ')}, or an object { kind, … }` });
+const strategy = z
+  .union([strategyName, strategyObject], { error: `${STRATEGIES.map((value) => `"${value}"`).join(', ')}, or an object { kind, … }` })
+  .meta({ id: 'Strategy', description: 'How traffic gets from the old version to the new one. A name alone takes the defaults. The first deploy of an app skips the steps: there is nothing to compare with.' });
 
 const CONDITION_ALLOWED = 'a comparison such as "< 1 %", "<= 300 ms" or "<= 110 % of baseline"';
 const condition = z.union(
@@ -142,7 +144,7 @@ const condition = z.union(
     }),
   ],
   { error: CONDITION_ALLOWED },
-);
+).meta({ id: 'Condition', description: 'A comparison: `"< 1 %"`, `"<= 300 ms"`, `"<= 110 % of baseline"` (the old version at the same time), or an object.' });
 const LIMIT_ALLOWED = 'a whole number, or -1 for no limit';
 const limit = whole(-1, LIMIT_ALLOWED);
 const metric = object({
@@ -156,7 +158,7 @@ const metric = object({
   consecutiveSuccessLimit: whole(0, 'a whole number').optional().meta({ description: 'Good at once after this many in a row; 0: off.', default: D.metric.consecutiveSuccessLimit }),
   minRequests: whole(1, 'a whole number from 1').optional().meta({ description: 'Requests to the new version that one measurement needs; it waits until it has them.', default: D.metric.minRequests }),
   dryRun: flag.optional().meta({ description: 'Measure and show, but never count.', default: D.metric.dryRun }),
-});
+}).meta({ id: 'Metric', description: 'One thing that is measured, and what of it is good or bad.' });
 const analysisObject = object({
   judge: oneOf(['threshold']).optional().meta({ description: 'Which judge reads the measurements.', default: D.analysis.judge }),
   interval: positive.optional().meta({ description: 'Time between two looks.', default: D.analysis.interval }),
@@ -165,12 +167,12 @@ const analysisObject = object({
   minRequests: whole(1, 'a whole number from 1').optional().meta({ description: 'Requests to the new version without which nothing passes.', default: D.analysis.minRequests }),
   metrics: z.array(metric, { error: 'a list of metrics' }).min(1, { error: 'at least one metric' }).optional().meta({ description: 'What is measured and what is good.', default: D.metrics }),
 });
-const analysis = z.union([z.literal(false), analysisObject], { error: 'an object with judge, interval, initialDelay, noData, minRequests, metrics, or false' });
+const analysis = z.union([z.literal(false), analysisObject], { error: 'an object with judge, interval, initialDelay, noData, minRequests, metrics, or false' }).meta({ id: 'Analysis', description: 'How a new version is judged while it bakes. False: no judge looks, only health counts.' });
 
 const sticky = z.union([oneOf(['cookie', 'none']), object({ header: matching(/^[A-Za-z0-9-]+$/, 'the name of a request header').describe('Request header that names the user.') })], {
   error: '"cookie", "none", or { header: "name" }',
-});
-const concurrency = oneOf(['queue', 'supersede', 'reject']);
+}).meta({ id: 'Sticky', description: 'How a user is recognised, so that they stay with the version they have: a cookie that the edge sets, a request header, or not at all.' });
+const concurrency = oneOf(['queue', 'supersede', 'reject']).meta({ id: 'Concurrency', description: 'What a release does while another one has the app: wait (`queue`), end that one (`supersede`), or give up (`reject`).' });
 
 /** Settings of an app that an environment may override. */
 const settings = {
@@ -189,7 +191,7 @@ const settings = {
     healthy: positive.optional().meta({ description: 'From started to healthy.', default: D.deadlines.healthy }),
     smoke: positive.optional().meta({ description: 'The smoke test, with its repeats.', default: D.deadlines.smoke }),
     progress: positive.optional().meta({ description: 'Longest time without progress, not counted while paused or baking.', default: D.deadlines.progress }),
-  }).optional().describe('How long each part may take. What takes longer has failed.'),
+  }).meta({ id: 'AppDeadlines', description: 'How long each part of an app\'s rollout may take. What takes longer has failed.' }).optional().describe('How long each part may take. What takes longer has failed.'),
   concurrency: concurrency.optional().meta({ description: 'What a release does while another one has the app: wait (`queue`), end that one (`supersede`), or give up (`reject`).', default: D.concurrency }),
 };
 
@@ -197,10 +199,12 @@ const appSchema = object({
   path: text(PATH_ALLOWED).describe("The app's folder in the workspace; `.` is all of it."),
   dependsOn: z.array(name, { error: 'a list of app names' }).optional().describe('Apps that must be fully out before this one starts. When they are built anew, so is this one.'),
   ...settings,
-});
+}).meta({ id: 'App', description: 'One deployable thing of the workspace.' });
+
+const overridesSchema = object(settings).meta({ id: 'Overrides', description: 'Settings of an app that differ in one environment.' });
 
 const environmentSchema = object({
-  apps: z.record(name, object(settings), { error: 'an object of app names and what differs here' }).optional().describe('What differs for single apps here. Objects are merged key by key; lists, commands and strategies are replaced.'),
+  apps: z.record(name, overridesSchema, { error: 'an object of app names and what differs here' }).optional().describe('What differs for single apps here. Objects are merged key by key; lists, commands and strategies are replaced.'),
   strategy: strategy.optional().describe('Strategy for all apps here, except those with `recreate` and those with a strategy of their own below `apps`.'),
   env: env.optional().describe("Variables for all running apps here. An app's own variables count more."),
   uncommitted: oneOf(['include', 'ignore', 'refuse']).optional().describe('What uncommitted changes mean: build a snapshot of the working tree, build the last commit, or make no plan. Default: include in `development`, else ignore.'),
@@ -209,13 +213,13 @@ const environmentSchema = object({
     queue: positive.optional().meta({ description: 'Longest wait behind another release.', default: D.releaseDeadlines.queue }),
     pause: positive.optional().meta({ description: 'Longest time a release may wait for a person.', default: D.releaseDeadlines.pause }),
     rollback: positive.optional().meta({ description: 'Time in which a rollback must be done; then somebody is called.', default: D.releaseDeadlines.rollback }),
-  }).optional().describe('How long a release may wait.'),
+  }).meta({ id: 'ReleaseDeadlines', description: 'How long a release may wait.' }).optional().describe('How long a release may wait.'),
   edge: object({
     kind: oneOf(['embedded', 'haproxy']).optional().meta({ description: 'What carries the traffic.', default: D.edge.kind }),
     port: whole(0, 'a port: 0 (any free one) to 65535').max(65_535, { error: 'a port: 0 (any free one) to 65535' }).optional().meta({ description: 'Port that users reach; 0 is any free one.', default: D.edge.port }),
     sticky: sticky.optional().meta({ description: 'How a user is recognised.', default: D.edge.sticky }),
-  }).optional().describe('What carries the traffic of this environment.'),
-});
+  }).meta({ id: 'Edge', description: 'What carries the traffic of an environment.' }).optional().describe('What carries the traffic of this environment.'),
+}).meta({ id: 'Environment', description: 'A place the apps are deployed to, and what differs there.' });
 
 export const configSchema = object({
   $schema: z.string({ error: 'text' }).optional().describe('Address of the JSON Schema, for editors.'),
