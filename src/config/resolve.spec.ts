@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
+import { resolveEnvironment } from './resolve.ts';
+import type { Config } from './schema.ts';
+import { validate } from './validate.ts';
+
+function resolve(config: Config, name = 'production'): ResolvedEnvironment {
+  const checked = validate(config);
+  expect(checked.mistakes).toEqual([]);
+  return resolveEnvironment(config, name);
+}
+
+function app(settings: Partial<Config['apps'][string]>, environment: NonNullable<Config['environments']>[string] = {}): ResolvedApp {
+  const [web] = resolve({ workspace: 'shop', apps: { web: { path: 'web', run: 'node x', ...settings } }, environments: { production: environment } }).apps;
+  if (web === undefined) throw new Error('no app');
+  return web;
+}
+
+test('everything left out has the default that the reference says', () => {
+  expect(app({})).toEqual({
+    app: 'web',
+    path: 'web',
+    platform: 'processes',
+    dependsOn: [],
+    build: { command: null, output: '.', env: {} },
+    run: { command: ['node', 'x'], env: {}, instances: 1, listens: false, drainMs: 30_000 },
+    health: null,
+    smoke: null,
+    routes: [],
+    sticky: { by: 'cookie' },
+    strategy: { kind: 'allAtOnce', soakMs: 30_000 },
+    deadlines: { buildMs: 600_000, healthyMs: 30_000, smokeMs: 60_000, progressMs: 600_000 },
+    concurrency: 'queue',
+  });
+  expect(resolve({ workspace: 'shop', apps: {} })).toMatchObject({
+    uncommitted: 'ignore',
+    deadlines: { queueMs: 3_600_000, pauseMs: 86_400_000, rollbackMs: 300_000 },
+    edge: { kind: 'embedded', port: 8080, sticky: { by: 'cookie' } },
+  });
+});
+
+test('"canary" is 5 % first, half an hour, errors under 1 %, p95 within 10 % of the old version', () => {
+  const { strategy } = app({ routes: ['/'], strategy: 'canary' });
+  expect(strategy).toMatchObject({
+    kind: 'canary',
+    soakMs: 30_000,
+    analysis: {
+      judge: 'threshold',
+      noData: 'inconclusive',
+      metrics: [
+        { name: 'errorRate', success: { compare: '<', value: 0.01, of: 'candidate' }, failure: null, consecutiveErrorLimit: 4 },
+        { name: 'p95', measure: { kind: 'latency', quantile: 0.95 }, success: { compare: '<=', value: 1.1, of: 'ratio' } },
+      ],
+    },
+  });
+  expect(strategy.kind === 'canary' && strategy.steps.slice(0, 3)).toEqual([
+    { kind: 'weight', weight: 5 },
+    { kind: 'bake', forMs: 1_800_000 },
+    { kind: 'weight', weight: 25 },
+  ]);
+});
+
+test('steps are written out in order', () => {
+  const { strategy } = app({ routes: ['/'], analysis: false, strategy: { kind: 'canary', steps: [1, { weight: 10, bake: '1m', pause: true }, { pause: 500 }], soak: 0 } });
+  expect(strategy).toEqual({
+    kind: 'canary',
+    steps: [
+      { kind: 'weight', weight: 1 },
+      { kind: 'weight', weight: 10 },
+      { kind: 'bake', forMs: 60_000 },
+      { kind: 'pause', forMs: null },
+      { kind: 'pause', forMs: 500 },
+    ],
+    analysis: null,
+    soakMs: 0,
+  });
+});
+
+describe('which value counts', () => {
+  test('app over environment, app in the environment over both', () => {
+    const found = app({ env: { A: 'app', B: 'app' }, run: { command: 'x', env: { B: 'run' } }, concurrency: 'reject' }, { env: { A: 'env', C: 'env', D: 'env' }, concurrency: 'supersede', apps: { web: { env: { D: 'both' } } } });
+    expect(found.run.env).toEqual({ A: 'app', B: 'run', C: 'env', D: 'both' });
+    expect(found.concurrency).toBe('reject');
+    expect(app({}, { concurrency: 'supersede' }).concurrency).toBe('supersede');
+  });
+
+  test('objects are merged with short forms, lists and commands replaced', () => {
+    const found = app(
+      { run: 'node x --old', health: '/up', build: ['make'], smoke: '/a', routes: ['/a', '/b'] },
+      { apps: { web: { run: { instances: 3 }, health: { interval: '2s' }, build: { output: 'dist' }, smoke: { timeout: '1s' }, routes: ['/c'] } } },
+    );
+    expect(found.run).toMatchObject({ command: ['node', 'x', '--old'], instances: 3, listens: true });
+    expect(found.health).toEqual({ path: '/up', intervalMs: 2000, timeoutMs: 5000 });
+    expect(found.build).toMatchObject({ command: ['make'], output: 'dist' });
+    expect(found.smoke).toEqual({ command: null, paths: ['/a'], timeoutMs: 1000 });
+    expect(found.routes).toEqual([{ host: null, pathPrefix: '/c' }]);
+  });
+
+  test('a variable is replaced as a whole, and false takes a check away', () => {
+    const found = app({ env: { A: { fromEnv: 'X' }, B: 'text' }, health: '/up', smoke: '/' }, { apps: { web: { env: { A: 'text', B: { fromEnv: 'Y' } }, health: false, smoke: false } } });
+    expect(found.run.env).toEqual({ A: 'text', B: { fromEnv: 'Y' } });
+    expect([found.health, found.smoke]).toEqual([null, null]);
+  });
+
+  test('an environment\'s strategy replaces all but recreate and the app\'s own there', () => {
+    const strategies = (own: 'recreate' | 'canary', there?: 'blueGreen'): string =>
+      app({ routes: ['/'], strategy: own }, { strategy: 'allAtOnce', ...(there === undefined ? {} : { apps: { web: { strategy: there } } }) }).strategy.kind;
+    expect([strategies('canary'), strategies('recreate'), strategies('canary', 'blueGreen'), strategies('recreate', 'blueGreen')]).toEqual(['allAtOnce', 'recreate', 'blueGreen', 'blueGreen']);
+  });
+
+  test('sticky: the app\'s, else the environment\'s', () => {
+    expect(app({}, { edge: { sticky: { header: 'X-User' } } }).sticky).toEqual({ by: 'header', header: 'x-user' });
+    expect(app({ sticky: 'none' }, { edge: { sticky: { header: 'X-User' } } }).sticky).toEqual({ by: 'none' });
+  });
+});
+
+test('an environment that is not there is refused with what was meant', () => {
+  expect(() => resolve({ workspace: 'shop', apps: {} }, 'prodution')).toThrow('There is no environment "prodution". Did you mean "production"?');
+  expect(resolve({ workspace: 'shop', apps: {} }, 'development').uncommitted).toBe('include');
+  expect(() => resolve({ workspace: 'shop', apps: {}, environments: { live: {} } }, 'production')).toThrow(expect.objectContaining({ code: 'UNKNOWN_ENVIRONMENT', hint: 'Environments of this workspace: live.' }));
+});
+
+test('apps come in dependency order, whatever the order they are written in', () => {
+  const dependsOn: Record<string, string[]> = { a: ['d'], b: ['a'], c: [], d: ['c'] };
+  fc.assert(
+    fc.property(fc.shuffledSubarray(Object.keys(dependsOn), { minLength: 4 }), (names) => {
+      const apps = Object.fromEntries(names.map((name) => [name, { path: name, run: 'x', dependsOn: dependsOn[name] ?? [] }]));
+      expect(resolve({ workspace: 'shop', apps }).apps.map((entry) => entry.app)).toEqual(['c', 'd', 'a', 'b']);
+    }),
+    { numRuns: 30 },
+  );
+});
