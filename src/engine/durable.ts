@@ -1,0 +1,183 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { DBOS } from '@dbos-inc/dbos-sdk';
+import { migrateDataSourcePG, registerDataSource, replayRecordedStep, runTransaction } from '@dbos-inc/dbos-sdk/datasource';
+import { UserError } from '../core/errors.ts';
+import type { Effect } from '../core/release/effects.ts';
+import type { ReleaseEvent } from '../core/release/events.ts';
+import type { Log } from './logging.ts';
+import type { Database } from './postgres/database.ts';
+import type { Sql } from './postgres/connection.ts';
+
+/** What a slice of work consists of; the interpreter below only gives it its durable shape. */
+export interface Slice {
+  /** Append what the last effect brought about, decide, and say what to perform next; null = nothing. One transaction. */
+  turn(sql: Sql, facts: readonly ReleaseEvent[]): Promise<Effect | null>;
+  /** After the turn's commit. */
+  turned(): void;
+  perform(effect: Effect): Promise<readonly ReleaseEvent[]>;
+  /** Stop before the next turn unless there is something to append. */
+  isClosing(): boolean;
+}
+
+export interface Durable {
+  readonly executor: string;
+  /** Run a slice to its end. @throws whatever stopped it */
+  run(id: string, slice: Slice): Promise<void>;
+  /** Workflows of an executor that died are nobody's any more: their releases are taken over from the events. */
+  cancelOf(executors: readonly string[]): Promise<void>;
+  /** Forget workflows that ended before then; the events stay. @returns how many */
+  purge(before: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+interface Running {
+  readonly database: Database;
+  readonly slices: Map<string, { readonly slice: Slice; settle(error: unknown): void }>;
+}
+
+/** DBOS has one executor per process, and its registrations are made once: they find the running engine here. */
+let running: Running | null = null;
+const inTransaction = new AsyncLocalStorage<Sql>();
+const DATA_SOURCE = 'sluice';
+const CHECKPOINTS = 'dbos.transaction_completion';
+
+/**
+ * The interpreter: its shape never changes, so that a newer Sluice can go on where an older one stopped. What is
+ * done is data, decided in `turn` and recorded with it.
+ */
+const advance = DBOS.registerWorkflow(
+  async (_release: string, _lane: string): Promise<void> => {
+    const id = DBOS.workflowID ?? '';
+    const found = running?.slices.get(id);
+    // A workflow of an earlier process: its release goes on in a slice of its own.
+    if (found === undefined) return;
+    const { slice } = found;
+    try {
+      let facts: readonly ReleaseEvent[] = [];
+      for (;;) {
+        const given = facts;
+        const effect = await runTransaction(() => slice.turn(currentSql(), given), 'turn', { dsName: DATA_SOURCE });
+        slice.turned();
+        if (effect === null || slice.isClosing()) break;
+        facts = await DBOS.runStep(() => slice.perform(effect), { name: 'perform' });
+        if (slice.isClosing() && facts.length === 0) break;
+      }
+      found.settle(null);
+    } catch (error) {
+      found.settle(error);
+    }
+  },
+  { name: 'advance.v1' },
+);
+
+registerDataSource({
+  name: DATA_SOURCE,
+  async initialize() {
+    await current().database.transaction((sql) => migrateDataSourcePG(async (text) => (await sql.query<Record<string, unknown>>(text)).rows));
+  },
+  async destroy() {},
+  async deleteCheckpoints(workflow, from, beforeCommit) {
+    await current().database.patientTransaction(async (sql) => {
+      await sql.query(`DELETE FROM ${CHECKPOINTS} WHERE workflow_id = $1 AND function_num >= $2`, [workflow, from]);
+      await beforeCommit?.();
+    });
+  },
+  /** The checkpoint is written in the same transaction: after a lost connection it says whether the commit happened. */
+  invokeTransactionFunction(_config, target, work, ...args) {
+    const workflow = DBOS.workflowID;
+    const step = DBOS.stepID;
+    if (workflow === undefined || step === undefined) throw new Error('a turn is taken only within a workflow');
+    return current().database.patientTransaction(async (sql) => {
+      const before = await sql.query<{ output: string | null; error: string | null }>(`SELECT output, error FROM ${CHECKPOINTS} WHERE workflow_id = $1 AND function_num = $2`, [workflow, step]);
+      const recorded = before.rows[0];
+      if (recorded !== undefined) return replayRecordedStep(recorded);
+      const output = await inTransaction.run(sql, () => work.call(target, ...args));
+      await sql.query(`INSERT INTO ${CHECKPOINTS} (workflow_id, function_num, output) VALUES ($1, $2, $3)`, [workflow, step, JSON.stringify({ json: output ?? null })]);
+      return output;
+    });
+  },
+});
+
+/** @throws UserError ENGINE_RUNNING */
+export async function launchDurable(options: { readonly databaseUrl: string; readonly database: Database; readonly executor: string; readonly log: Log }): Promise<Durable> {
+  if (running !== null) throw new UserError('ENGINE_RUNNING', 'This process runs an engine already.', 'Close it before another one is made.');
+  const mine: Running = { database: options.database, slices: new Map() };
+  running = mine;
+  try {
+    DBOS.setConfig({
+      name: 'sluice',
+      systemDatabaseUrl: options.databaseUrl,
+      systemDatabasePoolSize: 10,
+      executorID: options.executor,
+      enablePatching: true,
+      logger: quietly(options.log),
+    });
+    await DBOS.launch();
+  } catch (error) {
+    running = null;
+    throw error;
+  }
+  return {
+    executor: options.executor,
+    run: (id, slice) => runSlice(mine, id, slice),
+    async cancelOf(executors) {
+      const found = await DBOS.listWorkflows({ executorId: [...executors], status: ['PENDING', 'ENQUEUED'], limit: 10_000, loadInput: false, loadOutput: false });
+      if (found.length > 0) await DBOS.cancelWorkflows(found.map(({ workflowID }) => workflowID));
+    },
+    purge,
+    async close() {
+      await DBOS.shutdown({ workflowCompletionTimeoutMS: 2_000 });
+      running = null;
+    },
+  };
+}
+
+function runSlice(mine: Running, id: string, slice: Slice): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: unknown) => {
+      if (!mine.slices.delete(id)) return;
+      if (error === null) resolve();
+      else reject(error instanceof Error ? error : new Error(String(error)));
+    };
+    mine.slices.set(id, { slice, settle });
+    const [release = '', lane = ''] = id.split('/');
+    // What the slice did counts when its work is over; DBOS notes the end of the workflow in its own time.
+    DBOS.startWorkflow(advance, { workflowID: id })(release, lane)
+      .then((handle) => handle.getResult())
+      .then(() => settle(new Error(`the workflow ${id} ended without its slice`)), settle);
+  });
+}
+
+async function purge(before: number): Promise<number> {
+  const found = await DBOS.listWorkflows({
+    status: ['SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'],
+    completedBefore: new Date(before).toISOString(),
+    limit: 2_000,
+    loadInput: false,
+    loadOutput: false,
+  });
+  if (found.length > 0) await DBOS.deleteWorkflows(found.map(({ workflowID }) => workflowID));
+  return found.length;
+}
+
+function current(): Running {
+  if (running === null) throw new Error('the engine is closed');
+  return running;
+}
+
+function currentSql(): Sql {
+  const sql = inTransaction.getStore();
+  if (sql === undefined) throw new Error('a turn is taken only within its transaction');
+  return sql;
+}
+
+/** DBOS tells of each of its own connections and polls: only what is wrong matters to us. */
+function quietly(log: Log): { info(): void; debug(): void; warn(entry: unknown): void; error(entry: unknown): void } {
+  const text = (entry: unknown) => (entry instanceof Error ? entry.message : String(entry));
+  return {
+    info() {},
+    debug() {},
+    warn: (entry) => log.debug({ from: 'dbos' }, text(entry)),
+    error: (entry) => log.warn({ from: 'dbos' }, text(entry)),
+  };
+}

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { UserError } from '../core/errors.ts';
+import { refusal } from '../core/release/commands.ts';
+import type { ReleaseEvent } from '../core/release/events.ts';
+import { isIntact, type Plan } from '../core/release/plan.ts';
+import { holdOn, type EnvironmentEvent } from '../core/release/readmodels.ts';
+import type { Command } from './face.ts';
+import { append, lockHead, type Head, type NewEvents } from './log/log.ts';
+import type { Database } from './postgres/database.ts';
+import type { Sql } from './postgres/connection.ts';
+import { enqueue, rejectedBy } from './reservations.ts';
+import { streamOf } from './states.ts';
+import { loadApp, project } from './store.ts';
+import type { TurnTools } from './turn.ts';
+
+/** What people ask for: checked against the present moment, with the log's head locked, and appended. */
+export interface Asking extends TurnTools {
+  readonly database: Database;
+  holder(): string;
+}
+
+export interface RequestOptions {
+  readonly by: string;
+  readonly retryOf?: string;
+  readonly liftHold?: boolean;
+}
+
+/** @returns the id of the new release */
+export async function requestRelease(tools: Asking, plan: Plan, options: RequestOptions): Promise<string> {
+  if (!isIntact(plan)) throw new UserError('PLAN_STALE', 'This plan is not what its hash says.', 'Make the plan again.');
+  const at = tools.now();
+  const release = newId(at);
+  await tools.database.transaction(async (sql) => {
+    const head = await lockHead(sql);
+    await refuseRejected(sql, plan);
+    const lifted = await liftHolds(sql, plan, options);
+    const event: ReleaseEvent = { type: 'ReleaseRequested', release, plan, by: options.by, retryOf: options.retryOf ?? null };
+    const batches: NewEvents[] = [...(lifted.length === 0 ? [] : [{ stream: `environment/${plan.environment}`, events: lifted }]), { stream: streamOf(release), events: [event] }];
+    const entries = await append(sql, head, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), 0]]) });
+    const state = tools.runbook.evolve(null, event, at);
+    await project(sql, entries.map((entry) => ({ entry, state: entry.stream === streamOf(release) ? state : null })));
+    await enqueue(sql, release, plan.environment, entries.at(-1)?.position ?? 0, plan.apps.map(({ app }) => app));
+    await sql.query('INSERT INTO sluice.active (release, wake_at) VALUES ($1, 0)', [release]);
+  });
+  return release;
+}
+
+async function refuseRejected(sql: Sql, plan: Plan): Promise<void> {
+  const rejected = await rejectedBy(sql, plan.environment, plan.apps);
+  if (rejected === null) return;
+  const { app, holder } = rejected;
+  throw new UserError('RELEASE_REJECTED', `${app} is busy with release ${holder}, and its concurrency is "reject".`, `Wait until it is over (\`sluice status -w ${holder}\`), or abort it.`);
+}
+
+/** A version that was rolled back comes again only when somebody says so. */
+async function liftHolds(sql: Sql, plan: Plan, options: RequestOptions): Promise<EnvironmentEvent[]> {
+  if (plan.kind !== 'deploy') return [];
+  const lifted: EnvironmentEvent[] = [];
+  for (const { app, fingerprint } of plan.apps) {
+    const hold = holdOn(await loadApp(sql, plan.environment, app), fingerprint);
+    if (hold === null) continue;
+    if (options.liftHold !== true) {
+      throw new UserError('VERSION_HELD', `${app} ${hold.version} was rejected by release ${hold.release}: ${hold.reason}`, 'Deploy a correction, or lift the hold to deploy it all the same.');
+    }
+    lifted.push({ type: 'HoldLifted', app, version: hold.version, by: options.by });
+  }
+  return lifted;
+}
+
+export async function commandRelease(tools: Asking, release: string, command: Command): Promise<void> {
+  const event = eventOf(command);
+  await tools.database.transaction(async (sql) => {
+    const head = await lockHead(sql);
+    const folded = await tools.states.load(sql, release);
+    if (folded === null) throw new UserError('RELEASE_UNKNOWN', `There is no release ${release}.`, '`sluice status` lists the releases.');
+    const refused = refusal(folded.state, event);
+    if (refused !== null) throw new UserError(refused.code, refused.message, refused.hint);
+    const at = tools.now();
+    const batches = [{ stream: streamOf(release), events: [event] }];
+    const [entry] = await append(sql, head, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), folded.version]]) });
+    const state = tools.runbook.evolve(folded.state, event, at);
+    if (entry !== undefined) await project(sql, [{ entry, state }]);
+    await sql.query('UPDATE sluice.active SET wake_at = 0 WHERE release = $1', [release]);
+  });
+}
+
+function eventOf(command: Command): ReleaseEvent {
+  switch (command.kind) {
+    case 'promote':
+      return { type: 'PromoteRequested', by: command.by, full: command.full, app: command.app ?? null };
+    case 'pause':
+      return { type: 'PauseRequested', by: command.by, reason: command.reason ?? null };
+    case 'resume':
+      return { type: 'ResumeRequested', by: command.by };
+    case 'abort':
+      return { type: 'AbortRequested', by: command.by, reason: command.reason ?? null };
+  }
+}
+
+export async function liftHold(tools: Asking, environment: string, app: string, version: string, by: string): Promise<void> {
+  await tools.database.transaction(async (sql) => {
+    const head: Head = await lockHead(sql);
+    const known = await loadApp(sql, environment, app);
+    if (known?.held.some((held) => held.version === version) !== true) {
+      throw new UserError('NOT_HELD', `${app} has no version ${version} that is held in ${environment}.`, '`sluice status` shows what is held.');
+    }
+    const event: EnvironmentEvent = { type: 'HoldLifted', app, version, by };
+    const entries = await append(sql, head, { at: tools.now(), origin: tools.holder(), batches: [{ stream: `environment/${environment}`, events: [event] }] });
+    await project(sql, entries.map((entry) => ({ entry, state: null })));
+  });
+}
+
+/** Sorts by time, short enough to read out: base 36 of milliseconds and chance. */
+function newId(at: number): string {
+  const chance = (randomBytes(4).readUInt32BE() % 36 ** 3).toString(36).padStart(3, '0');
+  return `r${at.toString(36)}${chance}`;
+}

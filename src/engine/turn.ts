@@ -1,0 +1,147 @@
+import type { Decision, Effect } from '../core/release/effects.ts';
+import type { ReleaseEvent } from '../core/release/events.ts';
+import type { ReleaseState } from '../core/release/state.ts';
+import { FencedError } from '../core/errors.ts';
+import { append, lockHead, type NewEvents } from './log/log.ts';
+import type { Sql } from './postgres/connection.ts';
+import { reserve, unreserve } from './reservations.ts';
+import type { Runbook } from './runbook.ts';
+import { releaseOf, streamOf, type States } from './states.ts';
+import { project, type Happened } from './store.ts';
+
+export interface TurnRequest {
+  readonly release: string;
+  readonly lane: string;
+  readonly holder: string;
+  readonly fence: number;
+  /** What the effect just performed brought about. */
+  readonly facts: readonly ReleaseEvent[];
+  /** Whether no other lane of this release is at work: when nothing is left to do, the lease may go. */
+  isLast(): boolean;
+}
+
+/** What a turn decided. */
+export interface Turn {
+  readonly state: ReleaseState;
+  readonly version: number;
+  readonly decision: Decision;
+  /** The next effect of this lane to perform outside; null = nothing for now. */
+  readonly effect: Effect | null;
+  /** The fence to work under from here; null = the lease was given back. */
+  readonly fence: number | null;
+  /** Other releases to look at. */
+  readonly woken: readonly string[];
+}
+
+export interface TurnTools {
+  readonly runbook: Runbook;
+  readonly states: States;
+  now(): number;
+}
+
+/** More of the engine's own work in one turn than any plan needs. */
+const OWN_WORK_MAX = 1_000;
+
+type Own = Effect & { readonly kind: 'record' | 'reserve' | 'unreserve' };
+
+/**
+ * One turn of a lane, in one transaction: append the facts, decide, do what is only database work, and say what
+ * is to be performed next. The head of the log is locked first, so nothing happens between looking and writing.
+ * @throws FencedError when this control plane no longer has the release
+ */
+export async function takeTurn(sql: Sql, tools: TurnTools, request: TurnRequest): Promise<Turn | null> {
+  const head = await lockHead(sql);
+  if (!(await holdLease(sql, request))) return null;
+  const folded = await tools.states.load(sql, request.release);
+  if (folded === null) throw new Error(`release ${request.release} has no events`);
+  const at = tools.now();
+  const work = await workThrough(sql, tools, request, folded.state, at);
+  const batches = [{ stream: streamOf(request.release), events: work.events.map(({ event }) => event) }, ...work.others];
+  const entries = await append(sql, head, { at, origin: request.holder, batches, versions: new Map([[streamOf(request.release), folded.version]]) });
+  const happened = entries.flatMap((entry, index): Happened[] => {
+    const state = work.events[index]?.state;
+    return state === undefined ? [] : [{ entry, state }];
+  });
+  await project(sql, happened);
+  const woken = await wake(sql, work.others);
+  const version = folded.version + work.events.length;
+  const effect = work.decision.effects.find((candidate) => candidate.lane === request.lane) ?? null;
+  const fence = await keepLease(sql, request, work);
+  return { state: work.state, version, decision: work.decision, effect, fence, woken };
+}
+
+/** @returns false when the release is closed */
+async function holdLease(sql: Sql, request: TurnRequest): Promise<boolean> {
+  const found = await sql.query<{ holder: string | null; fence: number }>('SELECT holder, fence FROM sluice.active WHERE release = $1 FOR UPDATE', [request.release]);
+  const lease = found.rows[0];
+  if (lease === undefined) return false;
+  if (lease.holder !== request.holder || lease.fence !== request.fence) throw new FencedError(`release ${request.release} is in other hands`);
+  return true;
+}
+
+interface Work {
+  state: ReleaseState;
+  decision: Decision;
+  readonly events: { readonly event: ReleaseEvent; readonly state: ReleaseState }[];
+  readonly others: NewEvents[];
+  acquired: boolean;
+}
+
+/** Fold in the facts, then the lane's own work until an outside effect, or nothing, is next. */
+async function workThrough(sql: Sql, tools: TurnTools, request: TurnRequest, before: ReleaseState, at: number): Promise<Work> {
+  const { runbook } = tools;
+  const work: Work = { state: before, decision: runbook.next(before, at), events: [], others: [], acquired: false };
+  const happen = (events: readonly ReleaseEvent[]) => {
+    for (const event of events) {
+      // Nothing happens to a closed release any more.
+      if (work.state.stage === 'closed') return;
+      work.state = runbook.evolve(work.state, event, at);
+      work.events.push({ event, state: work.state });
+    }
+    if (events.length > 0) work.decision = runbook.next(work.state, at);
+  };
+  happen(request.facts);
+  for (let count = 0; ; count += 1) {
+    const own = work.decision.effects.find((effect) => effect.lane === request.lane && isOwn(effect)) as Own | undefined;
+    if (own === undefined) return work;
+    if (count >= OWN_WORK_MAX) throw new Error(`the runbook of ${request.release} goes round in circles at ${own.key}`);
+    happen(await doOwn(sql, tools, work, own));
+  }
+}
+
+async function doOwn(sql: Sql, tools: TurnTools, work: Work, own: Own): Promise<readonly ReleaseEvent[]> {
+  if (own.kind === 'record') return own.events;
+  const result = own.kind === 'reserve' ? await reserve(sql, tools.states, work.state, own) : await unreserve(sql, work.state);
+  work.others.push(...result.others);
+  work.acquired ||= result.events.some((event) => event.type === 'ReservationsAcquired');
+  return result.events;
+}
+
+function isOwn(effect: Effect): effect is Own {
+  return effect.kind === 'record' || effect.kind === 'reserve' || effect.kind === 'unreserve';
+}
+
+/** Other releases have something to do now, whoever gets to them. */
+async function wake(sql: Sql, others: readonly NewEvents[]): Promise<string[]> {
+  const releases = others.flatMap(({ stream }) => releaseOf(stream) ?? []).toSorted();
+  if (releases.length > 0) await sql.query('UPDATE sluice.active SET wake_at = 0 WHERE release = ANY($1)', [releases]);
+  return releases;
+}
+
+/** Say when the release is to be looked at next, and give the lease back when there is nothing to do until then. */
+async function keepLease(sql: Sql, request: TurnRequest, work: Work): Promise<number | null> {
+  const { release } = request;
+  if (work.state.stage === 'closed') {
+    await sql.query('DELETE FROM sluice.active WHERE release = $1', [release]);
+    return null;
+  }
+  const { effects, wakeAt } = work.decision;
+  if (effects.length === 0 && request.isLast()) {
+    await sql.query('UPDATE sluice.active SET holder = NULL, wake_at = $2 WHERE release = $1', [release, wakeAt]);
+    return null;
+  }
+  // A newer token than whoever had the apps before: it may have drawn its own while this release waited.
+  const fence = work.acquired ? "nextval('sluice.fence')" : 'fence';
+  const kept = await sql.query<{ fence: number }>(`UPDATE sluice.active SET fence = ${fence}, wake_at = $2 WHERE release = $1 RETURNING fence`, [release, effects.length > 0 ? 0 : wakeAt]);
+  return kept.rows[0]?.fence ?? null;
+}
