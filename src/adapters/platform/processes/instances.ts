@@ -1,0 +1,122 @@
+import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive } from '../../_shared/process-identity.ts';
+import type { Instance } from './adopt.ts';
+import { complain, type Crew, instanceFolder, instanceLog, type Program, save, trySave } from './crew.ts';
+import { reservePort } from './free-port.ts';
+import { clearRemains, groupAlive, signalGroup } from './group.ts';
+import { launch, type Launched } from './launch.ts';
+import { readWanted } from './records.ts';
+
+/** How often a pause or a drain is looked at, ms. */
+const LOOK_MS = 25;
+
+/** Start an instance after a pause, unless the version is retired meanwhile. */
+export function schedule(crew: Crew, program: Program, instance: Instance, pauseMs: number): void {
+  const run = (async () => {
+    const until = Date.now() + pauseMs;
+    while (crew.phase === 'running' && Date.now() < until) await sleep(Math.min(LOOK_MS * 4, Math.max(1, until - Date.now())));
+    if (crew.phase === 'running') await start(crew, program, instance);
+  })();
+  crew.starting.add(run);
+  void run.finally(() => crew.starting.delete(run));
+}
+
+/** Reserve and record first, start then, so that no moment to die leaves a process that no record names. */
+async function start(crew: Crew, program: Program, instance: Instance): Promise<void> {
+  const own = instanceFolder(crew, instance);
+  let launched: Launched;
+  try {
+    mkdirSync(own, { recursive: true, mode: 0o700 });
+    if (crew.wanted.run?.listens === true) await givePort(crew, instance);
+    const given = { SLUICE_INSTANCE: instance.id, SLUICE_INSTANCE_DIR: own, ...(instance.port === null ? {} : { PORT: String(instance.port) }) };
+    launched = await launch({ command: program.command, folder: crew.paths.files, env: { ...program.env, ...given }, log: instanceLog(crew, instance) });
+    crew.wrote('gate');
+  } catch (error) {
+    complain(error);
+    return ended(crew, program, instance, messageOf(error));
+  }
+  Object.assign(instance, { process: launched.process, startedAt: Date.now(), state: 'running', pending: false, starts: instance.starts + 1 });
+  crew.children.add(instance);
+  let notStarted: string | null = null;
+  void launched.ended.then((end) => {
+    crew.children.delete(instance);
+    return ended(crew, program, instance, notStarted ?? end);
+  });
+  try {
+    save(crew);
+    launched.go();
+    crew.wrote('go');
+  } catch (error) {
+    complain(error);
+    notStarted = `could not be recorded: ${messageOf(error)}`;
+    launched.cancel();
+  }
+}
+
+async function givePort(crew: Crew, instance: Instance): Promise<void> {
+  const { portsFolder, limits } = crew.supervision;
+  instance.port = await reservePort(portsFolder, instanceFolder(crew, instance), instance.port, limits.ports);
+  crew.wrote('port');
+  save(crew);
+}
+
+/** A run is over: clear what it left behind, then start again after a pause that grows while runs end quickly. */
+async function ended(crew: Crew, program: Program | null, instance: Instance, end: string): Promise<void> {
+  const { limits } = crew.supervision;
+  const leader = instance.process;
+  instance.lastEnd = end;
+  // Being retired, the rest of its group keeps the time to drain; `stopAll` ends it.
+  if (crew.phase !== 'running') return;
+  const livedMs = instance.startedAt === null ? 0 : Date.now() - instance.startedAt;
+  instance.quickEnds = livedMs >= limits.stableMs ? 0 : instance.quickEnds + 1;
+  if (leader !== null) await clearRemains(leader, instanceFolder(crew, instance)).catch(complain);
+  Object.assign(instance, { process: null, startedAt: null, state: 'backoff', pending: false });
+  trySave(crew);
+  if (program === null || crew.phase !== 'running') return;
+  schedule(crew, program, instance, Math.min(limits.backoffMsMax, limits.backoffMs * 2 ** Math.max(0, instance.quickEnds - 1)));
+}
+
+/** The end of an adopted instance is told to nobody (its parent is gone): look for it. */
+export async function watchAdopted(crew: Crew): Promise<void> {
+  for (const instance of crew.instances) {
+    const { process: leader } = instance;
+    if (leader === null || crew.children.has(instance) || (await isAlive(leader.pid, leader.startTime))) continue;
+    // Its successor may have been started while we looked.
+    if (instance.process === leader) await ended(crew, crew.supervision.program, instance, 'ended; how is not known, since an earlier supervisor had started it');
+  }
+}
+
+/** SIGTERM to every group, `drainMs` of time, SIGKILL to what is left. Returns once nothing is. */
+export async function stopAll(crew: Crew): Promise<void> {
+  const since = Date.now();
+  crew.phase = 'retiring';
+  trySave(crew);
+  await Promise.all(crew.starting);
+  await signalAll(crew, 'SIGTERM');
+  // Read anew each time: a second call may ask for less patience.
+  const drained = () => since + (readWanted(crew.paths.wanted)?.drainMs ?? crew.wanted.drainMs);
+  while ((await anyAlive(crew)) && Date.now() < drained()) await sleep(LOOK_MS);
+  while (await anyAlive(crew)) {
+    await signalAll(crew, 'SIGKILL');
+    await sleep(LOOK_MS);
+  }
+  for (const instance of crew.instances) Object.assign(instance, { process: null, state: 'stopped' });
+}
+
+async function signalAll(crew: Crew, signal: NodeJS.Signals): Promise<void> {
+  for (const instance of crew.instances) {
+    if (instance.process !== null) await signalGroup(instance.process, instanceFolder(crew, instance), signal);
+  }
+}
+
+async function anyAlive(crew: Crew): Promise<boolean> {
+  for (const instance of crew.instances) {
+    if (instance.process !== null && (await groupAlive(instance.process, instanceFolder(crew, instance)))) return true;
+  }
+  return false;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,55 @@
+import { readdir } from 'node:fs/promises';
+import type { Endpoint } from '../../../ports/edge.ts';
+import type { AppRef, ObservedInstance, ObservedVersion } from '../../../ports/platform.ts';
+import { isAlive } from '../../_shared/process-identity.ts';
+import { appPaths, type VersionPaths, versionPaths } from './paths.ts';
+import { type InstanceState, readState, readWanted } from './records.ts';
+import { supervisorAlive } from './start-supervisor.ts';
+
+export async function observeApp(dir: string, ref: AppRef): Promise<ObservedVersion[]> {
+  const versions = await Promise.all((await versionsOf(dir, ref)).map((version) => observeVersion(versionPaths(dir, ref, version))));
+  return versions.filter((version) => version !== null);
+}
+
+/** Names of the versions that have a folder (a retired one keeps its logs there). */
+export async function versionsOf(dir: string, ref: AppRef): Promise<string[]> {
+  const { folder } = appPaths(dir, ref);
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : [])).toSorted();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Null when the version is not there: never started, or retired with nothing left running. */
+export async function observeVersion(paths: VersionPaths): Promise<ObservedVersion | null> {
+  const wanted = readWanted(paths.wanted);
+  const state = readState(paths.state);
+  if (wanted === null && state === null) return null;
+  const supervised = await supervisorAlive(paths);
+  const instances = await Promise.all((state?.instances ?? []).map((instance) => observeInstance(instance, supervised)));
+  if (wanted?.state === 'retired' && !supervised && instances.every(({ state: seen }) => seen === 'stopped')) return null;
+  return {
+    version: wanted?.version ?? paths.folder.split('/').at(-1) ?? '',
+    artifact: wanted?.artifact ?? state?.artifact ?? '',
+    instances,
+    endpoints: endpointsOf(state?.instances ?? [], instances),
+  };
+}
+
+async function observeInstance(instance: InstanceState, supervised: boolean): Promise<ObservedInstance> {
+  const { id, process, lastEnd, starts } = instance;
+  const restarts = Math.max(0, starts - 1);
+  if (process !== null && (await isAlive(process.pid, process.startTime))) return { id, state: 'running', pid: process.pid, restarts, lastEnd };
+  return { id, state: supervised && instance.state !== 'stopped' ? 'backoff' : 'stopped', pid: null, restarts, lastEnd };
+}
+
+/**
+ * An instance that is started again keeps its endpoint: it comes back at the same port, and nobody would tell
+ * the edge then. One that stays down has none.
+ */
+function endpointsOf(states: readonly InstanceState[], observed: readonly ObservedInstance[]): Endpoint[] {
+  return states.flatMap(({ port }, i) => (port === null || observed[i]?.state === 'stopped' ? [] : [{ host: '127.0.0.1', port }]));
+}

@@ -1,0 +1,74 @@
+import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startTimeOf } from '../../_shared/process-identity.ts';
+import { adoptInstances } from './adopt.ts';
+import { complain, type Crew, instanceLog, save, stampOf, type Supervision, trySave } from './crew.ts';
+import { schedule, stopAll, watchAdopted } from './instances.ts';
+import { tryLock } from './lock.ts';
+import { pathsIn } from './paths.ts';
+import { readWanted } from './records.ts';
+import { rotateLog } from './rotate.ts';
+
+export const SUPERVISOR_LOCK = 'supervisor';
+
+const LOOK_MS = 100;
+const ROTATE_EVERY_LOOKS = 10;
+
+/**
+ * Keep the instances of one version running until the version is retired. There is one at a time per version
+ * (lock); a second one returns at once. It may be killed at any moment: the instances go on, and the next
+ * supervisor adopts them.
+ * @param wrote called after each write to the outside; a test ends the process there.
+ */
+export async function supervise(supervision: Supervision, wrote: (what: string) => void = () => {}): Promise<'retired' | 'another supervises'> {
+  const lock = await tryLock(supervision.folder, SUPERVISOR_LOCK);
+  if (lock === null) return 'another supervises';
+  wrote('lock');
+  const crew = await takeOver(supervision, wrote);
+  save(crew);
+  startMissing(crew);
+  await untilRetired(crew);
+  await stopAll(crew);
+  crew.phase = 'retired';
+  save(crew);
+  await lock.release();
+  return 'retired';
+}
+
+async function takeOver(supervision: Supervision, wrote: (what: string) => void): Promise<Crew> {
+  const paths = pathsIn(supervision.folder);
+  const wanted = readWanted(paths.wanted);
+  if (wanted === null) throw new Error(`${paths.wanted} is missing or damaged`);
+  mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
+  const supervisor = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '' };
+  const instances = await adoptInstances(paths, wanted.run?.instances ?? 0);
+  return { supervision, paths, wanted, supervisor, instances, children: new Set(), starting: new Set(), phase: 'running', written: '', wrote };
+}
+
+function startMissing(crew: Crew): void {
+  const { program } = crew.supervision;
+  if (program === null || crew.wanted.state === 'retired') return;
+  for (const instance of crew.instances) if (instance.process === null) schedule(crew, program, instance, 0);
+}
+
+async function untilRetired(crew: Crew): Promise<void> {
+  let seen = '';
+  for (let look = 0; ; look++) {
+    const stamp = stampOf(crew.paths.wanted);
+    if (stamp !== seen && readWanted(crew.paths.wanted)?.state === 'retired') return;
+    seen = stamp;
+    await watchAdopted(crew);
+    if (stampOf(crew.paths.state) !== crew.written) trySave(crew);
+    if (look % ROTATE_EVERY_LOOKS === 0) rotateAll(crew);
+    await sleep(LOOK_MS);
+  }
+}
+
+function rotateAll(crew: Crew): void {
+  const { logBytesMax, logFiles } = crew.supervision.limits;
+  try {
+    for (const instance of crew.instances) rotateLog(instanceLog(crew, instance), logBytesMax, logFiles);
+  } catch (error) {
+    complain(error);
+  }
+}
