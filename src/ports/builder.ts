@@ -15,7 +15,7 @@ export interface BuildRequest {
   readonly app: string;
   /** Path of the app inside the workspace, POSIX separators. */
   readonly path: string;
-  /** Commit to build, or null to build a recorded snapshot of a dirty tree (development only). */
+  /** Commit, or recorded snapshot of a dirty tree (`SourceControl.snapshot`), to build; null when there is none. */
   readonly commit: string | null;
   /** Identity of the build's inputs; equal fingerprints build equal artifacts. */
   readonly fingerprint: string;

@@ -22,7 +22,7 @@ export interface Plan {
 }
 
 export interface Source {
-  /** Full commit id; null when the tree was dirty (development only). */
+  /** Full commit id; when `dirty`, the id of a recorded snapshot of the working tree (development only); null when a rollback's versions came from several. */
   readonly commit: string | null;
   readonly branch: string | null;
   readonly dirty: boolean;
