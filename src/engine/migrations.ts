@@ -26,7 +26,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sluice.event FOR EACH STATEMENT EXECUTE FUNCTION sluice.refuse_change();
 
   -- One row: the end of the log. Locking it is what makes positions visible in order.
-  CREATE TABLE sluice.head (only boolean PRIMARY KEY DEFAULT true CHECK (only), position bigint NOT NULL, hash text NOT NULL) WITH (fillfactor = 10);
+  CREATE TABLE sluice.head (single boolean PRIMARY KEY DEFAULT true CHECK (single), position bigint NOT NULL, hash text NOT NULL) WITH (fillfactor = 10);
   INSERT INTO sluice.head VALUES (true, 0, '');
 
   -- Read models: rebuilt from the log at any time.

