@@ -30,7 +30,11 @@ export function errorRateOf(counts: ArmCounts): number | null {
 export function faultOf(sample: Sample): string | null {
   if (sample.error !== null) return sample.error;
   if (!Number.isFinite(sample.at) || !Number.isFinite(sample.fromAt)) return 'the sample has no time';
-  return faultOfArm('the new version', sample.candidate) ?? faultOfArm('the old version', sample.baseline);
+  for (const arms of [sample, ...Object.values(sample.strata ?? {})]) {
+    const fault = faultOfArm('the new version', arms.candidate) ?? faultOfArm('the old version', arms.baseline);
+    if (fault !== null) return fault;
+  }
+  return null;
 }
 
 function faultOfArm(whose: string, counts: ArmCounts | null): string | null {

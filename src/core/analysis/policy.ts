@@ -1,5 +1,5 @@
 /** How a candidate is judged while it bakes. */
-export type AnalysisPolicy = ThresholdPolicy;
+export type AnalysisPolicy = ThresholdPolicy | SequentialPolicy;
 
 /** Measurements against fixed limits. Semantics of limits: Argo Rollouts. */
 export interface ThresholdPolicy {
@@ -45,3 +45,68 @@ export interface Condition {
   /** What is compared: the candidate's value, or its ratio to the baseline's. */
   readonly of: 'candidate' | 'ratio';
 }
+
+/**
+ * Candidate compared with baseline request by request, by evidence that may be looked at after every
+ * sample without raising the false-alarm rate (docs/judge.md). `SEQUENTIAL_DEFAULTS` are good values.
+ */
+export interface SequentialPolicy {
+  readonly judge: 'sequential';
+  /** Time between two looks, ms. A burst inside one look can never fail a release alone, so 10 s or less detects fastest. */
+  readonly intervalMs: number;
+  /** Warm-up: samples before this age of the bake teach the judge what the baseline is like, and are not judged, ms. */
+  readonly initialDelayMs: number;
+  /** What no traffic to the candidate means. */
+  readonly noData: 'inconclusive' | 'fail';
+  /** Candidate requests without which nothing passes. */
+  readonly minRequests: number;
+  /** Chance that a candidate no worse than the margins allow is failed, over the whole bake. */
+  readonly alphaFail: number;
+  /** Chance that a candidate worse than the pass margins is passed. */
+  readonly alphaPass: number;
+  readonly errors: ErrorTests;
+  /** Null: latency is not judged. */
+  readonly latency: LatencyTests | null;
+  /** At least 1. How many requests carry the information of one where they come in clumps; all evidence is divided by it. */
+  readonly designEffect: number;
+  /** Most strata told apart (route × method, region…) where samples have them; 0: compare all traffic as one. At most 4. */
+  readonly strata: number;
+}
+
+/** Shares of errors, 0…1. */
+export interface ErrorTests {
+  /** Fails when the candidate's rate is above failRatio × baseline's + failMargin. */
+  readonly failRatio: number;
+  readonly failMargin: number;
+  /** Passes when it is below passRatio × baseline's + passMargin. */
+  readonly passRatio: number;
+  readonly passMargin: number;
+  /** Passes only when the candidate's rate is below this, whatever the baseline's. */
+  readonly limit: number;
+  /** Fail above `limit` too, even where the baseline is as bad. */
+  readonly strict: boolean;
+}
+
+export interface LatencyTests {
+  /** Slower by more than this share fails, slower by less passes: 0.1 is 10 %. */
+  readonly margin: number;
+  /** Quantiles that must be shown to be within the margin before anything passes. */
+  readonly quantiles: readonly number[];
+  /** Bucket edges of a source coarser than our own histogram, ms ascending; null: our own. */
+  readonly edgesMs: readonly number[] | null;
+}
+
+/** The sequential judge as it is meant to be used. */
+export const SEQUENTIAL_DEFAULTS: SequentialPolicy = {
+  judge: 'sequential',
+  intervalMs: 10_000,
+  initialDelayMs: 60_000,
+  noData: 'inconclusive',
+  minRequests: 100,
+  alphaFail: 0.01,
+  alphaPass: 0.05,
+  errors: { failRatio: 1.1, failMargin: 0.001, passRatio: 1.1, passMargin: 0.005, limit: 0.01, strict: false },
+  latency: { margin: 0.1, quantiles: [0.5, 0.95], edgesMs: null },
+  designEffect: 1,
+  strata: 0,
+};

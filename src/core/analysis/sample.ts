@@ -13,6 +13,13 @@ export interface Sample {
   readonly baseline: ArmCounts | null;
   /** Why the source could not be read, null when it was. */
   readonly error: string | null;
+  /** The same counts by stratum (route × method, region…), where the source can tell them apart. */
+  readonly strata?: Readonly<Record<string, Arms>>;
+}
+
+export interface Arms {
+  readonly candidate: ArmCounts | null;
+  readonly baseline: ArmCounts | null;
 }
 
 export interface ArmCounts {
@@ -41,6 +48,31 @@ export interface MetricVerdict {
   readonly candidate: number | null;
   readonly baseline: number | null;
   readonly dryRun: boolean;
+  /** How sure it is, where the judge can say so. */
+  readonly evidence?: Evidence;
+}
+
+/** Evidence of the sequential judge: bets against "all is well" and against "it is worse". 1 is none. */
+export interface Evidence {
+  /** By how much a bet that the candidate is worse has multiplied its stake; null where this metric cannot fail. */
+  readonly worse: number | null;
+  /** …and the product of all metrics at which it counts as proven. */
+  readonly worseNeeded: number;
+  /** The same for "within the margin"; null where it cannot pass. */
+  readonly good: number | null;
+  readonly goodNeeded: number;
+  readonly candidate: Estimate | null;
+  readonly baseline: Estimate | null;
+  /** Candidate requests still missing before it can pass, at what is seen so far; null when none or not to be had. */
+  readonly requestsMissing: number | null;
+}
+
+/** A value with an interval that holds at every look at once (95 %). */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly requests: number;
 }
 
 /**

@@ -4,6 +4,7 @@ import { ERROR_RATE, LATENCY, LOOK, POLICY, T0 } from '../../../test/worlds/samp
 import { finishAnalysis, observeSample, startAnalysis, verdictOf } from './judge.ts';
 import type { ThresholdPolicy } from './policy.ts';
 import type { ArmCounts, Sample } from './sample.ts';
+import type { ThresholdState } from './threshold.ts';
 
 const anyCount = fc.oneof(fc.nat(1000), fc.constantFrom(0, -1, 0.5, 1e12, 1e300, Number.NaN, Infinity, -Infinity));
 const anyHistogram = fc.dictionary(fc.oneof(fc.nat(900).map(String), fc.constantFrom('863', '99999', 'x', '-1', '')), anyCount, { maxKeys: 4 });
@@ -20,8 +21,8 @@ const anyPolicy: fc.Arbitrary<ThresholdPolicy> = fc
   .record({ failureLimit: limit, inconclusiveLimit: limit, consecutiveErrorLimit: limit, consecutiveSuccessLimit: fc.nat(3), minRequests: fc.nat(200), noData: fc.constantFrom('inconclusive' as const, 'fail' as const) })
   .map(({ noData, minRequests, ...limits }) => ({ ...POLICY, noData, metrics: [{ ...ERROR_RATE, ...limits, minRequests }, { ...LATENCY, ...limits, minRequests }] }));
 
-function after(policy: ThresholdPolicy, samples: readonly Sample[]) {
-  return samples.reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0));
+function after(policy: ThresholdPolicy, samples: readonly Sample[]): ThresholdState {
+  return samples.reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0)) as ThresholdState;
 }
 
 /** Samples of consecutive looks. */

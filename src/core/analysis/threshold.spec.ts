@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { arm, ERROR_RATE, LATENCY, latency, LOOK, POLICY, sampleAt, T0, unreadable } from '../../../test/worlds/samples.ts';
-import { finishAnalysis, observeSample, startAnalysis, verdictOf, type JudgeState } from './judge.ts';
-import type { AnalysisPolicy, MetricPolicy, ThresholdPolicy } from './policy.ts';
+import { finishAnalysis, observeSample, startAnalysis, verdictOf } from './judge.ts';
+import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
 import type { ArmCounts, Sample } from './sample.ts';
 import type { ThresholdState } from './threshold.ts';
 
-function after(policy: AnalysisPolicy, samples: readonly Sample[]): JudgeState {
-  return samples.reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0));
+function after(policy: ThresholdPolicy, samples: readonly Sample[]): ThresholdState {
+  return samples.reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0)) as ThresholdState;
 }
 
 /** Verdict after these candidate blocks, one a look, at the end of the bake. */
-function finish(policy: AnalysisPolicy, samples: readonly Sample[], now = samples.at(-1)?.at ?? T0 + LOOK) {
+function finish(policy: ThresholdPolicy, samples: readonly Sample[], now = samples.at(-1)?.at ?? T0 + LOOK) {
   return finishAnalysis(policy, after(policy, samples), now);
 }
 
-function running(policy: AnalysisPolicy, samples: readonly Sample[]) {
+function running(policy: ThresholdPolicy, samples: readonly Sample[]) {
   return verdictOf(policy, after(policy, samples), samples.at(-1)?.at ?? T0);
 }
 

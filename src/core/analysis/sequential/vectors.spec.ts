@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hasVectors, vectors } from '../../../../test/worlds/vectors.ts';
 import { logBinaryE, nullPoint } from './binary.ts';
+import { betaBinomialBound, shareInterval } from './confidence.ts';
 import { logSplitE } from './traffic.ts';
 
 interface Block {
@@ -43,5 +44,35 @@ describe.skipIf(!hasVectors('analysis/srm.json'))('published traffic-split tests
     const cases = vectors<{ nc: number; nb: number; w: number; kappa: number; logE: number }[]>('analysis/srm.json');
     expect(cases.length).toBeGreaterThan(90);
     for (const { nc, nb, w, kappa, logE } of cases) expect(difference(logSplitE(w, nc, nb, kappa), logE), JSON.stringify({ nc, nb, w })).toBeLessThan(1e-9);
+  });
+});
+
+interface Computed {
+  fn: string;
+  args: Record<string, number>;
+  out: number[];
+}
+
+describe.skipIf(!hasVectors('analysis/confseq.json'))('published confidence sequences', () => {
+  const computed = hasVectors('analysis/confseq.json') ? vectors<{ computed: Computed[] }>('analysis/confseq.json').computed : [];
+  const of = (fn: string) => computed.filter((one) => one.fn === fn);
+
+  it('match in the bound of the two-sided beta-binomial mixture', () => {
+    const cases = of('beta_binomial_mixture_bound_two_sided');
+    expect(cases).toHaveLength(36);
+    for (const { args, out } of cases) {
+      const { v = 0, alpha = 0, v_opt: tunedFor = 0, g = 0, h = 0, alpha_opt: tunedAlpha = 0 } = args;
+      expect(difference(betaBinomialBound(v, tunedFor, g, h, alpha, tunedAlpha), out[0] ?? Number.NaN), JSON.stringify(args)).toBeLessThan(1e-9);
+    }
+  });
+
+  it('match in the interval around a share', () => {
+    const cases = of('bernoulli_confidence_interval');
+    expect(cases).toHaveLength(36);
+    for (const { args, out } of cases) {
+      const { num_successes: k = 0, num_trials: n = 0, alpha = 0, t_opt: tunedFor = 0, alpha_opt: tunedAlpha = 0 } = args;
+      const interval = shareInterval(k, n, alpha, tunedFor, tunedAlpha);
+      for (const i of [0, 1]) expect(Math.abs((interval[i] ?? 0) - (out[i] ?? 0)), JSON.stringify({ args, out, interval })).toBeLessThan(1e-9);
+    }
   });
 });

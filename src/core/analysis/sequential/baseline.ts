@@ -1,0 +1,71 @@
+import type { ArmCounts } from '../sample.ts';
+import { addTo, NO_BUCKETS, shrink, totalOf, type Buckets } from './buckets.ts';
+
+/** Time in which what was seen loses half its say, ms. */
+const HALF_LIFE_MS = 120_000;
+/** Decay is applied in steps of this, so that rounding down costs next to nothing. */
+const DECAY_STEP_MS = 10_000;
+/** Latency counts are kept in 64ths of a request… */
+const UNIT = 64;
+/** …and all of them together below this, which keeps the state small whatever the traffic. */
+const MOST_UNITS = 2 ** 26;
+/** Requests of the baseline without which it cannot be predicted. */
+const LEAST_HISTORY = 50;
+
+/**
+ * What the old version has been like until now: the guess that the next block's alternatives are built on.
+ * It only ever holds blocks already judged, so a wrong guess costs power and never validity.
+ */
+export interface Baseline {
+  /** Until when decay has been applied; null before the first block. */
+  readonly decayedAt: number | null;
+  readonly requests: number;
+  readonly errors: number;
+  readonly latency: Buckets;
+}
+
+export const UNKNOWN_BASELINE: Baseline = { decayedAt: null, requests: 0, errors: 0, latency: NO_BUCKETS };
+
+/** The baseline after one more block that ended at `at`. `grain`: fine buckets per latency bucket kept. */
+export function learn(baseline: Baseline, at: number, block: ArmCounts, grain: number): Baseline {
+  const { requests, errors, latency, decayedAt } = decayed(baseline, at);
+  return {
+    decayedAt,
+    requests: requests + block.requests,
+    errors: errors + block.errors,
+    latency: bounded(addTo(latency, block.latency, grain, UNIT)),
+  };
+}
+
+function decayed(baseline: Baseline, at: number): Baseline {
+  const since = baseline.decayedAt ?? at;
+  const steps = Math.floor((at - since) / DECAY_STEP_MS);
+  if (steps <= 0) return { ...baseline, decayedAt: since };
+  const factor = 2 ** (-(steps * DECAY_STEP_MS) / HALF_LIFE_MS);
+  return {
+    decayedAt: since + steps * DECAY_STEP_MS,
+    requests: baseline.requests * factor,
+    errors: baseline.errors * factor,
+    latency: shrink(baseline.latency, factor),
+  };
+}
+
+function bounded(latency: Buckets): Buckets {
+  const units = totalOf(latency);
+  return units <= MOST_UNITS ? latency : shrink(latency, MOST_UNITS / units);
+}
+
+/** Predicted share of errors, never 0 or 1; null while too little is known. */
+export function predictedErrorRate(baseline: Baseline): number | null {
+  return baseline.requests < LEAST_HISTORY ? null : (baseline.errors + 0.5) / (baseline.requests + 1);
+}
+
+/** Whether enough latencies are known to place edges by them. */
+export function knowsLatency(baseline: Baseline): boolean {
+  return totalOf(baseline.latency) >= LEAST_HISTORY * UNIT;
+}
+
+/** Counts kept, in requests. */
+export function inRequests(units: number): number {
+  return units / UNIT;
+}

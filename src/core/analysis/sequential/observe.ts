@@ -1,0 +1,148 @@
+import { faultOf, NOTHING_COUNTED } from '../arms.ts';
+import type { SequentialPolicy } from '../policy.ts';
+import type { ArmCounts, Arms, Sample } from '../sample.ts';
+import { counted, isOld, isRepeatedError, isTooEarly, missed } from '../timeline.ts';
+import { learn, UNKNOWN_BASELINE } from './baseline.ts';
+import type { Hits } from './binary.ts';
+import { BETTER_ODDS, errorEvidence, errorHits, failLine, limitEvidence, limitLine, passLine, quantileEvidence, slowerEvidence, WORSE_ODDS } from './block.ts';
+import { addTo } from './buckets.ts';
+import { cutsOf, type Cuts } from './edges.ts';
+import { addToFail, addToPass, BLOCK_MS, releasedBy, type FailProcess } from './process.ts';
+import { COARSE, failTests, passNeeded, passTests, USUAL_BAKE_MS, type FailTest, type PassCount, type PassTest, type SequentialState, type Totals } from './state.ts';
+import { logSilenceE } from './traffic.ts';
+import { decide } from './verdict.ts';
+
+/** The share of a capped block by which looks may come early without starting the next one late. */
+const JITTER = 0.05;
+const MOST_STRATA = 4;
+
+/** One sample: judged against what is known of the baseline, then added to what is known. */
+export function observe(policy: SequentialPolicy, state: SequentialState, sample: Sample): SequentialState {
+  const fault = faultOf(sample);
+  if (fault !== null) return isRepeatedError(state, sample) ? state : missed(state, sample, fault);
+  if (isOld(state, sample)) return state;
+  const strata = strataOf(policy, state, sample);
+  const judged = isTooEarly(policy, state, sample.fromAt) ? { ...state, countedUntil: sample.at } : decide(policy, judge(policy, state, sample, strata), sample.at);
+  return learnFrom(policy, judged, sample, strata);
+}
+
+type Strata = readonly (readonly [string, Arms])[];
+
+/** The sample's strata, the unknown ones beyond the policy's number pooled as ''. */
+function strataOf(policy: SequentialPolicy, state: SequentialState, sample: Sample): Strata {
+  const most = Math.min(policy.strata, MOST_STRATA);
+  if (most <= 0 || sample.strata === undefined) return [['', sample]];
+  const known = new Set(Object.keys(state.baselines).filter((name) => name !== ''));
+  const own: [string, Arms][] = [];
+  let rest: Arms | null = null;
+  for (const name of Object.keys(sample.strata).toSorted()) {
+    const arms = sample.strata[name] ?? { candidate: null, baseline: null };
+    if (known.has(name) || (name !== '' && known.size < most)) own.push([known.add(name) && name, arms]);
+    else rest = rest === null ? arms : { candidate: together(rest.candidate, arms.candidate), baseline: together(rest.baseline, arms.baseline) };
+  }
+  return rest === null ? own : [...own, ['', rest]];
+}
+
+function together(a: ArmCounts | null, b: ArmCounts | null): ArmCounts | null {
+  if (a === null || b === null) return a ?? b;
+  const latency: Record<string, number> = { ...a.latency };
+  for (const [bucket, count] of Object.entries(b.latency)) latency[bucket] = (latency[bucket] ?? 0) + count;
+  return { requests: a.requests + b.requests, errors: a.errors + b.errors, latency };
+}
+
+function grainOf(policy: SequentialPolicy): number {
+  return policy.strata > 0 ? COARSE : 1;
+}
+
+function judge(policy: SequentialPolicy, state: SequentialState, sample: Sample, strata: Strata): SequentialState {
+  const fresh = state.blockAt === null || sample.fromAt >= state.blockAt + BLOCK_MS * (1 - JITTER);
+  const due = fresh ? releasedBy(sample.fromAt - state.startedAt, state.setting.bakeMs ?? USUAL_BAKE_MS) : 0;
+  const release = Math.max(0, due - state.released);
+  const cuts = policy.latency === null ? null : cutsOf(policy.latency, grainOf(policy));
+  const put = (process: FailProcess, evidence: readonly number[]): FailProcess => addToFail(process, scaled(policy, evidence), release, fresh);
+  const fail = failTests(policy, state.setting).map((test) => {
+    const process = state.fail[test.name];
+    return process === undefined ? [] : [[test.name, put(process, failingEvidence(policy, state, test, cuts, sample, strata))] as const];
+  });
+  return {
+    ...counted(state, sample),
+    blockAt: fresh ? sample.fromAt : state.blockAt,
+    released: state.released + release,
+    fail: Object.fromEntries(fail.flat()),
+    pass: passing(policy, state, cuts, sample, strata),
+    silence: put(state.silence, [silence(state, sample)]),
+    unhealthy: put(state.unhealthy, limitEvidence(limitLine(policy.errors), WORSE_ODDS, sample.baseline)),
+    totals: { candidate: addTotals(state.totals.candidate, sample.candidate), baseline: addTotals(state.totals.baseline, sample.baseline) },
+  };
+}
+
+function scaled(policy: SequentialPolicy, evidence: readonly number[]): readonly number[] {
+  return policy.designEffect > 1 ? evidence.map((log) => log / policy.designEffect) : evidence;
+}
+
+/** Log-evidence of all strata together: products of e-variables of separate requests. */
+function overStrata(state: SequentialState, strata: Strata, of: (stratum: string, arms: Arms) => readonly number[]): number[] {
+  const sum: number[] = [];
+  for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] ?? 0) + log;
+  return sum;
+}
+
+function failingEvidence(policy: SequentialPolicy, state: SequentialState, test: FailTest, cuts: Cuts | null, sample: Sample, strata: Strata): readonly number[] {
+  const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
+  switch (test.name) {
+    case 'errors':
+      return overStrata(state, strata, (name, arms) => errorEvidence(failLine(policy.errors), WORSE_ODDS, known(name), arms));
+    case 'limit':
+      return limitEvidence(limitLine(policy.errors), WORSE_ODDS, sample.candidate);
+    case 'latency':
+      return cuts === null ? [] : overStrata(state, strata, (name, arms) => slowerEvidence(cuts, known(name), arms));
+  }
+}
+
+function passing(policy: SequentialPolicy, state: SequentialState, cuts: Cuts | null, sample: Sample, strata: Strata): Record<string, PassCount> {
+  const needed = passNeeded(policy);
+  const next: Record<string, PassCount> = {};
+  for (const test of passTests(policy, state.setting)) {
+    const before = state.pass[test.name];
+    if (before === undefined) continue;
+    const { evidence, candidate, baseline } = passingEvidence(policy, state, test, cuts, sample, strata);
+    const after = addToPass(before, scaled(policy, evidence), sample.at, needed);
+    next[test.name] = { ...after, candidate: plus(before.candidate, candidate), baseline: plus(before.baseline, baseline) };
+  }
+  return next;
+}
+
+function passingEvidence(policy: SequentialPolicy, state: SequentialState, test: PassTest, cuts: Cuts | null, sample: Sample, strata: Strata): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
+  const hits = { candidate: errorHits(sample.candidate), baseline: errorHits(sample.baseline) };
+  const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
+  const { quantile } = test;
+  if (quantile === null || cuts === null) {
+    if (test.name === 'limit') return { evidence: limitEvidence(limitLine(policy.errors), BETTER_ODDS, sample.candidate), ...hits };
+    return { evidence: overStrata(state, strata, (name, arms) => errorEvidence(passLine(policy.errors), BETTER_ODDS, known(name), arms)), ...hits };
+  }
+  const parts = strata.map(([name, arms]) => quantileEvidence(cuts, known(name), quantile, arms));
+  const evidence = BETTER_ODDS.map((_, g) => parts.reduce((sum, part) => sum + (part.evidence[g] ?? 0), 0));
+  const none: Hits = { n: 0, k: 0 };
+  return { evidence, candidate: parts.reduce((sum, part) => plus(sum, part.candidate), none), baseline: parts.reduce((sum, part) => plus(sum, part.baseline), none) };
+}
+
+function plus(a: Hits, b: Hits): Hits {
+  return { n: a.n + b.n, k: a.k + b.k };
+}
+
+function silence(state: SequentialState, sample: Sample): number {
+  const { share } = state.setting;
+  return share === null ? 0 : logSilenceE(share, sample.candidate?.requests ?? 0, sample.baseline?.requests ?? 0);
+}
+
+function addTotals(totals: Totals, counts: ArmCounts | null): Totals {
+  const { requests, errors, latency } = counts ?? NOTHING_COUNTED;
+  return { requests: totals.requests + requests, errors: totals.errors + errors, latency: addTo(totals.latency, latency, COARSE, 1) };
+}
+
+function learnFrom(policy: SequentialPolicy, state: SequentialState, sample: Sample, strata: Strata): SequentialState {
+  const learned = strata.flatMap(([name, arms]) =>
+    arms.baseline === null ? [] : [[name, learn(state.baselines[name] ?? UNKNOWN_BASELINE, sample.at, arms.baseline, grainOf(policy))] as const],
+  );
+  return { ...state, baselines: { ...state.baselines, ...Object.fromEntries(learned) } };
+}

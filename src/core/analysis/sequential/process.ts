@@ -1,0 +1,70 @@
+import { logAddExp, logSumExp } from './numbers.ts';
+
+/** Share of the stake kept back for regressions that begin later; released evenly over the planned bake. */
+export const HELD_BACK = 0.5;
+/** Length of one capped block, ms. */
+export const BLOCK_MS = 10_000;
+/**
+ * Most log-evidence one alternative can gain in one capped block: one burst, one pause of a garbage
+ * collector or one retry storm is then not enough, whatever it looks like. It only lowers evidence.
+ */
+const CAP = 4;
+
+/** Evidence of one test that something is worse, by alternative. Logs. */
+export interface FailProcess {
+  readonly log: readonly number[];
+  /** Gained in the present capped block. */
+  readonly gain: readonly number[];
+}
+
+/** Evidence of one test that all is within the margin, by alternative. Logs. */
+export interface PassProcess {
+  readonly log: readonly number[];
+  /** When it first was enough. */
+  readonly crossedAt: number | null;
+}
+
+export function startFail(alternatives: number): FailProcess {
+  return { log: new Array<number>(alternatives).fill(Math.log(1 - HELD_BACK)), gain: new Array<number>(alternatives).fill(0) };
+}
+
+export function startPass(alternatives: number): PassProcess {
+  return { log: new Array<number>(alternatives).fill(0), crossedAt: null };
+}
+
+/** One more piece of evidence. `release`: stake given out before it; `fresh`: a new capped block begins with it. */
+export function addToFail(process: FailProcess, evidence: readonly number[], release: number, fresh: boolean): FailProcess {
+  const staked = release > 0 ? Math.log(release) : -Infinity;
+  const gained = fresh ? process.gain.map(() => 0) : process.gain;
+  const allowed = evidence.map((log, g) => Math.min(log, CAP - (gained[g] ?? 0)));
+  return {
+    log: process.log.map((log, g) => logAddExp(log, staked) + (allowed[g] ?? 0)),
+    gain: gained.map((gain, g) => gain + (allowed[g] ?? 0)),
+  };
+}
+
+export function addToPass(process: PassProcess, evidence: readonly number[], at: number, needed: number): PassProcess {
+  const next = { ...process, log: process.log.map((log, g) => log + (evidence[g] ?? 0)) };
+  return next.crossedAt === null && passEvidence(next) >= needed ? { ...next, crossedAt: at } : next;
+}
+
+/** Log-evidence of the test: all alternatives alike, and what is still `held` back counts as 1. */
+export function failEvidence(process: FailProcess, held: number): number {
+  return logSumExp(held > 0 ? process.log.map((log) => logAddExp(log, Math.log(held))) : process.log) - Math.log(process.log.length);
+}
+
+export function passEvidence(process: PassProcess): number {
+  return logSumExp(process.log) - Math.log(process.log.length);
+}
+
+/** Alternative with the most evidence. */
+export function strongest(process: FailProcess): number {
+  let best = 0;
+  for (const [g, log] of process.log.entries()) if (log > (process.log[best] ?? -Infinity)) best = g;
+  return best;
+}
+
+/** Stake that should be out once a capped block that begins `elapsedMs` into the bake starts. */
+export function releasedBy(elapsedMs: number, bakeMs: number): number {
+  return HELD_BACK * Math.min(1, Math.max(0, (elapsedMs + BLOCK_MS) / Math.max(bakeMs, BLOCK_MS)));
+}

@@ -1,0 +1,208 @@
+import { formatValue } from '../measure.ts';
+import type { SequentialPolicy } from '../policy.ts';
+import type { AnalysisPhase, Estimate, Evidence, MetricVerdict, Verdict } from '../sample.ts';
+import { countOf, missingEvidence, noDataPhase } from '../timeline.ts';
+import { errorEstimate, quantileEstimate } from './confidence.ts';
+import { logSumExp } from './numbers.ts';
+import { TILTS } from './ordered.ts';
+import { requestsMissing } from './planner.ts';
+import { failEvidence, passEvidence, strongest } from './process.ts';
+import { failNeeded, failTests, heldBack, isAlone, LEAST_TO_FAIL, passNeeded, passTests, TRAFFIC_NEEDED, type Decided, type PassTest, type SequentialState } from './state.ts';
+import { logSplitE } from './traffic.ts';
+
+/** Whether the newest sample decides: a worse candidate fails for good, one cut off from traffic holds until it does. */
+export function decide(policy: SequentialPolicy, state: SequentialState, at: number): SequentialState {
+  if (state.decided?.phase === 'Failed') return state;
+  const decided = failure(policy, state, at) ?? silence(policy, state, at);
+  return decided === null ? state : { ...state, decided: state.decided !== null && decided.phase !== 'Failed' ? state.decided : decided };
+}
+
+function failure(policy: SequentialPolicy, state: SequentialState, at: number): Decided | null {
+  if (state.candidateRequests < LEAST_TO_FAIL) return null;
+  const stakes = failTests(policy, state.setting).map((test) => ({ test: test.name, log: Math.log(test.weight) + evidenceToFail(state, test.name) }));
+  if (logSumExp(stakes.map((stake) => stake.log)) < failNeeded(policy, state.setting)) return null;
+  const cause = stakes.reduce((best, stake) => (stake.log > best.log ? stake : best));
+  return { phase: 'Failed', at, test: cause.test, reason: causeOf(policy, state, cause.test) };
+}
+
+function evidenceToFail(state: SequentialState, test: string): number {
+  const process = state.fail[test];
+  return process === undefined ? 0 : failEvidence(process, heldBack(state));
+}
+
+function causeOf(policy: SequentialPolicy, state: SequentialState, test: string): string {
+  const { candidate, baseline } = state.totals;
+  const rate = (totals: typeof candidate) => formatValue({ kind: 'errorRate' }, totals.requests > 0 ? totals.errors / totals.requests : null);
+  const rest = `after ${countOf(state.candidateRequests, 'request')}`;
+  if (test === 'errors') return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version, ${rest}`;
+  if (test === 'limit') return `the new version fails too often: ${rate(candidate)} errors where ${formatValue({ kind: 'errorRate' }, policy.errors.limit)} is the limit, ${rest}`;
+  const process = state.fail['latency'];
+  const level = process === undefined ? 'in general' : (TILTS[strongest(process)]?.level ?? 'in general');
+  const quantile = level === 'above p99' ? 0.99 : level === 'above p95' ? 0.95 : level === 'above p90' ? 0.9 : 0.5;
+  const shown = `p${quantile * 100} ${formatQuantile(candidate, quantile)} against ${formatQuantile(baseline, quantile)} of the old version`;
+  return `the new version is slower ${level}, by more than ${formatValue({ kind: 'errorRate' }, policy.latency?.margin ?? 0)}: ${shown} over the whole bake, ${rest}`;
+}
+
+function formatQuantile(totals: SequentialState['totals']['candidate'], quantile: number): string {
+  return formatValue({ kind: 'latency', quantile }, quantileEstimate(totals, quantile)?.value ?? null);
+}
+
+function silence(policy: SequentialPolicy, state: SequentialState, at: number): Decided | null {
+  if (failEvidence(state.silence, heldBack(state)) < TRAFFIC_NEEDED) return null;
+  const { candidate, baseline } = state.totals;
+  const expected = Math.round((candidate.requests + baseline.requests) * (state.setting.share ?? 0));
+  const reason =
+    candidate.requests === 0
+      ? `no request reaches the new version, where about ${expected} were to be expected: the old version has ${baseline.requests}`
+      : `requests have all but stopped reaching the new version (${candidate.requests} in all), while the old version goes on getting its own`;
+  return { phase: noDataPhase(policy), at, test: 'traffic', reason };
+}
+
+/** The verdict while the bake goes on. */
+export function runningVerdict(policy: SequentialPolicy, state: SequentialState): Verdict {
+  const metrics = metricsOf(policy, state, 'Running');
+  if (state.decided !== null) return conclude(state, state.decided.phase, state.decided.reason, metrics);
+  if (state.readable + state.unreadable === 0) return conclude(state, 'Pending', 'nothing measured so far', metrics);
+  return conclude(state, 'Running', progressOf(policy, state), metrics);
+}
+
+function progressOf(policy: SequentialPolicy, state: SequentialState): string {
+  const seen = `${countOf(state.candidateRequests, 'request')} of the new version judged`;
+  const open = weakest(policy, state);
+  if (open === null) return `${seen}: nothing worse seen, and enough to pass when the bake ends`;
+  const { missing } = open;
+  return missing === null ? `${seen}: nothing proven yet` : `${seen}: nothing worse seen, about ${missing} more needed to pass`;
+}
+
+/** The verdict at the end of the bake. */
+export function finalVerdict(policy: SequentialPolicy, state: SequentialState, now: number): Verdict {
+  if (state.decided !== null) return conclude(state, state.decided.phase, state.decided.reason, metricsOf(policy, state, 'Inconclusive'));
+  const metrics = metricsOf(policy, state, 'Inconclusive');
+  const missing = missingEvidence(policy, state, now);
+  if (missing !== null) return conclude(state, missing.phase, missing.reason, metrics);
+  const wrong = wrongTraffic(state) ?? (isPassed(policy, state) ? null : (unhealthy(policy, state) ?? unproven(policy, state)));
+  if (wrong !== null) return conclude(state, 'Inconclusive', wrong, metrics);
+  return conclude(state, 'Successful', passedIn(policy, state), metrics);
+}
+
+/** Requests split far from what was asked: the wrong users are compared. Sticky users alone do not do that. */
+function wrongTraffic(state: SequentialState): string | null {
+  const { share } = state.setting;
+  const { candidate, baseline } = state.totals;
+  if (share === null || isAlone(state.setting) || logSplitE(share, candidate.requests, baseline.requests) < TRAFFIC_NEEDED) return null;
+  const seen = candidate.requests / (candidate.requests + baseline.requests);
+  if (seen >= share / 2 && seen <= (share + 1) / 2 && seen <= share * 2) return null;
+  return `the new version got ${percent(seen)} of the requests where ${percent(share)} was asked, so the two do not serve the same traffic`;
+}
+
+function unhealthy(policy: SequentialPolicy, state: SequentialState): string | null {
+  if (isAlone(state.setting) || failEvidence(state.unhealthy, heldBack(state)) < failNeeded(policy, state.setting)) return null;
+  const { baseline } = state.totals;
+  return `the old version itself is unhealthy (${percent(baseline.errors / baseline.requests)} errors, the limit is ${percent(policy.errors.limit)}), so the new one cannot be shown to be well`;
+}
+
+interface Open {
+  readonly test: PassTest;
+  readonly missing: number | null;
+}
+
+/** The pass test with the least evidence, null when all have enough. */
+function weakest(policy: SequentialPolicy, state: SequentialState): Open | null {
+  const open = passTests(policy, state.setting)
+    .map((test) => ({ test, log: evidenceToPass(state, test), passed: hasPassed(state, test) }))
+    .filter(({ passed }) => !passed)
+    .toSorted((a, b) => a.log - b.log)[0];
+  return open === undefined ? null : { test: open.test, missing: missingOf(policy, state, open.test) };
+}
+
+function missingOf(policy: SequentialPolicy, state: SequentialState, test: PassTest): number | null {
+  const count = state.pass[test.name];
+  return count === undefined ? null : requestsMissing(policy, test.name, passEvidence(count), count.candidate, count.baseline);
+}
+
+function evidenceToPass(state: SequentialState, test: PassTest): number {
+  const process = state.pass[test.name];
+  return process === undefined ? 0 : passEvidence(process);
+}
+
+/** Had enough once, and has not been refuted since. */
+function hasPassed(state: SequentialState, test: PassTest): boolean {
+  const process = state.pass[test.name];
+  return process !== undefined && process.crossedAt !== null && passEvidence(process) >= 0;
+}
+
+function isPassed(policy: SequentialPolicy, state: SequentialState): boolean {
+  return passTests(policy, state.setting).every((test) => hasPassed(state, test));
+}
+
+function unproven(policy: SequentialPolicy, state: SequentialState): string {
+  const open = weakest(policy, state);
+  if (open === null) return 'not proven';
+  const what = nameOf(open.test, policy);
+  const hits = state.pass[open.test.name];
+  const numbers = hits === undefined ? '' : `${hits.candidate.k} of ${hits.candidate.n} against ${hits.baseline.k} of ${hits.baseline.n}`;
+  const seen = open.test.name === 'limit' ? `${hits?.candidate.k ?? 0} errors in ${countOf(hits?.candidate.n ?? 0, 'request')}` : numbers;
+  if (hits === undefined || hits.candidate.n === 0 || (open.test.name !== 'limit' && hits.baseline.n === 0)) return `${what} could not be compared: too little of the old version was seen`;
+  const more = open.missing === null ? 'what was seen does not point that way' : `about ${open.missing} more requests to the new version are needed`;
+  return `${what} is not shown (${seen}): ${more}`;
+}
+
+function nameOf(test: PassTest, policy: SequentialPolicy): string {
+  if (test.name === 'errors') return 'that errors are within the margin';
+  if (test.name === 'limit') return `that errors are below ${percent(policy.errors.limit)}`;
+  return `that latency is within ${percent(policy.latency?.margin ?? 0)} at ${test.name}`;
+}
+
+function passedIn(policy: SequentialPolicy, state: SequentialState): string {
+  const what = isAlone(state.setting) ? `errors are below ${percent(policy.errors.limit)}` : policy.latency === null ? 'errors are no worse than the old version\'s' : 'errors and latency are no worse than the old version\'s';
+  return `${what}, shown on ${countOf(state.candidateRequests, 'request')} of the new version`;
+}
+
+/** One row a pass test; latency has one test to fail and several to pass, so its rows share the blame. */
+function metricsOf(policy: SequentialPolicy, state: SequentialState, open: AnalysisPhase): MetricVerdict[] {
+  return passTests(policy, state.setting).map((test) => {
+    const failTest = test.quantile === null ? test.name : 'latency';
+    const isCause = state.decided?.phase === 'Failed' && state.decided.test === failTest;
+    const phase = isCause ? 'Failed' : hasPassed(state, test) ? 'Successful' : open;
+    const evidence = evidenceOf(policy, state, test, state.fail[failTest] === undefined ? null : evidenceToFail(state, failTest));
+    return {
+      name: test.name === 'limit' ? 'error limit' : test.quantile === null ? 'errors' : `latency ${test.name}`,
+      phase,
+      reason: isCause ? (state.decided?.reason ?? '') : phase === 'Successful' ? 'within the margin' : shortfall(evidence),
+      candidate: evidence.candidate?.value ?? null,
+      baseline: evidence.baseline?.value ?? null,
+      dryRun: false,
+      evidence,
+    };
+  });
+}
+
+function shortfall(evidence: Evidence): string {
+  return evidence.requestsMissing === null ? 'not shown to be within the margin' : `about ${evidence.requestsMissing} more requests to the new version are needed`;
+}
+
+function evidenceOf(policy: SequentialPolicy, state: SequentialState, test: PassTest, worse: number | null): Evidence {
+  const estimate = (totals: SequentialState['totals']['candidate']): Estimate | null => (test.quantile === null ? errorEstimate(totals) : quantileEstimate(totals, test.quantile));
+  return {
+    worse: worse === null ? null : odds(worse),
+    worseNeeded: odds(failNeeded(policy, state.setting)),
+    good: odds(evidenceToPass(state, test)),
+    goodNeeded: odds(passNeeded(policy)),
+    candidate: estimate(state.totals.candidate),
+    baseline: test.name === 'limit' ? null : estimate(state.totals.baseline),
+    requestsMissing: hasPassed(state, test) ? null : missingOf(policy, state, test),
+  };
+}
+
+/** For people: three digits, and bounded so that JSON can say it. */
+function odds(log: number): number {
+  return Number(Math.exp(Math.min(log, 690)).toPrecision(3));
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}
+
+function conclude(state: SequentialState, phase: AnalysisPhase, reason: string, metrics: readonly MetricVerdict[]): Verdict {
+  return { phase, reason, metrics, candidateRequests: state.candidateRequests };
+}

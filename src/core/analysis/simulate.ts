@@ -1,0 +1,185 @@
+import type { ArmCounts, Arms } from './sample.ts';
+
+/**
+ * Traffic of two versions, second by second, to try judges on: the same seed gives the same requests
+ * to every judge. Every request is drawn by itself, so counts have the spread real counts have.
+ */
+export interface Scenario {
+  readonly name: string;
+  readonly requestsPerSecond: number;
+  /** Share of requests to the candidate, 0…1. */
+  readonly share: number;
+  readonly seconds: number;
+  /** Share of errors of the baseline. */
+  readonly errorRate: number;
+  /** Mean number of consecutive requests one fault takes down; 1: each fails by itself. */
+  readonly errorClump?: number;
+  /** Slow change of both arms' latencies over the run, as a share of them: 0.3 swings by ±30 %. */
+  readonly drift?: number;
+  /** Noise of its own that each arm's latency has, relative, changing every 10 s. */
+  readonly armNoise?: number;
+  /** Times of day of the traffic itself: 3 makes every tenth second three times as busy. */
+  readonly burst?: number;
+  /** Trouble that both arms have alike. */
+  readonly incident?: Incident;
+  readonly candidate: Regression;
+}
+
+export interface Incident {
+  readonly from: number;
+  readonly until: number;
+  readonly errorRate: number;
+  readonly latencyFactor: number;
+}
+
+/** What is different about the candidate, from second `from` on. */
+export interface Regression {
+  readonly from?: number;
+  readonly errorRate?: number;
+  readonly latencyFactor?: number;
+  /** Only the slowest `tailShare` of requests are slower, by this. */
+  readonly tailFactor?: number;
+  readonly tailShare?: number;
+  /** Slower by this as it starts, with `coldSeconds` to warm up. */
+  readonly coldFactor?: number;
+  readonly coldSeconds?: number;
+  /** Stops answering at all. */
+  readonly silentFrom?: number;
+}
+
+/** Uniform numbers in [0, 1) from a seed (sfc32). */
+export function randomFrom(seed: number): () => number {
+  let [a, b, c, d] = [seed | 0, (seed ^ 0x9e3779b9) | 0, (Math.imul(seed, 0x85ebca6b) + 1) | 0, 1];
+  const next = () => {
+    const t = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (c << 21) | (c >>> 11);
+    c = (c + t) | 0;
+    return (t >>> 0) / 4294967296;
+  };
+  for (let i = 0; i < 16; i++) next();
+  return next;
+}
+
+/** Median of the simulated latencies, ms, and the spread of their logarithm. */
+const MEDIAN_MS = 40;
+const SPREAD = 0.6;
+/** Share of requests of a second, slower kind (a cache missed), and how much slower. */
+const SLOW_SHARE = 0.03;
+const SLOW_FACTOR = 4;
+/** ln of a bucket's width, and of the first one's edge in ms (histogram.ts). */
+const BUCKET_LN = Math.log(1.1) / 4;
+const UNIT_LN = Math.log(0.1);
+
+interface Weather {
+  readonly errorRate: number;
+  /** ln of what multiplies every latency. */
+  readonly shift: number;
+  readonly tail: { readonly share: number; readonly ln: number } | null;
+}
+
+/** The run of one scenario: what each second brought to both arms. */
+export function* simulate(scenario: Scenario, seed: number): Generator<Arms> {
+  const random = randomFrom(seed);
+  const noise = { candidate: 0, baseline: 0 };
+  const phase = random();
+  for (let second = 0; second < scenario.seconds; second++) {
+    if (second % 10 === 0) {
+      noise.candidate = normal(random) * (scenario.armNoise ?? 0);
+      noise.baseline = normal(random) * (scenario.armNoise ?? 0);
+    }
+    const both = bothArms(scenario, second, phase);
+    const rate = scenario.requestsPerSecond * (scenario.burst !== undefined && second % 10 === 0 ? scenario.burst : 1);
+    const silent = second >= (scenario.candidate.silentFrom ?? Infinity);
+    const candidate = silent ? 0 : poisson(random, rate * scenario.share);
+    const baseline = poisson(random, rate * (1 - scenario.share));
+    yield {
+      candidate: answers(random, candidate, candidateWeather(scenario, both, noise.candidate, second), scenario.errorClump ?? 1),
+      baseline: answers(random, baseline, { ...both, shift: both.shift + noise.baseline }, scenario.errorClump ?? 1),
+    };
+  }
+}
+
+function bothArms(scenario: Scenario, second: number, phase: number): Weather {
+  const drift = (scenario.drift ?? 0) * Math.sin(2 * Math.PI * (second / 1800 + phase));
+  const { incident } = scenario;
+  const inIncident = incident !== undefined && second >= incident.from && second < incident.until;
+  return {
+    errorRate: inIncident ? incident.errorRate : scenario.errorRate,
+    shift: Math.log1p(drift) + (inIncident ? Math.log(incident.latencyFactor) : 0),
+    tail: null,
+  };
+}
+
+function candidateWeather(scenario: Scenario, both: Weather, noise: number, second: number): Weather {
+  const { candidate } = scenario;
+  const changed = second >= (candidate.from ?? 0);
+  const cold = Math.max(0, 1 - second / (candidate.coldSeconds ?? 1));
+  return {
+    errorRate: changed ? Math.max(both.errorRate, candidate.errorRate ?? 0) : both.errorRate,
+    shift: both.shift + noise + (changed ? Math.log(candidate.latencyFactor ?? 1) : 0) + cold * Math.log(candidate.coldFactor ?? 1),
+    tail: changed && candidate.tailFactor !== undefined ? { share: candidate.tailShare ?? 0.03, ln: Math.log(candidate.tailFactor) } : null,
+  };
+}
+
+function answers(random: () => number, requests: number, weather: Weather, clump: number): ArmCounts {
+  const latency: Record<string, number> = {};
+  let errors = 0;
+  let failing = 0;
+  for (let i = 0; i < requests; i++) {
+    if (failing > 0) failing -= 1;
+    else if (random() < weather.errorRate / clump) failing = clump;
+    if (failing > 0) errors += 1;
+    if (clump === 1) failing = 0;
+    const bucket = latencyBucket(random, weather);
+    latency[bucket] = (latency[bucket] ?? 0) + 1;
+  }
+  return { requests, errors, latency };
+}
+
+function latencyBucket(random: () => number, weather: Weather): number {
+  const rank = random();
+  const slow = random() < SLOW_SHARE ? Math.log(SLOW_FACTOR) : 0;
+  const tail = weather.tail !== null && rank > 1 - weather.tail.share ? weather.tail.ln : 0;
+  const ln = Math.log(MEDIAN_MS) + SPREAD * normalAt(rank) + slow + weather.shift + tail;
+  return Math.max(0, Math.ceil((ln - UNIT_LN) / BUCKET_LN));
+}
+
+function poisson(random: () => number, mean: number): number {
+  let [count, left] = [0, mean];
+  while (left > 0) {
+    left += Math.log(1 - random());
+    if (left > 0) count += 1;
+  }
+  return count;
+}
+
+function normal(random: () => number): number {
+  return normalAt(random());
+}
+
+const TABLE = 4096;
+const QUANTILES: readonly number[] = Array.from({ length: TABLE + 1 }, (_, i) => normalQuantile(Math.min(Math.max(i / TABLE, 0.25 / TABLE), 1 - 0.25 / TABLE)));
+
+/** Standard normal quantile, from a table: exact enough to make traffic with, and fast. */
+function normalAt(rank: number): number {
+  const at = rank * TABLE;
+  const i = Math.floor(at);
+  const low = QUANTILES[i] ?? 0;
+  return low + (at - i) * ((QUANTILES[i + 1] ?? low) - low);
+}
+
+/** Standard normal quantile by Acklam's rational approximation (relative error 1e-9). */
+export function normalQuantile(p: number): number {
+  const a = [-39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716, 2.506628277459239];
+  const b = [-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572, 1];
+  const c = [-0.007784894002430293, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783];
+  const d = [0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408661907416, 1];
+  const horner = (terms: readonly number[], x: number) => terms.reduce((sum, term) => sum * x + term, 0);
+  if (p < 0.02425) return horner(c, Math.sqrt(-2 * Math.log(p))) / horner(d, Math.sqrt(-2 * Math.log(p)));
+  if (p > 1 - 0.02425) return -normalQuantile(1 - p);
+  const q = p - 0.5;
+  return (horner(a, q * q) * q) / horner(b, q * q);
+}
