@@ -1,0 +1,38 @@
+import { expect } from 'vitest';
+import { UserError } from '../../../src/core/errors.ts';
+import { type PlatformSuite, SECRET_NAME, UNSTOPPED } from '../platform.ts';
+
+export const mistakes: PlatformSuite = (check) => {
+  check("what is the user's own fault is said so, and leaves other versions alone", async (world) => {
+    const ref = world.app();
+    const good = world.target(ref, 'v1', 'good');
+    await world.deploy(good);
+    const refused = await world.platform.ensure(world.target(ref, 'v2', 'broken'), UNSTOPPED).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(UserError);
+    expect((refused as UserError).hint).not.toBeNull();
+    expect(await world.starts(ref, 'v2')).toBe(0);
+    expect(await world.platform.health(good, UNSTOPPED)).toEqual({ state: 'healthy' });
+    await world.platform.retire(ref, 'v2', 0, 1);
+    expect((await world.platform.observe(ref)).map(({ version }) => version)).toEqual(['v1']);
+  });
+
+  check('a variable that the control plane does not have is named, and nothing is started', async (world) => {
+    const ref = world.app();
+    const target = world.target(ref, 'v1', 'secret');
+    const refused = await world.control().ensure(target, UNSTOPPED).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(UserError);
+    expect(refused).toMatchObject({ code: 'ENV_MISSING', message: expect.stringContaining(SECRET_NAME) });
+    expect(await world.starts(ref, 'v1')).toBe(0);
+    expect(await world.platform.observe(ref)).toEqual([]);
+  });
+
+  check('a secret reaches the app and no answer of the platform', async (world) => {
+    const ref = world.app();
+    const secret = 'hunter2-c0ntract';
+    const platform = world.control({ env: { [SECRET_NAME]: secret } });
+    const target = world.target(ref, 'v1', 'secret');
+    const answers: unknown[] = [await platform.ensure(target, UNSTOPPED), await platform.health(target, UNSTOPPED), await platform.observe(ref)];
+    await expect(platform.ensure({ ...target, fence: 0 }, UNSTOPPED)).rejects.toSatisfy((error) => answers.push(String(error), JSON.stringify(error)) > 0);
+    expect(JSON.stringify(answers)).not.toContain(secret);
+  });
+};

@@ -1,0 +1,142 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ProcessesOptions, processesPlatform } from '../../src/adapters/platform/processes/index.ts';
+import { startTimeOf } from '../../src/adapters/_shared/process-identity.ts';
+import type { AppRef, DeployTarget, Platform } from '../../src/ports/platform.ts';
+import type { ControlOptions, PlatformUnderTest, TargetKind } from '../contracts/platform.ts';
+import { SECRET_NAME } from '../contracts/platform.ts';
+
+/**
+ * A real app whose first arguments say how it behaves. Each start is written down with its pid, so that tests
+ * can count starts without asking the platform.
+ */
+const APP = `
+import { appendFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { spawn } from 'node:child_process';
+const [behaviour = 'good', argument = ''] = process.argv.slice(2);
+const { PORT, SLUICE_VERSION, STARTS } = process.env;
+appendFileSync(STARTS, process.pid + '\\n');
+let status = 200;
+const listen = () => {
+  if (PORT === undefined) return setInterval(() => {}, 1000);
+  createServer((request, response) => {
+    if (request.url === '/redirect') response.writeHead(302, { location: '/nowhere' });
+    else response.statusCode = request.url === '/nowhere' ? 404 : status;
+    if (request.url === '/never') return;
+    response.end(request.url === '/env' ? JSON.stringify(process.env) : process.pid + ' ' + process.cwd());
+  }).listen(Number(PORT), '127.0.0.1', () => console.log('version ' + SLUICE_VERSION + ' listens'));
+};
+const behaviours = {
+  good: listen,
+  sick: () => { status = 500; listen(); },
+  slow: () => setTimeout(listen, Number(argument)),
+  crash: () => { console.error('cannot go on: ' + (process.env.TOKEN ?? 'no token')); process.exit(3); },
+  'crash-later': () => { listen(); setTimeout(() => process.exit(4), Number(argument)); },
+  stubborn: () => { process.on('SIGTERM', () => console.log('no')); listen(); },
+  family: () => {
+    const code = "process.on('SIGTERM', () => setTimeout(() => process.exit(), " + argument + ")); setInterval(() => {}, 1000); console.log('child ' + process.pid)";
+    spawn(process.execPath, ['-e', code], { stdio: 'inherit' });
+    listen();
+  },
+  chatty: () => { listen(); let n = 0; setInterval(() => { for (let i = 0; i < 20; i++) console.log('line ' + n++ + ' ' + 'x'.repeat(50)); }, 20); },
+};
+behaviours[behaviour]();
+`;
+
+export interface ProcessesWorld extends PlatformUnderTest {
+  readonly dir: string;
+  /** Folder that every artifact of this world is. */
+  readonly artifact: string;
+  platform(options?: Partial<ProcessesOptions>): Platform;
+  /** A version whose app behaves so, see above. */
+  behaving(ref: AppRef, version: string, behaviour: readonly string[], run?: Partial<DeployTarget['run']>): DeployTarget;
+  /** Pids of all starts of a version, oldest first. */
+  pids(ref: AppRef, version: string): Promise<number[]>;
+  /** Folder of a version. */
+  folder(ref: AppRef, version: string): string;
+}
+
+/** A folder of its own with the processes platform in it. */
+export async function processesWorld(): Promise<ProcessesWorld> {
+  const root = await mkdtemp(join(tmpdir(), 'sluice-processes-'));
+  const artifact = join(root, 'artifact');
+  const starts = join(root, 'starts');
+  const dir = join(root, 'platform');
+  for (const folder of [artifact, starts]) mkdirSync(folder);
+  await writeFile(join(artifact, 'app.mjs'), APP);
+
+  const platform = (options: Partial<ProcessesOptions> = {}): Platform => processesPlatform({ dir, artifacts: { folder: async () => artifact }, env: process.env, ...options });
+  const startsFile = (ref: AppRef, version: string): string => join(starts, `${ref.environment}.${ref.app}.${version}`);
+  const behaving = (ref: AppRef, version: string, behaviour: readonly string[], run: Partial<DeployTarget['run']> = {}): DeployTarget => ({
+    ...ref,
+    version,
+    artifact: 'sha256:0123',
+    run: { command: ['node', 'app.mjs', ...behaviour], instances: 1, listens: true, drainMs: 5_000, ...run, env: { STARTS: startsFile(ref, version), ...run.env } },
+    health: { path: '/up', intervalMs: 100, timeoutMs: 5_000 },
+    fence: 1,
+  });
+  const pids = async (ref: AppRef, version: string): Promise<number[]> => {
+    const text = await readFile(startsFile(ref, version), 'utf8').catch(() => '');
+    return text.split('\n').filter(Boolean).map(Number);
+  };
+  return {
+    dir,
+    artifact,
+    platform,
+    behaving,
+    pids,
+    folder: (ref, version) => join(dir, ref.environment, ref.app, version),
+    control: ({ env, onWrite }: ControlOptions = {}) => platform({ env: { ...process.env, ...env }, ...(onWrite === undefined ? {} : { onWrite }) }),
+    target: (ref, version, kind) => targetOf(behaving, ref, version, kind),
+    starts: async (ref, version) => (await pids(ref, version)).length,
+    running: async (ref, version) => (await living(await pids(ref, version))).length,
+    greeting: (version) => `version ${version} listens`,
+    stop: async () => {
+      await retireAll(platform(), dir);
+      await rm(root, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+function targetOf(behaving: ProcessesWorld['behaving'], ref: AppRef, version: string, kind: TargetKind): DeployTarget {
+  switch (kind) {
+    case 'good':
+      return behaving(ref, version, ['good']);
+    case 'sick':
+      return behaving(ref, version, ['sick']);
+    case 'broken':
+      return behaving(ref, version, [], { command: ['./no-such-program'] });
+    case 'secret':
+      return behaving(ref, version, ['good'], { env: { TOKEN: { fromEnv: SECRET_NAME } } });
+  }
+}
+
+async function living(pids: readonly number[]): Promise<number[]> {
+  const alive = await Promise.all(pids.map(startTimeOf));
+  return pids.filter((_, i) => alive[i] !== null);
+}
+
+async function retireAll(platform: Platform, dir: string): Promise<void> {
+  for (const environment of foldersIn(dir)) {
+    for (const app of foldersIn(join(dir, environment))) {
+      for (const version of foldersIn(join(dir, environment, app))) await platform.retire({ environment, app }, version, 0, Number.MAX_SAFE_INTEGER);
+    }
+  }
+}
+
+function foldersIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : []));
+  } catch {
+    return [];
+  }
+}
+
+/** Identity of the supervisor of a version, as it wrote it down. */
+export function supervisorPid(folder: string): number {
+  const state = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) as { supervisor: { pid: number } };
+  return state.supervisor.pid;
+}
