@@ -83,7 +83,7 @@ describe('strategies', () => {
 });
 
 describe('analysis', () => {
-  type Metrics = NonNullable<Exclude<AppConfig['analysis'], false | undefined>['metrics']>;
+  type Metrics = NonNullable<Exclude<AppConfig['analysis'], false | string | undefined>['metrics']>;
   const metrics = (...list: Metrics): Apps => ({ web: { analysis: { metrics: list } } });
   test.each<[string, Apps, string]>([
     ['neither success nor failure', metrics({ measure: 'p95' }), 'apps.web.analysis.metrics[0]: has neither success nor failure'],
@@ -94,6 +94,14 @@ describe('analysis', () => {
   ])('%s', (_name, apps, expected) => {
     expect(one(mistakes(apps))).toContain(expected);
   });
+});
+
+test.each<[string, Partial<AppConfig>, string]>([
+  ['metrics for the sequential judge', { analysis: { judge: 'sequential', metrics: [{ measure: 'p95', success: '< 5 ms' }] } }, 'apps.web.analysis.metrics: metrics is for another judge than sequential.'],
+  ['margins for the threshold judge', { analysis: { metrics: [{ measure: 'p95', success: '< 5 ms' }], latency: false } }, 'apps.web.analysis.latency: latency is for another judge than threshold, which this one is.'],
+  ['the sequential judge at 100 %', { routes: ['/'], strategy: 'blueGreen', analysis: 'sequential' }, 'apps.web.analysis.judge: found "sequential", which compares'],
+])('%s', (_name, app, expected) => {
+  expect(one(mistakes({ web: app }))).toContain(expected);
 });
 
 describe('commands and the rest', () => {

@@ -1,5 +1,7 @@
 import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { cycles } from '../core/changes/order.ts';
+import type { Strategy } from '../core/release/plan.ts';
+import { expandAnalysis, judgeOf } from './analysis.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
 import { formatPath, valueAt } from './problems.ts';
@@ -150,9 +152,13 @@ function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: 
   return found;
 }
 
+/** Settings that only one of the judges has. */
+const ONLY_FOR = { sequential: ['errors', 'latency', 'alphaFail', 'alphaPass', 'designEffect'], threshold: ['metrics'] } as const;
+
 function checkAnalysis(app: ExpandedApp, at: At): Mistake[] {
-  if (app.analysis === undefined || app.analysis === false) return [];
-  const metrics = app.analysis.metrics ?? [];
+  const analysis = expandAnalysis(app.analysis);
+  if (analysis === false) return [];
+  const metrics = analysis.metrics ?? [];
   const names = metrics.map((metric) => metric.name ?? metric.measure);
   const found = metrics.flatMap((metric, i): Mistake[] => {
     const place = (...keys: PropertyKey[]): PropertyKey[] => at('analysis', 'metrics', i, ...keys);
@@ -171,6 +177,13 @@ function checkAnalysis(app: ExpandedApp, at: At): Mistake[] {
     }
     return wrong;
   });
+  const judge = judgeOf(analysis, kindOf(app.strategy) as Strategy['kind']);
+  for (const key of ONLY_FOR[judge === 'sequential' ? 'threshold' : 'sequential']) {
+    if (analysis[key] !== undefined) found.push({ path: at('analysis', key), message: `${key} is for another judge than ${judge}${analysis.judge === undefined ? ', which this one is' : ''}. Take it away, or say which judge.` });
+  }
+  if (judge === 'sequential' && kindOf(app.strategy) === 'blueGreen') {
+    found.push({ path: at('analysis', 'judge'), message: 'found "sequential", which compares with the old version at the same time, but blueGreen leaves that one without traffic. Use threshold.' });
+  }
   if (metrics.length > 0 && metrics.every((metric) => metric.dryRun === true)) {
     found.push({ path: at('analysis', 'metrics'), message: 'all metrics are dryRun, so nothing would be judged. Let one count, or say analysis: false.' });
   }

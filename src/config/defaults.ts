@@ -21,11 +21,18 @@ export const DEFAULTS = {
     { weight: 25, bake: '5m' },
     { weight: 50, bake: '5m' },
   ],
-  analysis: { judge: 'threshold', interval: '1m', initialDelay: '0s', noData: 'inconclusive', minRequests: 100 },
+  analysis: { noData: 'inconclusive', minRequests: 100 },
+  sequential: { interval: '10s', initialDelay: '1m', alphaFail: 0.01, alphaPass: 0.05, designEffect: 1 },
+  errors: { failRatio: 1.1, failMargin: 0.001, passRatio: 1.1, passMargin: 0.005, limit: 0.01, strict: false },
+  latency: { margin: 0.1, quantiles: [0.5, 0.95] },
+  threshold: { interval: '1m', initialDelay: '0s' },
   metric: { failureLimit: 0, inconclusiveLimit: 0, consecutiveErrorLimit: 4, consecutiveSuccessLimit: 0, minRequests: 100, dryRun: false },
-  /** Errors under 1 %, latency within 10 % of what the old version shows at the same time. */
+  /**
+   * Errors under 1 %, latency within 10 % of what the old version shows at the same time. A thousand requests
+   * a measurement and two bad ones tolerated: with fewer, chance alone would fail a good version too often.
+   */
   metrics: [
-    { measure: 'errorRate', success: '< 1 %' },
-    { measure: 'p95', success: '<= 110 % of baseline' },
+    { measure: 'errorRate', success: '< 1 %', minRequests: 1000, failureLimit: 2 },
+    { measure: 'p95', success: '<= 110 % of baseline', minRequests: 1000, failureLimit: 2 },
   ],
 } as const;

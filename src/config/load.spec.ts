@@ -1,12 +1,15 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../core/errors.ts';
 import { findWorkspace, loadConfig } from './load.ts';
 import type { Problem } from './problems.ts';
 import { ConfigError } from './problems.ts';
 import type { Config } from './schema.ts';
+
+// Real processes and folders on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let dir: string;
 

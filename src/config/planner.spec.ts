@@ -2,13 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { gitSource } from '../adapters/source/git.ts';
 import type { Plan } from '../core/release/plan.ts';
 import { versionId } from '../core/release/plan.ts';
 import type { Planner, PlannerManifest } from './planner.ts';
 import { createPlanner } from './planner.ts';
 import type { Config } from './schema.ts';
+
+// Real processes and folders on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let dir: string;
 let planner: Planner;

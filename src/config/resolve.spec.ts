@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SEQUENTIAL_DEFAULTS } from '../core/analysis/policy.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
 import { resolveEnvironment } from './resolve.ts';
 import type { Config } from './schema.ts';
@@ -40,25 +41,50 @@ test('everything left out has the default that the reference says', () => {
   });
 });
 
-test('"canary" is 5 % first, half an hour, errors under 1 %, p95 within 10 % of the old version', () => {
+test('"canary" is 5 % first, half an hour, errors under 1 %, latency within 10 % of the old version', () => {
   const { strategy } = app({ routes: ['/'], strategy: 'canary' });
-  expect(strategy).toMatchObject({
-    kind: 'canary',
-    soakMs: 30_000,
-    analysis: {
-      judge: 'threshold',
-      noData: 'inconclusive',
-      metrics: [
-        { name: 'errorRate', success: { compare: '<', value: 0.01, of: 'candidate' }, failure: null, consecutiveErrorLimit: 4 },
-        { name: 'p95', measure: { kind: 'latency', quantile: 0.95 }, success: { compare: '<=', value: 1.1, of: 'ratio' } },
-      ],
-    },
-  });
+  expect(strategy).toMatchObject({ kind: 'canary', soakMs: 30_000, analysis: SEQUENTIAL_DEFAULTS });
   expect(strategy.kind === 'canary' && strategy.steps.slice(0, 3)).toEqual([
     { kind: 'weight', weight: 5 },
     { kind: 'bake', forMs: 1_800_000 },
     { kind: 'weight', weight: 25 },
   ]);
+});
+
+describe('the judge', () => {
+  const analysis = (own: Config['apps'][string]['analysis'], strategy: 'canary' | 'blueGreen' = 'canary'): unknown => {
+    const found = app({ routes: ['/'], strategy, ...(own === undefined ? {} : { analysis: own }) }).strategy;
+    return found.kind === 'canary' || found.kind === 'blueGreen' ? found.analysis : null;
+  };
+
+  test('is the sequential one, with what was said changed', () => {
+    expect(analysis('sequential')).toEqual(SEQUENTIAL_DEFAULTS);
+    expect(analysis({ latency: false, errors: { limit: 0.05 }, interval: '5s', alphaFail: 0.001 })).toEqual({
+      ...SEQUENTIAL_DEFAULTS,
+      latency: null,
+      errors: { ...SEQUENTIAL_DEFAULTS.errors, limit: 0.05 },
+      intervalMs: 5000,
+      alphaFail: 0.001,
+    });
+  });
+
+  test('is the threshold one where metrics are given, and at 100 %', () => {
+    const defaults = {
+      judge: 'threshold',
+      intervalMs: 60_000,
+      initialDelayMs: 0,
+      noData: 'inconclusive',
+      minRequests: 100,
+      metrics: [
+        { name: 'errorRate', success: { compare: '<', value: 0.01, of: 'candidate' }, failure: null, failureLimit: 2, consecutiveErrorLimit: 4, minRequests: 1000 },
+        { name: 'p95', measure: { kind: 'latency', quantile: 0.95 }, success: { compare: '<=', value: 1.1, of: 'ratio' } },
+      ],
+    };
+    expect(analysis('threshold')).toMatchObject(defaults);
+    expect(analysis(undefined, 'blueGreen')).toMatchObject(defaults);
+    expect(analysis({ metrics: [{ measure: 'p99', failure: '> 2 s', name: 'tail' }] })).toMatchObject({ judge: 'threshold', metrics: [{ name: 'tail', success: null, failure: { compare: '>', value: 2000, of: 'candidate' }, failureLimit: 0, minRequests: 100 }] });
+    expect(analysis(false)).toBeNull();
+  });
 });
 
 test('steps are written out in order', () => {

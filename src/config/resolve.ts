@@ -1,4 +1,3 @@
-import type { AnalysisPolicy, Condition, MetricPolicy } from '../core/analysis/policy.ts';
 import { suggestion } from '../core/changes/did-you-mean.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
 import { inDependencyOrder } from '../core/changes/order.ts';
@@ -6,11 +5,12 @@ import { UserError } from '../core/errors.ts';
 import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../core/release/plan.ts';
 import type { EdgeRoute, Sticky } from '../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../ports/platform.ts';
+import { analysisOf } from './analysis.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import type { ExpandedApp } from './expand.ts';
 import { expand, merge } from './expand.ts';
 import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
-import { parseCondition, parseDuration, parseMeasure, parseRoute, route, splitArgv } from './values.ts';
+import { defined, ms, parseRoute, route, splitArgv } from './values.ts';
 
 /** Environments of a configuration that names none. */
 const USUAL_ENVIRONMENTS = ['development', 'staging', 'production'] as const;
@@ -160,11 +160,11 @@ function strategyOf(strategy: NonNullable<AppConfig['strategy']>, analysis: AppC
         kind: 'blueGreen',
         confirm: said.confirm ?? D.blueGreen.confirm,
         bakeMs: ms(said.bake ?? D.blueGreen.bake),
-        analysis: analysisOf(analysis),
+        analysis: analysisOf(analysis, said.kind),
         soakMs: ms(said.soak ?? D.soak),
       };
     case 'canary':
-      return { kind: 'canary', steps: (said.steps ?? D.steps).flatMap(stepsOf), analysis: analysisOf(analysis), soakMs: ms(said.soak ?? D.soak) };
+      return { kind: 'canary', steps: (said.steps ?? D.steps).flatMap(stepsOf), analysis: analysisOf(analysis, said.kind), soakMs: ms(said.soak ?? D.soak) };
   }
 }
 
@@ -177,53 +177,4 @@ function stepsOf(step: StepConfig): Step[] {
     ...(step.bake === undefined ? [] : [{ kind: 'bake', forMs: ms(step.bake) } as const]),
     ...(step.pause === undefined ? [] : [{ kind: 'pause', forMs: step.pause === true ? null : ms(step.pause) } as const]),
   ];
-}
-
-function analysisOf(analysis: AppConfig['analysis']): AnalysisPolicy | null {
-  if (analysis === false) return null;
-  const said = { ...D.analysis, metrics: D.metrics, ...defined(analysis) };
-  return {
-    judge: said.judge,
-    intervalMs: ms(said.interval),
-    initialDelayMs: ms(said.initialDelay),
-    noData: said.noData,
-    minRequests: said.minRequests,
-    metrics: said.metrics.map(metricOf),
-  };
-}
-
-type MetricConfig = NonNullable<Exclude<AppConfig['analysis'], false | undefined>['metrics']>[number];
-
-function metricOf(metric: MetricConfig): MetricPolicy {
-  const { failureLimit, inconclusiveLimit, consecutiveErrorLimit, consecutiveSuccessLimit, minRequests, dryRun } = { ...D.metric, ...defined(metric) };
-  const measure = parseMeasure(metric.measure);
-  if (measure === null) throw new TypeError(`unchecked measure ${metric.measure}`);
-  return {
-    name: metric.name ?? metric.measure,
-    measure,
-    success: conditionOf(metric.success),
-    failure: conditionOf(metric.failure),
-    failureLimit,
-    inconclusiveLimit,
-    consecutiveErrorLimit,
-    consecutiveSuccessLimit,
-    minRequests,
-    dryRun,
-  };
-}
-
-function conditionOf(condition: MetricConfig['success']): Condition | null {
-  if (condition === undefined) return null;
-  return typeof condition === 'string' ? parseCondition(condition) : { compare: condition.compare, value: condition.value, of: condition.of ?? 'candidate' };
-}
-
-/** Without the keys that are undefined, so that a spread keeps the defaults below them. */
-function defined<T extends object>(value: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value ?? {}).filter(([, item]) => item !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
-
-function ms(value: string | number | undefined): number {
-  const parsed = value === undefined ? null : parseDuration(value);
-  if (parsed === null) throw new TypeError(`unchecked duration ${String(value)}`);
-  return parsed;
 }

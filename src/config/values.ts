@@ -81,3 +81,15 @@ export function parseRoute(text: string): EdgeRoute | null {
 export function route(host: string | null, prefix: string): EdgeRoute {
   return { host: host === null ? null : host.toLowerCase(), pathPrefix: prefix.length > 1 ? prefix.replace(/\/+$/, '') || '/' : '/' };
 }
+
+/** A duration that has been checked, in ms. */
+export function ms(value: string | number | undefined): number {
+  const parsed = value === undefined ? null : parseDuration(value);
+  if (parsed === null) throw new TypeError(`unchecked duration ${String(value)}`);
+  return parsed;
+}
+
+/** Without the keys that are undefined, so that a spread keeps the defaults below them. */
+export function defined<T extends object>(value: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, item]) => item !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

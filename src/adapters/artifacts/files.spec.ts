@@ -2,12 +2,15 @@ import { execFileSync, spawn } from 'node:child_process';
 import { appendFile, chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { artifactsContract } from '../../../test/contracts/artifacts.ts';
 import type { FileArtifacts } from './files.ts';
 import { fileArtifacts } from './files.ts';
 import type { Entry } from './tree.ts';
 import { linkOutside } from './tree.ts';
+
+// Real processes and folders on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 artifactsContract('files', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-artifacts-'));

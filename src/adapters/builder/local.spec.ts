@@ -2,13 +2,16 @@ import { execFileSync, spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BuildSpec } from '../../core/release/plan.ts';
 import type { BuildRequest, Builder } from '../../ports/builder.ts';
 import type { SourceControl } from '../../ports/source.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { gitSource } from '../source/git.ts';
 import { localBuilder } from './local.ts';
+
+// Real processes and folders on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let dir: string;
 let sources: string;
