@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OutsideError, SluiceError, UserError } from '../core/errors.ts';
+import { parseEvents, type ServerEvent } from './_sse.ts';
+
+/** A control plane to talk to. */
+export interface Target {
+  readonly url: string;
+  readonly token: string;
+  readonly isLocal: boolean;
+}
+
+export interface Client {
+  readonly target: () => Target;
+  get<T>(path: string, query?: Readonly<Record<string, string | number | boolean | undefined>>): Promise<T>;
+  post<T>(path: string, body: object): Promise<T>;
+  /** Events of a stream, once each, across breaks of the connection; ends when the server ends it on purpose. */
+  events(path: string, options: { readonly signal: AbortSignal; readonly isOver?: () => boolean; readonly resumes?: boolean }): AsyncGenerator<ServerEvent>;
+}
+
+export interface ClientOptions {
+  /** Finds the control plane; asked again after the connection broke, as a local one may have been started anew. */
+  readonly locate: () => Promise<Target>;
+  readonly requestMs?: number;
+  /** How long a stream tries to come back, ms. */
+  readonly comeBackMs?: number;
+  /** A stream that says nothing for so long is dead, ms. The server shows signs of life every 15 s. */
+  readonly silentMs?: number;
+}
+
+/** Asks one control plane; what it answers to a mistake is thrown as our own error. */
+export async function createClient(options: ClientOptions): Promise<Client> {
+  const { requestMs = 60_000, comeBackMs = 120_000, silentMs = 45_000 } = options;
+  let target = await options.locate();
+
+  async function ask<T>(method: string, path: string, body: object | null): Promise<T> {
+    const answer = await send(target, path, {
+      method,
+      signal: AbortSignal.timeout(requestMs),
+      ...(body === null ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const content: unknown = await answer.json().catch(() => null);
+    if (!answer.ok) throw errorOf(answer, content, target);
+    return content as T;
+  }
+
+  async function* events(path: string, { signal, isOver = () => false, resumes = true }: Parameters<Client['events']>[1]): AsyncGenerator<ServerEvent> {
+    let last: string | null = null;
+    let failedSince: number | null = null;
+    for (let tries = 0; !signal.aborted; ) {
+      try {
+        for await (const event of connect(target, path, last, signal, silentMs)) {
+          failedSince = null;
+          tries = 0;
+          if (event.event === '') continue;
+          if (event.event === 'problem') throw problemError(JSON.parse(event.data));
+          last = event.id ?? last;
+          yield event;
+        }
+        if (isOver() || !resumes) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof OutsideError) || error.code !== 'CONTROL_PLANE_UNREACHABLE') throw error;
+        failedSince ??= Date.now();
+        if (Date.now() - failedSince > comeBackMs || !resumes) throw error;
+      }
+      tries += 1;
+      await sleep(Math.min(5000, 100 * 2 ** tries), undefined, { signal }).catch(() => {});
+      if (!signal.aborted) target = await options.locate().catch(() => target);
+    }
+  }
+
+  return {
+    target: () => target,
+    get: (path, query = {}) => ask('GET', withQuery(path, query), null),
+    post: (path, body) => ask('POST', path, body),
+    events,
+  };
+}
+
+async function* connect(target: Target, path: string, last: string | null, signal: AbortSignal, silentMs: number): AsyncGenerator<ServerEvent> {
+  const silence = new AbortController();
+  let timer = setTimeout(() => silence.abort(), silentMs);
+  try {
+    const answer = await send(target, path, { method: 'GET', signal: AbortSignal.any([signal, silence.signal]), headers: last === null ? {} : { 'last-event-id': last } });
+    if (!answer.ok) throw errorOf(answer, await answer.json().catch(() => null), target);
+    if (answer.body === null) return;
+    for await (const event of parseEvents(answer.body)) {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), silentMs);
+      yield event;
+    }
+  } catch (error) {
+    throw error instanceof SluiceError ? error : unreachable(target, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function send(target: Target, path: string, init: RequestInit & { readonly headers?: Record<string, string> }): Promise<Response> {
+  try {
+    return await fetch(new URL(path, target.url), { ...init, headers: { ...init.headers, authorization: `Bearer ${target.token}` }, redirect: 'error' });
+  } catch (error) {
+    throw unreachable(target, error);
+  }
+}
+
+function unreachable(target: Target, error: unknown): OutsideError {
+  const { message, cause, name } = error as Error & { cause?: { code?: string } };
+  const why = name === 'TimeoutError' ? 'it did not answer in time' : (cause?.code ?? message);
+  const hint = target.isLocal ? '`sluice doctor` says more; its log is .sluice/control-plane.log.' : 'See that SLUICE_URL is right, and that the control plane runs.';
+  return new OutsideError('CONTROL_PLANE_UNREACHABLE', `the control plane at ${target.url} cannot be reached: ${why}`, hint, error);
+}
+
+function errorOf(answer: Response, content: unknown, target: Target): SluiceError {
+  if (isProblem(content)) return problemError(content);
+  return new OutsideError('NOT_A_CONTROL_PLANE', `what answers at ${target.url} is not a Sluice control plane (status ${answer.status})`, 'See that SLUICE_URL is right.');
+}
+
+interface ProblemAnswer {
+  readonly code: string;
+  readonly detail: string;
+  readonly hint: string | null;
+  readonly status: number;
+}
+
+function isProblem(content: unknown): content is ProblemAnswer {
+  return typeof content === 'object' && content !== null && 'code' in content && 'detail' in content;
+}
+
+function problemError({ code, detail, hint, status }: ProblemAnswer): SluiceError {
+  return status >= 500 ? new OutsideError(code, detail, hint) : new UserError(code, detail, hint);
+}
+
+function withQuery(path: string, query: Readonly<Record<string, string | number | boolean | undefined>>): string {
+  const given = Object.entries(query).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given as [string, string][]).toString()}`;
+}

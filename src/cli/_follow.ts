@@ -1,0 +1,149 @@
+import type { Recorded } from '../core/release/events.ts';
+import { evolve } from '../core/release/evolve.ts';
+import type { ReleaseState } from '../core/release/state.ts';
+import { EXIT, exitOfOutcome, exitOfPuttingBack } from './_exit.ts';
+import { createLines, outcomeWords } from './_lines.ts';
+import type { FollowOptions } from './_options.ts';
+import { createPainter } from './_repaint.ts';
+import { type Answer, type Session, timeoutOf } from './_session.ts';
+import { summaryOf, waitingForPerson } from './_state.ts';
+import { type Seen, treeOf } from './_tree.ts';
+import { clock, duration } from './_words.ts';
+
+/** What the person wants of the release: that it gets there, or that it goes back. */
+export type Wanted = 'out' | 'back';
+
+const REPAINT_MS = 120;
+
+/**
+ * Follow a release until it is over, a person is waited for whom nobody can ask, `--timeout` passes or
+ * Ctrl-C is pressed. Following changes nothing: the release goes on without us.
+ */
+export async function follow(session: Session, id: string, options: FollowOptions, wanted: Wanted = 'out'): Promise<Answer> {
+  const timeoutMs = timeoutOf(options.timeout);
+  const client = await session.client();
+  const stop = new AbortController();
+  let why: 'over' | 'waiting' | 'timeout' | 'interrupted' = 'over';
+  const stopFor = (reason: typeof why): void => {
+    if (stop.signal.aborted) return;
+    why = reason;
+    stop.abort();
+  };
+  const dispose = session.terminal.onInterrupt(() => stopFor('interrupted'));
+  const timer = timeoutMs === null ? null : setTimeout(() => stopFor('timeout'), timeoutMs);
+  const view = viewOf(session, options);
+  const isOver = (): boolean => state?.stage === 'closed';
+  let state: ReleaseState | null = null as ReleaseState | null;
+  try {
+    for await (const event of client.events(`/v1/releases/${encodeURIComponent(id)}/events?until=end`, { signal: stop.signal, isOver })) {
+      const entry = JSON.parse(event.data) as Recorded;
+      state = evolve(state, entry.data, entry.at);
+      view.show(entry, state);
+      if (isOver()) break;
+      const isStuck = !session.canAsk && options.wait !== true && waitingForPerson(state).length > 0;
+      if (isStuck && (await isUpToDate(session, id, state))) stopFor('waiting');
+    }
+  } finally {
+    dispose();
+    if (timer !== null) clearTimeout(timer);
+    view.close();
+  }
+  return answerOf(id, state, why, wanted, timeoutMs);
+}
+
+/** What happened long ago is told first: a pause in the past is not one now. */
+async function isUpToDate(session: Session, id: string, state: ReleaseState): Promise<boolean> {
+  const client = await session.client();
+  const now = await client.get<ReleaseState>(`/v1/releases/${encodeURIComponent(id)}`);
+  return now.version <= state.version;
+}
+
+function answerOf(id: string, state: ReleaseState | null, why: 'over' | 'waiting' | 'timeout' | 'interrupted', wanted: Wanted, timeoutMs: number | null): Answer {
+  const outcome = state?.outcome ?? null;
+  const summary = state === null ? { release: id, outcome: null } : summaryOf(state);
+  const again = `\`sluice status -w ${id}\` follows it`;
+  const with_ = (exit: number, text: string): Answer => ({ exit, data: { ...summary, exitCode: exit }, text });
+  if (outcome === null || state === null) {
+    switch (why) {
+      case 'waiting': {
+        const asked = state === null ? [] : waitingForPerson(state);
+        const lines = asked.map(({ app, message, commands }) => `${app === null ? '' : `${app}: `}${message}. Run ${commands.map((one) => `\`${one}\``).join(' or ')}.`);
+        return with_(EXIT.waiting, [`Release ${id} waits for a person.`, ...lines].join('\n'));
+      }
+      case 'timeout':
+        return with_(EXIT.timeout, `Release ${id} is not over after ${duration(timeoutMs ?? 0)}. It goes on: ${again}.`);
+      case 'interrupted':
+        return with_(EXIT.interrupted, `Release ${id} goes on: ${again}, \`sluice abort ${id}\` puts it back.`);
+      case 'over':
+        return with_(EXIT.error, `Release ${id} could no longer be followed: ${again}.`);
+    }
+  }
+  const exit = wanted === 'back' ? exitOfPuttingBack(outcome) : exitOfOutcome(outcome);
+  return with_(exit, [`${outcomeWords(outcome)}: ${state.reason ?? ''} (release ${id}, ${duration((state.endedAt ?? 0) - state.requestedAt)})`, ...advice(state, wanted)].join('\n'));
+}
+
+function advice(state: ReleaseState, wanted: Wanted): string[] {
+  const { id, outcome, plan } = state;
+  if (outcome === 'RollbackFailed') {
+    return ['!!! Not everything could be put back: users may be affected now. !!!', `Look at once: \`sluice manifest -e ${plan.environment}\`, \`sluice doctor\`, \`sluice status ${id}\`.`];
+  }
+  if (outcome === 'Succeeded' || wanted === 'back') return [];
+  return [`\`sluice status ${id}\` shows what happened; \`sluice retry ${id}\` tries the same again.`];
+}
+
+interface View {
+  show(entry: Recorded, state: ReleaseState): void;
+  close(): void;
+}
+
+function viewOf(session: Session, options: FollowOptions): View {
+  if (session.json) return options.events === true ? jsonView(session) : { show: () => {}, close: () => {} };
+  return session.terminal.canPaint ? treeView(session) : lineView(session);
+}
+
+function jsonView({ terminal }: Session): View {
+  return { show: (entry) => terminal.out(`${JSON.stringify(entry)}\n`), close: () => {} };
+}
+
+function lineView({ terminal }: Session): View {
+  const lines = createLines();
+  const tones = { plain: null, good: 'green', bad: 'red', attention: 'yellow' } as const;
+  return {
+    show(entry, state) {
+      const line = lines(entry, state);
+      if (line === null) return;
+      const tone = tones[line.tone];
+      const text = `${line.app === null ? '' : `${line.app}: `}${line.text}`;
+      terminal.err(`${terminal.colour('dim', clock(entry.at))}  ${tone === null ? text : terminal.colour(tone, text)}\n`);
+    },
+    close: () => {},
+  };
+}
+
+function treeView({ terminal, now }: Session): View {
+  const painter = createPainter(terminal.err, terminal.rows);
+  const seen = new Map<string, Seen>();
+  let tick = 0;
+  let latest: ReleaseState | null = null;
+  const paint = (): void => {
+    tick += 1;
+    if (latest !== null) painter.paint(treeOf(latest, { now: now(), columns: terminal.columns(), tick, seen, colour: terminal.colour }));
+  };
+  const timer = setInterval(paint, REPAINT_MS);
+  return {
+    show({ data }, state) {
+      if (data.type === 'StepStarted') seen.delete(data.app);
+      if (data.type === 'SampleCollected') {
+        const before = seen.get(data.app) ?? { requests: 0, errors: 0 };
+        const { requests = 0, errors = 0 } = data.sample?.candidate ?? {};
+        seen.set(data.app, { requests: before.requests + requests, errors: before.errors + errors });
+      }
+      latest = state;
+    },
+    close() {
+      clearInterval(timer);
+      paint();
+      painter.done();
+    },
+  };
+}

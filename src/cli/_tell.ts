@@ -1,0 +1,48 @@
+import type { Option } from 'commander';
+import type { Client } from './_client.ts';
+import { EXIT } from './_exit.ts';
+import { follow, type Wanted } from './_follow.ts';
+import { environmentOption, type FollowOptions, followOptions, watchOption, detachOption } from './_options.ts';
+import { activeRelease } from './_pick.ts';
+import { type Answer, command, type CommandDefinition, type Session } from './_session.ts';
+
+/** Commands that say one thing to a release under way. */
+interface Telling<O> {
+  readonly name: string;
+  readonly summary: string;
+  readonly help: string;
+  readonly options: readonly Option[];
+  /** `back`: the release is put back by it, so that is followed. `null`: only followed with -w. */
+  readonly wanted: 'back' | null;
+  readonly body: (options: O) => object;
+}
+
+export interface TellOptions extends FollowOptions {
+  readonly env?: string;
+  readonly watch?: boolean;
+  readonly detach?: boolean;
+}
+
+export function telling<O>({ name, summary, help, options: own, wanted, body }: Telling<O>): CommandDefinition {
+  return command<TellOptions & O>({
+    path: [name],
+    args: '[release]',
+    summary,
+    help: `Without a release: the one that is under way.${help === '' ? '' : `\n\n${help}`}`,
+    options: [environmentOption(), ...own, wanted === 'back' ? detachOption() : watchOption(), ...followOptions()],
+    async run(session, { args, options }) {
+      const client = await session.client();
+      const id = await activeRelease(session, client, args[0], options.env);
+      const { message } = await client.post<{ message: string }>(`/v1/releases/${encodeURIComponent(id)}/${name}`, { by: session.by, ...body(options) });
+      const follows = wanted === 'back' ? options.detach !== true : options.watch === true;
+      return after(session, client, id, message, follows ? (wanted ?? 'out') : null, options);
+    },
+  });
+}
+
+async function after(session: Session, _client: Client, id: string, message: string, wanted: Wanted | null, options: FollowOptions): Promise<Answer> {
+  const said = `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`;
+  if (wanted === null) return { exit: EXIT.ok, data: { release: id, message, exitCode: EXIT.ok }, text: said };
+  if (!session.json) session.say(said);
+  return follow(session, id, options, wanted);
+}

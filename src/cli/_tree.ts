@@ -1,0 +1,175 @@
+import type { ReleaseState, RolloutState } from '../core/release/state.ts';
+import { candidateWeight, hasTraffic, type RolloutStep, soakMs, stepsOf } from '../core/rollout/steps.ts';
+import { outcomeWords } from './_lines.ts';
+import { waitingForPerson } from './_state.ts';
+import type { Colour } from './_terminal.ts';
+import { count, duration, plural, visibleLength } from './_words.ts';
+
+/** What was counted in the present look at an app's new version. */
+export interface Seen {
+  readonly requests: number;
+  readonly errors: number;
+}
+
+export interface TreeOptions {
+  readonly now: number;
+  readonly columns: number;
+  /** Counts up for each painting, so that it is seen to be alive. */
+  readonly tick: number;
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly colour: (colour: Colour, text: string) => string;
+}
+
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const BAR = 20;
+
+/** A release as it stands now, one block of lines that fit the width. Pure. */
+export function treeOf(state: ReleaseState, options: TreeOptions): string[] {
+  const { colour, now } = options;
+  const elapsed = duration((state.endedAt ?? now) - state.requestedAt);
+  const head = `${colour('bold', `${state.plan.kind === 'rollback' ? 'Rollback' : 'Release'} ${state.id}`)} to ${colour('bold', state.plan.environment)}  ${colour('dim', elapsed)}`;
+  const width = Math.max(...Object.keys(state.rollouts).map((app) => app.length));
+  const lines = [head, ...headline(state, options), ...Object.values(state.rollouts).flatMap((rollout) => branch(state, rollout, width, options)), ...asks(state, colour)];
+  return lines.map((line) => fit(line, options.columns));
+}
+
+function headline(state: ReleaseState, { colour, now }: TreeOptions): string[] {
+  if (state.outcome !== null) return [colour(state.outcome === 'Succeeded' ? 'green' : 'red', `${outcomeWords(state.outcome)}: ${state.reason}`)];
+  if (state.cause !== null) return [colour('red', `Putting back: ${state.cause.message}`)];
+  if (state.waitingFor !== null) return [colour('yellow', `Waits for ${state.waitingFor.app}, held by release ${state.waitingFor.holder}, for ${duration(now - state.waitingFor.since)}`)];
+  return [];
+}
+
+function branch(state: ReleaseState, rollout: RolloutState, width: number, options: TreeOptions): string[] {
+  const { colour } = options;
+  const name = rollout.app.app.padEnd(width);
+  const first = `${mark(rollout, options)} ${colour('bold', name)}  ${hasTraffic(rollout.app) ? `${bar(rollout, colour)}  ` : ''}${activity(state, rollout, options)}`;
+  const indent = ' '.repeat(width + 4);
+  const second = rollout.stage === 'stepping' && stepsOf(rollout).length > 1 ? [`${indent}${colour('dim', wayOf(rollout))}`] : [];
+  const reason = rollout.reason !== null && rollout.reason !== '' && rollout.phase !== 'Healthy' ? [`${indent}${rollout.phase === 'Degraded' ? colour('red', rollout.reason) : rollout.reason}`] : [];
+  return [first, ...second, ...reason];
+}
+
+function mark(rollout: RolloutState, { colour, tick }: TreeOptions): string {
+  switch (rollout.phase) {
+    case 'Pending':
+      return colour('dim', '○');
+    case 'Progressing':
+      return colour('blue', SPINNER[tick % SPINNER.length] ?? '');
+    case 'Paused':
+      return colour('yellow', '‖');
+    case 'Healthy':
+      return colour('green', '✔');
+    case 'Degraded':
+      return colour('red', '✖');
+  }
+}
+
+/** The new version's share of the traffic. */
+function bar(rollout: RolloutState, colour: TreeOptions['colour']): string {
+  const weight = candidateWeight(rollout);
+  const full = weight === 0 ? 0 : Math.max(1, Math.round((weight / 100) * BAR));
+  return `${colour('green', '█'.repeat(full))}${colour('dim', '░'.repeat(BAR - full))} ${`${weight} %`.padStart(5)}`;
+}
+
+function activity(state: ReleaseState, rollout: RolloutState, options: TreeOptions): string {
+  const { now, colour } = options;
+  const version = rollout.candidate === null ? '' : ` ${rollout.candidate.id}`;
+  const since = colour('dim', ` ${duration(now - rollout.stageSince)}`);
+  if (state.stage === 'restoring' && !['waiting', 'skipped', 'restored', 'failed'].includes(rollout.stage)) return `goes back${since}`;
+  switch (rollout.stage) {
+    case 'waiting':
+      return colour('dim', waits(state, rollout));
+    case 'building':
+      return `builds${since}`;
+    case 'stoppingOld':
+      return `stops the old version${since}`;
+    case 'deploying':
+      return `starts${version}${since}`;
+    case 'verifying':
+      return `waits for${version} to be healthy${since}`;
+    case 'smoking':
+      return `smoke test of${version}${since}`;
+    case 'stepping':
+      return stepActivity(rollout, options);
+    case 'soaking':
+      return `fully out; the old version stays for ${left(rollout.stageSince + rollout.pausedMs + soakMs(rollout.app), now)}`;
+    case 'ready':
+      return 'fully out and healthy';
+    case 'done':
+      return `runs${version}`;
+    case 'failed':
+      return state.stage === 'restoring' ? `goes back${since}` : 'failed';
+    case 'restored':
+      return rollout.app.stable === null ? 'failed' : `back on ${rollout.app.stable.id}`;
+    case 'skipped':
+      return colour('dim', 'nothing to do');
+  }
+}
+
+function waits(state: ReleaseState, rollout: RolloutState): string {
+  const before = rollout.app.dependsOn.filter((name) => !['soaking', 'ready', 'done', 'skipped'].includes(state.rollouts[name]?.stage ?? 'done'));
+  return before.length === 0 ? 'waits' : `waits for ${before.join(', ')}`;
+}
+
+function stepActivity(rollout: RolloutState, { now, seen }: TreeOptions): string {
+  if (rollout.pause !== null) return `paused for ${duration(now - rollout.pause.since)}`;
+  const step = stepsOf(rollout)[rollout.step];
+  switch (step?.kind) {
+    case 'weight':
+      return `moves to ${step.weight} %`;
+    case 'bake': {
+      const counts = seen.get(rollout.app.app);
+      const counted = counts === undefined ? '' : ` · ${plural(counts.requests, 'request')}, ${plural(counts.errors, 'error')}`;
+      return `looks, ${left(rollout.stepSince + rollout.pausedMs + step.forMs, now)} left${counted}`;
+    }
+    default:
+      return 'goes on';
+  }
+}
+
+function left(until: number, now: number): string {
+  return duration(Math.max(0, until - now));
+}
+
+/** `✓ 5 %  ▸ 30 min  25 %  5 min  100 %` */
+function wayOf(rollout: RolloutState): string {
+  return stepsOf(rollout)
+    .map((step, i) => `${i < rollout.step ? '✓ ' : i === rollout.step ? '▸ ' : ''}${stepWords(step)}`)
+    .join('  ');
+}
+
+function stepWords(step: RolloutStep): string {
+  switch (step.kind) {
+    case 'weight':
+      return `${count(step.weight)} %`;
+    case 'bake':
+      return duration(step.forMs);
+    case 'pause':
+      return step.forMs === null ? 'approval' : `pause ${duration(step.forMs)}`;
+    case 'confirm':
+      return 'approval';
+  }
+}
+
+function asks(state: ReleaseState, colour: TreeOptions['colour']): string[] {
+  return waitingForPerson(state).map(({ app, message, commands }) => colour('yellow', `→ ${app === null ? '' : `${app}: `}${message}. ${commands.map((one) => `\`${one}\``).join(' or ')}`));
+}
+
+/** Cut to the width, colours and all. */
+export function fit(line: string, columns: number): string {
+  if (visibleLength(line) <= columns) return line;
+  let used = 0;
+  let text = '';
+  let coloured = false;
+  for (const part of line.match(/\u001b\[[0-9;?]*[A-Za-z]|./gsu) ?? []) {
+    if (part.startsWith('\u001b')) {
+      coloured = true;
+      text += part;
+    } else if (used < columns - 1) {
+      used += 1;
+      text += part;
+    }
+  }
+  return `${text}…${coloured ? '\u001b[0m' : ''}`;
+}

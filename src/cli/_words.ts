@@ -1,0 +1,98 @@
+import type { Plan, Step, Strategy } from '../core/release/plan.ts';
+
+/** `45 s`, `30 min`, `1 h 30 min`, `2 d 4 h` */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (ms > 0 && ms < 1000) return `${Math.round(ms)} ms`;
+  if (seconds < 60) return `${seconds} s`;
+  const two = (big: number, bigUnit: string, small: number, smallUnit: string): string => (small === 0 ? `${big} ${bigUnit}` : `${big} ${bigUnit} ${small} ${smallUnit}`);
+  if (seconds < 3600) return two(Math.floor(seconds / 60), 'min', seconds % 60, 's');
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60 * 24) return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+  const hours = Math.floor(minutes / 60);
+  return two(Math.floor(hours / 24), 'd', hours % 24, 'h');
+}
+
+/** One unit only: `3 d`, `5 min`, `now` */
+export function age(ms: number): string {
+  if (ms < 1000) return 'now';
+  return duration(ms).split(' ').slice(0, 2).join(' ');
+}
+
+/** Clock time of day, for lines that are read as they come. */
+export function clock(at: number): string {
+  return new Date(at).toTimeString().slice(0, 8);
+}
+
+/** `2026-01-31 08:15` */
+export function minute(at: number): string {
+  const date = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
+  return date.toISOString().slice(0, 16).replace('T', ' ');
+}
+
+/** `1 204` */
+export function count(value: number): string {
+  return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+export function plural(amount: number, one: string, many = `${one}s`): string {
+  return `${count(amount)} ${amount === 1 ? one : many}`;
+}
+
+/** A strategy as its story: `canary: 5 % for 30 min → 25 % for 5 min → 100 %` */
+export function strategyWords(strategy: Strategy): string {
+  switch (strategy.kind) {
+    case 'recreate':
+      return 'recreate: stop the old one, start the new one';
+    case 'allAtOnce':
+      return `all at once${kept(strategy.soakMs)}`;
+    case 'blueGreen': {
+      const parts = [...(strategy.confirm ? ['wait for promote'] : []), strategy.bakeMs > 0 ? `100 % for ${duration(strategy.bakeMs)}, watched` : '100 %'];
+      return `blue/green: ${parts.join(' → ')}${kept(strategy.soakMs)}`;
+    }
+    case 'canary':
+      return `canary: ${[...stepsWords(strategy.steps), '100 %'].join(' → ')}`;
+  }
+}
+
+function kept(ms: number): string {
+  return ms > 0 ? `, the old one kept for ${duration(ms)}` : '';
+}
+
+function stepsWords(steps: readonly Step[]): string[] {
+  const words: string[] = [];
+  for (const step of steps) {
+    const last = words.length - 1;
+    if (step.kind === 'weight') words.push(`${step.weight} %`);
+    else if (step.kind === 'bake' && last >= 0) words[last] = `${words[last]} for ${duration(step.forMs)}`;
+    else if (step.kind === 'bake') words.push(`look for ${duration(step.forMs)}`);
+    else words.push(step.forMs === null ? 'wait for promote' : `pause ${duration(step.forMs)}`);
+  }
+  return words;
+}
+
+/** What the plan will do, for people to look at before it does. */
+export function planText(plan: Plan, notices: readonly string[] = []): string {
+  const { commit, branch, dirty } = plan.source;
+  const from = [commit === null ? null : `commit ${commit.slice(0, 7)}`, branch === null ? null : `branch ${branch}`, dirty ? 'with uncommitted changes' : null].filter((part) => part !== null);
+  const title = `${plan.kind === 'rollback' ? 'Rollback' : 'Deploy'} to ${plan.environment}${from.length === 0 ? '' : ` (${from.join(', ')})`}`;
+  const rows = plan.apps.map((app) => [app.app, app.reason, app.stable === null ? `first deploy, so at once (then ${strategyWords(app.strategy)})` : strategyWords(app.strategy)]);
+  const lines = [title, ...table(rows).map((row) => `  ${row}`)];
+  if (plan.apps.length === 0) lines.push('  nothing to do');
+  if (plan.unchanged.length > 0) lines.push('Left alone', ...table(plan.unchanged.map(({ app, reason }) => [app, reason])).map((row) => `  ${row}`));
+  if (plan.apps.length > 0) lines.push(`Plan ${plan.hash.slice(0, 19)}`);
+  return [...lines, ...notices.map((notice) => `Note: ${notice}`)].join('\n');
+}
+
+/** Columns padded to the widest cell; nothing after the last one. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visibleLength(cell));
+  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - visibleLength(cell)))).join('  ').trimEnd());
+}
+
+const ANSI = /\u001b\[[0-9;?]*[A-Za-z]/g;
+
+export function visibleLength(text: string): number {
+  return [...text.replaceAll(ANSI, '')].length;
+}

@@ -1,0 +1,44 @@
+import { SluiceError } from '../core/errors.ts';
+import { clockCheck, type Finding, machineChecks } from './_checks.ts';
+import { EXIT } from './_exit.ts';
+import { command, type Session } from './_session.ts';
+import { table } from './_words.ts';
+
+export const doctor = command<object>({
+  path: ['doctor'],
+  args: '',
+  summary: 'Look at everything Sluice needs, and say what to do where something is wrong',
+  help: 'Exit code 1 when something fails; warnings do not count.',
+  options: [],
+  async run(session) {
+    const [machine, controlPlane] = await Promise.all([session.workspace().catch(() => '.').then((dir) => machineChecks(session.env, dir)), controlPlaneChecks(session)]);
+    const findings = [...machine, ...controlPlane];
+    const failed = findings.filter((one) => one.status === 'fail').length;
+    const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+    const rows = findings.map(({ name, status, message, hint }) => [session.terminal.colour(colours[status], status), name, hint === null ? message : `${message}. ${hint}`]);
+    const exit = failed === 0 ? EXIT.ok : EXIT.error;
+    return { exit, data: { findings, exitCode: exit }, text: table(rows).join('\n') };
+  },
+});
+
+async function controlPlaneChecks(session: Session): Promise<Finding[]> {
+  const name = 'control plane';
+  try {
+    const client = await session.client();
+    const before = session.now();
+    const health = await client.get<{ version: string; now: number; pid: number }>('/v1/health');
+    const after = session.now();
+    const { findings } = await client.get<{ findings: Finding[] }>('/v1/doctor');
+    const isSame = health.version === session.version;
+    const version: Finding = {
+      name,
+      status: isSame ? 'ok' : 'warn',
+      message: `answers at ${client.target().url}, version ${health.version}${isSame ? '' : `, while this program is ${session.version}`}`,
+      hint: isSame ? null : 'Use the same version on both sides.',
+    };
+    return [version, clockCheck(after, health.now, after - before), ...findings];
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    return [{ name, status: 'fail', message: `${error.message} (${error.code})`, hint: error.hint }];
+  }
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { openSession, ownVersion } from './_open.ts';
+import { createProgram } from './_program.ts';
+import { processTerminal } from './_terminal.ts';
+
+// The entry. Everything but `sluice server` is a client of the API; that one command loads ../app.ts, and only when it runs.
+const { stdin, stdout, stderr, env, argv, execArgv, execPath } = process;
+
+// `sluice history | head`: whoever reads has read enough.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+stderr.on('error', () => {});
+
+const version = ownVersion();
+const surroundings = { terminal: processTerminal({ stdin, stdout, stderr, env }), env, cwd: process.cwd(), version, self: [execPath, ...execArgv, argv[1] ?? ''] };
+const program = createProgram(version, (options) => openSession(surroundings, options));
+const code = await program.run(argv.slice(2));
+// What has been written gets out before the end, also through a slow pipe.
+await Promise.all([stdout, stderr].map((stream) => new Promise<void>((resolve) => void stream.write('', () => resolve()))));
+process.exit(code);

@@ -1,0 +1,105 @@
+import { Option } from 'commander';
+import { SluiceError, UserError } from '../core/errors.ts';
+import { announce, claim, withdraw } from './_claim.ts';
+import { EXIT } from './_exit.ts';
+import { ensureLocal, type StartReport } from './_local.ts';
+import { type Answer, command, numberOf, type Session } from './_session.ts';
+
+interface ServerOptions {
+  readonly host?: string;
+  readonly port?: string;
+  readonly databaseUrl?: string;
+  readonly detach?: boolean;
+}
+
+export const server = command<ServerOptions>({
+  path: ['server'],
+  args: '',
+  summary: 'Run the control plane of this workspace',
+  help: [
+    'Other commands start one by themselves where none runs; this is for running it under a supervisor, with a',
+    'database of your own, or for others to reach. Log lines (JSON) go to stderr. Ends on SIGTERM or Ctrl-C;',
+    'releases under way go on when it is started again, apps and edges keep serving meanwhile.',
+    '',
+    '  $ sluice server --detach',
+    '  $ SLUICE_DATABASE_URL=postgres://… SLUICE_TOKEN=… sluice server --host 0.0.0.0 --port 4700',
+  ].join('\n'),
+  options: [
+    new Option('--host <address>', 'address to listen on (127.0.0.1)'),
+    new Option('--port <number>', 'port to listen on (any free one)'),
+    new Option('--database-url <url>', 'PostgreSQL to use (or SLUICE_DATABASE_URL; otherwise an embedded one)'),
+    new Option('--detach', 'start it in the background, unless it runs already'),
+  ],
+  run: async (session, { options }) => (options.detach === true ? inBackground(session, options) : inForeground(session, options)),
+});
+
+async function inBackground(session: Session, options: ServerOptions): Promise<Answer> {
+  const { host, port, databaseUrl } = options;
+  const args = [...given('--host', host), ...given('--port', port)];
+  // Not as an argument: every user of the machine can read those.
+  const env = databaseUrl === undefined ? session.env : { ...session.env, SLUICE_DATABASE_URL: databaseUrl };
+  const target = await ensureLocal({ workspace: await session.workspace(), version: session.version, self: session.self, env, say: session.say, args });
+  return { exit: EXIT.ok, data: { url: target.url }, text: `The control plane answers at ${target.url}` };
+}
+
+function given(name: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [name, value];
+}
+
+async function inForeground(session: Session, options: ServerOptions): Promise<Answer> {
+  const parent = reportToParent();
+  try {
+    const workspaceDir = await session.workspace();
+    await claim(workspaceDir);
+    const port = options.port === undefined ? undefined : numberOf('--port', options.port, 4700);
+    if (port !== undefined && port > 65_535) throw new UserError('USAGE', `there is no port ${port}`, 'Ports go up to 65535.');
+    const databaseUrl = options.databaseUrl ?? (session.env['SLUICE_DATABASE_URL'] || undefined);
+    const token = session.env['SLUICE_TOKEN'] || undefined;
+    // Only here, and only now: everything else is a client and needs neither engine nor adapters.
+    const { createControlPlane } = await import('../app.ts');
+    let end = (_how: { readonly all: boolean }): void => {};
+    const ended = new Promise<{ readonly all: boolean }>((resolve) => {
+      end = resolve;
+    });
+    const progress = (message: string): void => {
+      if (parent === null) session.say(message);
+      else parent({ kind: 'progress', message });
+    };
+    const controlPlane = await createControlPlane({
+      workspaceDir,
+      version: session.version,
+      onProgress: progress,
+      onShutdown: end,
+      writeLog: session.terminal.err,
+      ...(options.host === undefined ? {} : { host: options.host }),
+      ...(port === undefined ? {} : { port }),
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+      ...(token === undefined ? {} : { token }),
+    });
+    const dispose = session.terminal.onInterrupt(() => end({ all: false }));
+    await announce(workspaceDir, { url: controlPlane.url, token: controlPlane.token, version: session.version });
+    if (parent === null) session.say(`The control plane of ${workspaceDir} answers at ${controlPlane.url}`);
+    else parent({ kind: 'ready' });
+    const { all } = await ended;
+    await withdraw(workspaceDir);
+    await (all ? controlPlane.closeAll() : controlPlane.close());
+    dispose();
+    return { exit: EXIT.ok, data: { url: controlPlane.url }, text: '' };
+  } catch (error) {
+    if (error instanceof SluiceError) parent?.({ kind: 'failed', blame: error.blame === 'user' ? 'user' : 'outside', code: error.code, message: error.message, hint: error.hint });
+    throw error;
+  }
+}
+
+/** The program that started this one in the background and waits to hear how it goes; null when there is none. */
+function reportToParent(): ((report: StartReport) => void) | null {
+  if (process.send === undefined) return null;
+  // The one who started us may be gone at any time; we are not there for them.
+  process.on('error', () => {});
+  return (report) => {
+    if (process.connected !== true) return;
+    process.send?.(report, () => {
+      if (report.kind !== 'progress' && process.connected === true) process.disconnect();
+    });
+  };
+}

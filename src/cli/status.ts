@@ -1,0 +1,81 @@
+import type { Manifest, ReleaseRow, ReleaseState } from '../engine/face.ts';
+import type { Client } from './_client.ts';
+import { EXIT, exitOfOutcome } from './_exit.ts';
+import { follow } from './_follow.ts';
+import { environmentOption, type FollowOptions, followOptions, watchOption } from './_options.ts';
+import { activeRelease, environments } from './_pick.ts';
+import { command, type Session } from './_session.ts';
+import { summaryOf } from './_state.ts';
+import { treeOf } from './_tree.ts';
+import { age, planText, table } from './_words.ts';
+
+interface StatusOptions extends FollowOptions {
+  readonly env?: string;
+  readonly watch?: boolean;
+}
+
+interface Row {
+  readonly name: string;
+  readonly url: string | null;
+  readonly manifest: Manifest;
+}
+
+export const status = command<StatusOptions>({
+  path: ['status'],
+  args: '[release]',
+  summary: 'Show what runs where and what is under way, or one release',
+  help: 'With -w and no release: follows the one that is under way. The exit code is then that of the release.\n\n  $ sluice status\n  $ sluice status r-42\n  $ sluice status -w r-42',
+  options: [environmentOption(), watchOption(), ...followOptions()],
+  async run(session, { args, options }) {
+    const client = await session.client();
+    const [id] = args;
+    if (options.watch === true) return follow(session, await activeRelease(session, client, id, options.env), options);
+    if (id !== undefined) return one(session, client, id);
+    return overview(session, client, options.env);
+  },
+});
+
+async function one(session: Session, client: Client, id: string) {
+  const state = await client.get<ReleaseState>(`/v1/releases/${encodeURIComponent(id)}`);
+  const tree = treeOf(state, { now: session.now(), columns: session.terminal.columns(), tick: 0, seen: new Map(), colour: (_colour, text) => text });
+  const exit = state.outcome === null ? EXIT.ok : exitOfOutcome(state.outcome);
+  return { exit: EXIT.ok, data: { ...summaryOf(state), exitCode: exit }, text: [...tree, '', planText(state.plan)].join('\n') };
+}
+
+async function overview(session: Session, client: Client, environment: string | undefined) {
+  const known = (await environments(client)).filter((one) => environment === undefined || one.name === environment);
+  // Asked for even when it is unknown, so that the answer says so.
+  const names = environment !== undefined && known.length === 0 ? [{ name: environment, url: null }] : known;
+  const rows: Row[] = await Promise.all(names.map(async ({ name, url }) => ({ name, url, manifest: await client.get<Manifest>(`/v1/manifest/${encodeURIComponent(name)}`) })));
+  const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/releases', { active: true, environment });
+  return { exit: EXIT.ok, data: dataOf(rows, releases), text: [...matrix(rows, session.now()), '', ...underWay(releases, session.now())].join('\n') };
+}
+
+function dataOf(rows: readonly Row[], releases: readonly ReleaseRow[]) {
+  const appsOf = ({ manifest }: Row) => Object.values(manifest.apps).map(({ app, stable, weights, since, release, held }) => ({ app, version: stable?.id ?? null, commit: stable?.commit ?? null, weights, since, release, held: held.map((one) => one.version) }));
+  return { environments: rows.map((row) => ({ name: row.name, url: row.url, apps: appsOf(row) })), active: releases };
+}
+
+function matrix(rows: readonly Row[], now: number): string[] {
+  const apps = [...new Set(rows.flatMap((row) => Object.keys(row.manifest.apps)))].toSorted();
+  const head = ['', ...rows.map((row) => row.name)];
+  const cells = apps.map((app) => [app, ...rows.map((row) => cell(row.manifest, app, now))]);
+  if (apps.length === 0) return [`Nothing has been released to ${rows.map((row) => row.name).join(', ')} yet: \`sluice deploy\`.`];
+  const urls = rows.some((row) => row.url !== null) ? [['', ...rows.map((row) => row.url ?? '')]] : [];
+  return table([head, ...cells, ...urls]);
+}
+
+/** `3fa9c1d2e4b5 2 h`, and the weights while there is more than one version. */
+function cell(manifest: Manifest, app: string, now: number): string {
+  const known = manifest.apps[app];
+  if (known === undefined) return '–';
+  const version = known.stable === null ? 'no stable version' : `${known.stable.id} ${age(now - known.since)}`;
+  const split = Object.entries(known.weights).filter(([, weight]) => weight > 0);
+  const shares = split.length > 1 ? ` (${split.map(([id, weight]) => `${id} ${weight} %`).join(', ')})` : '';
+  return `${version}${shares}${known.held.length > 0 ? ` [${known.held.length} held]` : ''}`;
+}
+
+export function underWay(releases: readonly ReleaseRow[], now: number): string[] {
+  if (releases.length === 0) return ['No release is under way.'];
+  return ['Under way', ...table(releases.map((row) => [`  ${row.id}`, row.environment, row.kind, row.apps.join(', '), `by ${row.by}`, `for ${age(now - row.requestedAt)}`]))];
+}
