@@ -77,9 +77,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const heart = startHeart({ ...options, heartbeatMs: options.heartbeatMs ?? 1_000, duty, membership, supervisor, durable, clock, log, revive });
   const asking = { database, runbook, states, now: clock.now, holder: membership.id };
+  const closing = new AbortController();
   let closed: Promise<void> | null = null;
 
   async function close(): Promise<void> {
+    closing.abort();
     await heart.stop();
     await supervisor.close(CLOSE_GRACE_MS);
     await Promise.race([membership.leave().catch((error: unknown) => log.warn({ error: String(error) }, 'leases could not be handed back')), sleep(3_000, undefined, { ref: false })]);
@@ -106,10 +108,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const entries = await readLog(database, { after, limit, ...(release === undefined ? {} : { stream: streamOf(release) }) });
       return entries as unknown as readonly Recorded[];
     },
-    follow: (from, on, signal) => follow(database, feed, from, on, signal),
+    follow: (from, on, signal) => follow(database, feed, from, on, AbortSignal.any([signal, closing.signal])),
     verifyAudit: () => verifyAudit(database),
     liftHold: (environment, app, version, by) => liftHold(asking, environment, app, version, by),
     controlPlanes: () => readControlPlanes(database, clock.now(), options.deadMs ?? 5_000),
+    async fence() {
+      const { rows } = await database.pool.query<{ fence: number }>("SELECT nextval('sluice.fence') AS fence");
+      return Number(rows[0]?.fence);
+    },
     close: () => (closed ??= close()),
   };
 }

@@ -25,6 +25,8 @@ export interface Engine {
   liftHold(environment: string, app: string, version: string, by: string): Promise<void>;
   /** Control planes known, their heartbeats, and how many releases each carries. */
   controlPlanes(): Promise<readonly ControlPlaneRow[]>;
+  /** A fresh fencing token, for work on an environment's apps outside any release (`down --all`). */
+  fence(): Promise<number>;
   /** Stop working: running effects are interrupted, leases handed back. Releases stay as they are. */
   close(): Promise<void>;
 }

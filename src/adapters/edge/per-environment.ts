@@ -1,0 +1,102 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../../core/errors.ts';
+import type { Edge } from '../../ports/edge.ts';
+import { readJson, writeAtomic } from '../_shared/atomic-file.ts';
+import type { ManagedEdge } from './embedded.ts';
+
+export interface EdgeSettings {
+  readonly kind: string;
+  /** 0: any free one, then the same for good. */
+  readonly port: number;
+}
+
+export interface EdgesOptions {
+  /** One folder an environment below this one. */
+  readonly dir: string;
+  readonly kinds: Readonly<Record<string, (options: { dir: string; port: number }) => ManagedEdge>>;
+  settings(environment: string): Promise<EdgeSettings>;
+  warn(message: string): void;
+}
+
+export interface Edges {
+  /** The edge of an environment, started or adopted on first use. */
+  of(environment: string): Promise<Edge>;
+  /** Where users reach it; null while no edge of it has been started. */
+  url(environment: string): Promise<string | null>;
+  /** Look after the edges that earlier control planes started. */
+  adopt(): Promise<void>;
+  /** Stop looking after them; they go on serving. */
+  leave(): void;
+  stopAll(): Promise<void>;
+}
+
+/** How often we see whether an edge still lives, ms. One that died is started again with what it was last told. */
+const WATCH_MS = 500;
+
+/**
+ * One edge an environment. An edge that carries traffic is never exchanged for another kind or port behind
+ * the users' backs: a changed setting is refused until somebody has stopped the old one.
+ */
+export function createEdges(options: EdgesOptions): Edges {
+  const open = new Map<string, Promise<ManagedEdge>>();
+  let watching: NodeJS.Timeout | null = null;
+
+  function of(environment: string): Promise<ManagedEdge> {
+    const known = open.get(environment);
+    if (known !== undefined) return known;
+    const opening = start(environment).catch((error: unknown) => {
+      open.delete(environment);
+      throw error;
+    });
+    open.set(environment, opening);
+    return opening;
+  }
+
+  async function start(environment: string): Promise<ManagedEdge> {
+    const dir = join(options.dir, environment);
+    const wanted = await options.settings(environment);
+    const used = await readJson<EdgeSettings>(join(dir, 'settings.json'));
+    if (used !== null && (used.kind !== wanted.kind || used.port !== wanted.port)) {
+      const what = (settings: EdgeSettings) => `${settings.kind} on port ${settings.port === 0 ? 'of its own choice' : settings.port}`;
+      throw new UserError('EDGE_CHANGED', `the edge of ${environment} is ${what(used)}, but the configuration now says ${what(wanted)}`, '`sluice down --all` stops everything of this workspace; the next deploy then starts the new edge. Until then, set it back.');
+    }
+    const make = options.kinds[wanted.kind];
+    if (make === undefined) throw new UserError('EDGE_UNKNOWN', `there is no edge called ${wanted.kind}`, `Known: ${Object.keys(options.kinds).join(', ')}.`);
+    const edge = make({ dir, port: wanted.port });
+    await edge.ensure();
+    await mkdir(dir, { recursive: true });
+    await writeAtomic(join(dir, 'settings.json'), JSON.stringify({ kind: wanted.kind, port: wanted.port }));
+    watch();
+    return edge;
+  }
+
+  function watch(): void {
+    watching ??= setInterval(() => {
+      for (const [environment, edge] of open) {
+        edge.then((one) => one.ensure()).catch((error: unknown) => options.warn(`the edge of ${environment} does not run: ${error instanceof Error ? error.message : String(error)}`));
+      }
+    }, WATCH_MS).unref();
+  }
+
+  return {
+    of,
+    async url(environment) {
+      const isStarted = open.has(environment) || (await readJson(join(options.dir, environment, 'settings.json'))) !== null;
+      return isStarted ? (await of(environment)).ensure() : null;
+    },
+    async adopt() {
+      for (const environment of await readdir(options.dir).catch(() => [])) {
+        await of(environment).catch((error: unknown) => options.warn(`the edge of ${environment} was not started: ${error instanceof Error ? error.message : String(error)}`));
+      }
+    },
+    leave() {
+      if (watching !== null) clearInterval(watching);
+      watching = null;
+    },
+    async stopAll() {
+      for (const edge of open.values()) await (await edge).stop();
+      open.clear();
+    },
+  };
+}

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { createServer as createNetServer, type Server } from 'node:net';
+import { join, resolve } from 'node:path';
+import { pino } from 'pino';
+import { writeAtomic } from './adapters/_shared/atomic-file.ts';
+import { startTimeOf } from './adapters/_shared/process-identity.ts';
+import { fileArtifacts } from './adapters/artifacts/files.ts';
+import { localBuilder } from './adapters/builder/local.ts';
+import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
+import { processesPlatform } from './adapters/platform/processes/index.ts';
+import { gitSource } from './adapters/source/git.ts';
+import { createPlanner, type Planner } from './config/planner.ts';
+import { UserError } from './core/errors.ts';
+import { evolve } from './core/release/evolve.ts';
+import { next } from './core/release/next.ts';
+import { examine } from './doctor.ts';
+import { createEngine, systemClock } from './engine/engine.ts';
+import type { Engine } from './engine/face.ts';
+import { createPerformer } from './engine/perform/index.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './engine/postgres/embedded.ts';
+import type { Platform } from './ports/platform.ts';
+import { createServer, newToken } from './server/create.ts';
+import { listen } from './server/listen.ts';
+import { createRedactor, redactedStream } from './server/redact.ts';
+
+export interface ControlPlaneOptions {
+  /** Root of the workspace, where `sluice.config.*` is. */
+  readonly workspaceDir: string;
+  /** A PostgreSQL server of your own; without it an embedded one runs below `.sluice/`. */
+  readonly databaseUrl?: string;
+  readonly host?: string;
+  /** Port of the API; 0 (default) takes any free one. */
+  readonly port?: number;
+  readonly version: string;
+  /** What clients must show; without it a new one is made. */
+  readonly token?: string;
+  /** Told what takes a while as it starts, one phrase each. */
+  readonly onProgress?: (message: string) => void;
+  /** Takes JSON log lines, secrets already taken out. */
+  readonly log?: (line: string) => void;
+  readonly logLevel?: string;
+  /** Bearer token of the API; by default a new one is made. */
+  readonly token?: string;
+  /** The API was asked to end: call `close` then. */
+  readonly onShutdown?: () => void;
+}
+
+export interface ControlPlane {
+  readonly url: string;
+  readonly token: string;
+  readonly engine: Engine;
+  /**
+   * Stop working. Apps, edges and the database go on, unless the API was asked to end everything that was started
+   * for this workspace.
+   */
+  close(): Promise<void>;
+}
+
+/** The composition root: the only place that picks adapters. */
+export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { onProgress = () => {}, log: writeLog = () => {}, logLevel = 'info' } = options;
+  const workspace = resolve(options.workspaceDir);
+  const dir = join(workspace, '.sluice');
+  const token = options.token ?? newToken();
+  const secrets = secretValues(token);
+  const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.values), writeLog));
+
+  const source = gitSource({ dir: workspace });
+  const planner = noticing(createPlanner({ dir: workspace, source }), secrets.notice);
+  const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });
+  const builder = localBuilder({ dir: join(dir, 'builds'), source, artifacts });
+  const processes = processesPlatform({ dir: join(dir, 'apps'), artifacts });
+  const edges = createEdges({
+    dir: join(dir, 'edges'),
+    kinds: edgeKinds,
+    settings: async (environment) => (await planner.environment(environment)).edge,
+    warn: (message) => log.warn(message),
+  });
+  const database = await openDatabase(options, dir, onProgress);
+  secrets.notice(new URL(database.url).password);
+
+  const performer = createPerformer({
+    platform: (name) => platformOf(name, [processes]),
+    edge: edges.of,
+    builder,
+    artifacts,
+    clock: systemClock,
+    environment: smokeEnvironment(),
+  });
+  onProgress('Starting the engine');
+  const engine = await createEngine({ databaseUrl: database.url, runbook: { evolve, next }, performer, log, ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }) });
+
+  let isAll = false;
+  const server = createServer({
+    engine,
+    planner,
+    workspace,
+    version: options.version,
+    token,
+    secrets: secrets.values,
+    log: { level: logLevel, write: writeLog },
+    logs: (ref, wanted) => processes.logs(ref, wanted),
+    edgeUrl: edges.url,
+    doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null }),
+    shutdown({ all }) {
+      isAll = all;
+      options.onShutdown?.();
+    },
+  });
+  const url = await listen(server, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
+    await engine.close();
+    throw error;
+  });
+  await edges.adopt();
+  const file = join(dir, 'control-plane.json');
+  const record = { url, pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', token, version: options.version };
+  await writeAtomic(file, JSON.stringify(record), { mode: 0o600 });
+
+  return {
+    url,
+    token,
+    engine,
+    async close() {
+      const fence = isAll ? await engine.fence() : 0;
+      edges.leave();
+      await server.close();
+      await engine.close();
+      if (isAll) {
+        await stopApps(join(dir, 'apps'), processes, fence);
+        await edges.stopAll();
+        await database.embedded?.stop();
+      }
+      lock?.close();
+    },
+  };
+}
+
+/**
+ * One control plane a workspace, as long as its database is the embedded one. The kernel gives the name back when
+ * the process ends, however it ends.
+ * @throws UserError CONTROL_PLANE_RUNNING
+ */
+async function lockWorkspace(workspace: string): Promise<Server> {
+  const id = createHash('sha256').update(workspace).digest('hex').slice(0, 24);
+  await mkdir(join(workspace, '.sluice'), { recursive: true, mode: 0o755 });
+  // A name in Linux's abstract namespace leaves nothing behind; elsewhere a port stands in for it.
+  const address = process.platform === 'linux' ? { path: `\0sluice-${process.getuid?.() ?? 0}-${id}` } : { host: '127.0.0.1', port: 20_000 + (Number.parseInt(id.slice(0, 6), 16) % 20_000) };
+  const server = createNetServer();
+  server.unref();
+  return new Promise((done, reject) => {
+    server.once('error', () => reject(new UserError('CONTROL_PLANE_RUNNING', `a control plane of ${workspace} runs already`, '`sluice status` talks to it; `sluice down` ends it.')));
+    server.listen(address, () => done(server));
+  });
+}
+
+async function openDatabase(options: ControlPlaneOptions, dir: string, onProgress: (message: string) => void): Promise<{ url: string; embedded: EmbeddedPostgres | null }> {
+  if (options.databaseUrl !== undefined) return { url: options.databaseUrl, embedded: null };
+  onProgress('Starting the embedded PostgreSQL (the first time takes a few seconds)');
+  const embedded = await startEmbeddedPostgres(dir);
+  return { url: embedded.url, embedded };
+}
+
+function platformOf(name: string, platforms: readonly Platform[]): Platform {
+  const found = platforms.find((platform) => platform.name === name);
+  if (found === undefined) throw new UserError('PLATFORM_UNKNOWN', `there is no platform ${name}`, `Known: ${platforms.map((platform) => platform.name).join(', ')}.`);
+  return found;
+}
+
+/** Everything that runs in any environment of this workspace, whether a manifest knows it or not. */
+async function stopApps(dir: string, platform: Platform, fence: number): Promise<void> {
+  for (const environment of await readdir(dir).catch(() => [])) {
+    for (const app of await readdir(join(dir, environment)).catch(() => [])) {
+      const ref = { environment, app };
+      const versions = await platform.observe(ref).catch(() => []);
+      await Promise.all(versions.map(({ version }) => platform.retire(ref, version, STOP_MS, fence)));
+    }
+  }
+}
+
+const STOP_MS = 10_000;
+
+/** Smoke commands get what any command needs, and no secrets of the control plane. */
+function smokeEnvironment(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
+/** Values that must never leave: our own, and those of every variable that a configuration refers to by name. */
+function secretValues(token: string): { notice(value: string): void; values(): readonly string[] } {
+  const known = new Set([token]);
+  return {
+    notice: (value) => value !== '' && known.add(value),
+    values: () => [...known],
+  };
+}
+
+/** Notes the values of the `{ fromEnv }` variables of every environment that is looked at. */
+function noticing(planner: Planner, notice: (value: string) => void): Planner {
+  return {
+    ...planner,
+    async plan(request) {
+      const { apps } = await planner.environment(request.environment);
+      for (const app of apps) for (const value of Object.values(app.run.env)) if (typeof value !== 'string') notice(process.env[value.fromEnv] ?? '');
+      return planner.plan(request);
+    },
+  };
+}
