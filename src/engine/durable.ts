@@ -5,8 +5,8 @@ import { UserError } from '../core/errors.ts';
 import type { Effect } from '../core/release/effects.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
 import type { Log } from './logging.ts';
+import { createPool, type Sql } from './postgres/connection.ts';
 import type { Database } from './postgres/database.ts';
-import type { Sql } from './postgres/connection.ts';
 
 /** What a slice of work consists of; the interpreter below only gives it its durable shape. */
 export interface Slice {
@@ -32,6 +32,8 @@ export interface Durable {
 
 interface Running {
   readonly database: Database;
+  /** Calls as if from outside of any workflow: DBOS would take what is begun within one for its child. */
+  outside(call: () => void): void;
   readonly slices: Map<string, { readonly slice: Slice; settle(error: unknown): void }>;
 }
 
@@ -51,20 +53,21 @@ const advance = DBOS.registerWorkflow(
     const found = running?.slices.get(id);
     // A workflow of an earlier process: its release goes on in a slice of its own.
     if (found === undefined) return;
-    const { slice } = found;
+    const { slice, settle } = found;
+    const outside = running?.outside ?? ((call: () => void) => call());
     try {
       let facts: readonly ReleaseEvent[] = [];
       for (;;) {
         const given = facts;
         const effect = await runTransaction(() => slice.turn(currentSql(), given), 'turn', { dsName: DATA_SOURCE });
-        slice.turned();
+        outside(() => slice.turned());
         if (effect === null || slice.isClosing()) break;
         facts = await DBOS.runStep(() => slice.perform(effect), { name: 'perform' });
         if (slice.isClosing() && facts.length === 0) break;
       }
-      found.settle(null);
+      outside(() => settle(null));
     } catch (error) {
-      found.settle(error);
+      outside(() => settle(error));
     }
   },
   { name: 'advance.v1' },
@@ -101,12 +104,15 @@ registerDataSource({
 /** @throws UserError ENGINE_RUNNING */
 export async function launchDurable(options: { readonly databaseUrl: string; readonly database: Database; readonly executor: string; readonly log: Log }): Promise<Durable> {
   if (running !== null) throw new UserError('ENGINE_RUNNING', 'This process runs an engine already.', 'Close it before another one is made.');
-  const mine: Running = { database: options.database, slices: new Map() };
+  // DBOS reads its own tables with the driver's plain types.
+  const pool = createPool(options.databaseUrl, 10, 'sluice dbos', { plainTypes: true });
+  const mine: Running = { database: options.database, outside: AsyncLocalStorage.snapshot(), slices: new Map() };
   running = mine;
   try {
     DBOS.setConfig({
       name: 'sluice',
       systemDatabaseUrl: options.databaseUrl,
+      systemDatabasePool: pool,
       systemDatabasePoolSize: 10,
       executorID: options.executor,
       enablePatching: true,
@@ -115,6 +121,7 @@ export async function launchDurable(options: { readonly databaseUrl: string; rea
     await DBOS.launch();
   } catch (error) {
     running = null;
+    await pool.end().catch(() => {});
     throw error;
   }
   return {
@@ -126,8 +133,12 @@ export async function launchDurable(options: { readonly databaseUrl: string; rea
     },
     purge,
     async close() {
-      await DBOS.shutdown({ workflowCompletionTimeoutMS: 2_000 });
-      running = null;
+      try {
+        await DBOS.shutdown({ workflowCompletionTimeoutMS: 2_000 });
+      } finally {
+        running = null;
+        if (!pool.ended) await pool.end();
+      }
     },
   };
 }
@@ -142,9 +153,11 @@ function runSlice(mine: Running, id: string, slice: Slice): Promise<void> {
     mine.slices.set(id, { slice, settle });
     const [release = '', lane = ''] = id.split('/');
     // What the slice did counts when its work is over; DBOS notes the end of the workflow in its own time.
-    DBOS.startWorkflow(advance, { workflowID: id })(release, lane)
-      .then((handle) => handle.getResult())
-      .then(() => settle(new Error(`the workflow ${id} ended without its slice`)), settle);
+    mine.outside(() => {
+      DBOS.startWorkflow(advance, { workflowID: id })(release, lane)
+        .then((handle) => handle.getResult())
+        .then(() => settle(new Error(`the workflow ${id} ended without its slice`)), settle);
+    });
   });
 }
 

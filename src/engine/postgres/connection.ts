@@ -21,7 +21,13 @@ export function parseDatabaseUrl(text: string): URL {
   return url;
 }
 
-export function createPool(databaseUrl: string, size: number, name: string): pg.Pool {
+/**
+ * A process that is stopped in the middle of a transaction keeps its locks, and with them everybody else:
+ * the server ends such a transaction after this long, ms.
+ */
+const IDLE_IN_TRANSACTION_MS = 3_000;
+
+export function createPool(databaseUrl: string, size: number, name: string, options: { readonly plainTypes?: boolean } = {}): pg.Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: size,
@@ -29,7 +35,8 @@ export function createPool(databaseUrl: string, size: number, name: string): pg.
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    types,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    ...(options.plainTypes === true ? {} : { types }),
   });
   // A connection that breaks while idle is replaced by the pool; whoever needs one sees the error itself.
   pool.on('error', () => {});
@@ -40,7 +47,7 @@ export function createPool(databaseUrl: string, size: number, name: string): pg.
 export function isConnectionLoss(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
     const { code, message } = at as Error & { code?: unknown };
-    if (typeof code === 'string' && (/^(08\w{3}|57P0[1-3]|53300)$/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/.test(code))) return true;
+    if (typeof code === 'string' && (/^(08\w{3}|57P0[1-3]|25P03|53300)$/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/.test(code))) return true;
     if (/Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|server closed the connection/i.test(message)) return true;
     if (at instanceof AggregateError && at.errors.some(isConnectionLoss)) return true;
   }
