@@ -3,8 +3,6 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { createServer as createNetServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
-import { writeAtomic } from './adapters/_shared/atomic-file.ts';
-import { startTimeOf } from './adapters/_shared/process-identity.ts';
 import { fileArtifacts } from './adapters/artifacts/files.ts';
 import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
@@ -38,30 +36,28 @@ export interface ControlPlaneOptions {
   /** Told what takes a while as it starts, one phrase each. */
   readonly onProgress?: (message: string) => void;
   /** Takes JSON log lines, secrets already taken out. */
-  readonly log?: (line: string) => void;
+  readonly writeLog?: (line: string) => void;
   readonly logLevel?: string;
-  /** Bearer token of the API; by default a new one is made. */
-  readonly token?: string;
-  /** The API was asked to end: call `close` then. */
-  readonly onShutdown?: () => void;
+  /** Asked for over the API; `all`: also apps, edges and the embedded database. */
+  readonly onShutdown?: (options: { readonly all: boolean }) => void;
 }
 
 export interface ControlPlane {
   readonly url: string;
   readonly token: string;
   readonly engine: Engine;
-  /**
-   * Stop working. Apps, edges and the database go on, unless the API was asked to end everything that was started
-   * for this workspace.
-   */
+  /** Stop working. Apps, edges and the database go on. */
   close(): Promise<void>;
+  /** Stop working, and everything that was started for this workspace. */
+  closeAll(): Promise<void>;
 }
 
 /** The composition root: the only place that picks adapters. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { onProgress = () => {}, log: writeLog = () => {}, logLevel = 'info' } = options;
+  const { onProgress = () => {}, writeLog = () => {}, logLevel = 'info' } = options;
   const workspace = resolve(options.workspaceDir);
   const dir = join(workspace, '.sluice');
+  const lock = options.databaseUrl === undefined ? await lockWorkspace(workspace) : null;
   const token = options.token ?? newToken();
   const secrets = secretValues(token);
   const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.values), writeLog));
@@ -91,7 +87,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   onProgress('Starting the engine');
   const engine = await createEngine({ databaseUrl: database.url, runbook: { evolve, next }, performer, log, ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }) });
 
-  let isAll = false;
   const server = createServer({
     engine,
     planner,
@@ -103,35 +98,31 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     logs: (ref, wanted) => processes.logs(ref, wanted),
     edgeUrl: edges.url,
     doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null }),
-    shutdown({ all }) {
-      isAll = all;
-      options.onShutdown?.();
-    },
+    ...(options.onShutdown === undefined ? {} : { shutdown: options.onShutdown }),
   });
   const url = await listen(server, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
     await engine.close();
     throw error;
   });
   await edges.adopt();
-  const file = join(dir, 'control-plane.json');
-  const record = { url, pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', token, version: options.version };
-  await writeAtomic(file, JSON.stringify(record), { mode: 0o600 });
 
+  const close = async () => {
+    edges.leave();
+    await server.close();
+    await engine.close();
+    lock?.close();
+  };
   return {
     url,
     token,
     engine,
-    async close() {
-      const fence = isAll ? await engine.fence() : 0;
-      edges.leave();
-      await server.close();
-      await engine.close();
-      if (isAll) {
-        await stopApps(join(dir, 'apps'), processes, fence);
-        await edges.stopAll();
-        await database.embedded?.stop();
-      }
-      lock?.close();
+    close,
+    async closeAll() {
+      const fence = await engine.fence();
+      await close();
+      await stopApps(join(dir, 'apps'), processes, fence);
+      await edges.stopAll();
+      await database.embedded?.stop();
     },
   };
 }
