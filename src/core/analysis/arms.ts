@@ -42,8 +42,10 @@ function faultOfArm(whose: string, counts: ArmCounts | null): string | null {
   if (!isCount(counts.requests)) return `the request count of ${whose} is ${counts.requests}`;
   if (!isCount(counts.errors)) return `the error count of ${whose} is ${counts.errors}`;
   if (counts.errors > counts.requests) return `${whose} has more errors (${counts.errors}) than requests (${counts.requests})`;
-  for (const [bucket, count] of Object.entries(counts.latency)) {
-    if (!/^\d+$/.test(bucket) || Number(bucket) > MAX_BUCKET) return `the latency histogram of ${whose} has an unknown bucket ${bucket}`;
+  for (const bucket in counts.latency) {
+    const count = counts.latency[bucket] ?? 0;
+    const index = Number(bucket);
+    if (!(Number.isInteger(index) && index >= 0 && index <= MAX_BUCKET && String(index) === bucket)) return `the latency histogram of ${whose} has an unknown bucket ${bucket}`;
     if (!isCount(count)) return `the latency histogram of ${whose} counts ${count} in bucket ${bucket}`;
   }
   return null;

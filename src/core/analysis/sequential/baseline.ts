@@ -1,5 +1,5 @@
 import type { ArmCounts } from '../sample.ts';
-import { addTo, NO_BUCKETS, shrink, totalOf, type Buckets } from './buckets.ts';
+import { addTo, NO_BUCKETS, shrink, type Buckets } from './buckets.ts';
 
 /** Time in which what was seen loses half its say, ms. */
 const HALF_LIFE_MS = 120_000;
@@ -8,7 +8,7 @@ const DECAY_STEP_MS = 10_000;
 /** Latency counts are kept in 64ths of a request… */
 const UNIT = 64;
 /** …and all of them together below this, which keeps the state small whatever the traffic. */
-const MOST_UNITS = 2 ** 26;
+const MOST_UNITS = 2 ** 24;
 /** Requests of the baseline without which it cannot be predicted. */
 const LEAST_HISTORY = 50;
 
@@ -51,7 +51,7 @@ function decayed(baseline: Baseline, at: number): Baseline {
 }
 
 function bounded(latency: Buckets): Buckets {
-  const units = totalOf(latency);
+  const units = latency.sum;
   return units <= MOST_UNITS ? latency : shrink(latency, MOST_UNITS / units);
 }
 
@@ -62,7 +62,7 @@ export function predictedErrorRate(baseline: Baseline): number | null {
 
 /** Whether enough latencies are known to place edges by them. */
 export function knowsLatency(baseline: Baseline): boolean {
-  return totalOf(baseline.latency) >= LEAST_HISTORY * UNIT;
+  return baseline.latency.sum >= LEAST_HISTORY * UNIT;
 }
 
 /** Counts kept, in requests. */

@@ -4,26 +4,45 @@ import type { Histogram } from '../histogram.ts';
 export interface Buckets {
   readonly first: number;
   readonly counts: readonly number[];
+  /** All counts together. */
+  readonly sum: number;
 }
 
-export const NO_BUCKETS: Buckets = { first: 0, counts: [] };
+export const NO_BUCKETS: Buckets = { first: 0, counts: [], sum: 0 };
+
+// These run several times a sample over hundreds of buckets: plain loops, for they are ten times as fast here.
 
 /**
  * A histogram added, `scale` per answer. Bucket b of the histogram falls in wide bucket ⌈b / grain⌉, whose
  * upper edge is the edge of fine bucket `grain` × index.
  */
 export function addTo(buckets: Buckets, histogram: Histogram, grain: number, scale: number): Buckets {
-  const entries = Object.entries(histogram).map(([bucket, count]) => [Math.ceil(Number(bucket) / grain), count] as const);
-  if (entries.length === 0) return buckets;
-  let [low, high] = buckets.counts.length === 0 ? [Infinity, -Infinity] : [buckets.first, buckets.first + buckets.counts.length - 1];
-  for (const [index] of entries) {
+  const keys = Object.keys(histogram);
+  if (keys.length === 0) return buckets;
+  const indexes = keys.map((key) => Math.ceil(Number(key) / grain));
+  const isEmpty = buckets.counts.length === 0;
+  let low = isEmpty ? Infinity : buckets.first;
+  let high = isEmpty ? -Infinity : buckets.first + buckets.counts.length - 1;
+  for (const index of indexes) {
     if (index < low) low = index;
     if (index > high) high = index;
   }
+  const counts = widened(buckets, low, high);
+  let { sum } = buckets;
+  for (let i = 0; i < indexes.length; i++) {
+    const count = (histogram[keys[i] ?? ''] ?? 0) * scale;
+    const at = (indexes[i] ?? 0) - low;
+    counts[at] = (counts[at] ?? 0) + count;
+    sum += count;
+  }
+  return { first: low, counts, sum };
+}
+
+function widened(buckets: Buckets, low: number, high: number): number[] {
   const counts = new Array<number>(high - low + 1).fill(0);
-  for (const [i, count] of buckets.counts.entries()) counts[buckets.first + i - low] = count;
-  for (const [index, count] of entries) counts[index - low] = (counts[index - low] ?? 0) + count * scale;
-  return { first: low, counts };
+  const offset = buckets.first - low;
+  for (let i = 0; i < buckets.counts.length; i++) counts[offset + i] = buckets.counts[i] ?? 0;
+  return counts;
 }
 
 /** Every count times `factor`, rounded down to whole numbers; empty ends cut off. */
@@ -31,48 +50,44 @@ export function shrink(buckets: Buckets, factor: number): Buckets {
   const counts = buckets.counts.map((count) => Math.floor(count * factor));
   const start = counts.findIndex((count) => count > 0);
   if (start < 0) return NO_BUCKETS;
-  const end = counts.findLastIndex((count) => count > 0);
-  return { first: buckets.first + start, counts: counts.slice(start, end + 1) };
-}
-
-export function totalOf(buckets: Buckets): number {
-  let sum = 0;
-  for (const count of buckets.counts) sum += count;
-  return sum;
+  const kept = counts.slice(start, counts.findLastIndex((count) => count > 0) + 1);
+  return { first: buckets.first + start, counts: kept, sum: kept.reduce((sum, count) => sum + count, 0) };
 }
 
 /** Index of the bucket in which the cumulated share first reaches each of the ascending `levels`; empty without counts. */
 export function indexesAt(buckets: Buckets, levels: readonly number[]): number[] {
-  const sum = totalOf(buckets);
+  const { first, counts, sum } = buckets;
   if (!(sum > 0)) return [];
   const found: number[] = [];
   let below = 0;
-  for (const [i, count] of buckets.counts.entries()) {
-    below += count;
-    while (found.length < levels.length && below >= (levels[found.length] ?? 1) * sum * (1 - 1e-12)) found.push(buckets.first + i);
+  for (let i = 0; i < counts.length; i++) {
+    below += counts[i] ?? 0;
+    while (found.length < levels.length && below >= (levels[found.length] ?? 1) * sum * (1 - 1e-12)) found.push(first + i);
+    if (found.length === levels.length) break;
   }
   return found;
 }
 
 /** Counts by category: up to and including edge 0, then up to edge 1, …, beyond the last. Edges ascend, in bucket indexes. */
 export function categories(buckets: Buckets, edges: readonly number[]): number[] {
-  const counts = new Array<number>(edges.length + 1).fill(0);
+  const { first, counts } = buckets;
+  const found = new Array<number>(edges.length + 1).fill(0);
   let category = 0;
-  for (const [i, count] of buckets.counts.entries()) {
-    while (category < edges.length && buckets.first + i > (edges[category] ?? Infinity)) category += 1;
-    counts[category] = (counts[category] ?? 0) + count;
+  for (let i = 0; i < counts.length; i++) {
+    while (category < edges.length && first + i > (edges[category] ?? Infinity)) category += 1;
+    found[category] = (found[category] ?? 0) + (counts[i] ?? 0);
   }
-  return counts;
+  return found;
 }
 
 /** The same for a sparse histogram with its edges in fine buckets. */
 export function histogramCategories(histogram: Histogram, edges: readonly number[]): number[] {
-  const counts = new Array<number>(edges.length + 1).fill(0);
-  for (const key of Object.keys(histogram)) {
+  const found = new Array<number>(edges.length + 1).fill(0);
+  for (const key in histogram) {
     const bucket = Number(key);
     let category = 0;
     while (category < edges.length && bucket > (edges[category] ?? Infinity)) category += 1;
-    counts[category] = (counts[category] ?? 0) + (histogram[key] ?? 0);
+    found[category] = (found[category] ?? 0) + (histogram[key] ?? 0);
   }
-  return counts;
+  return found;
 }

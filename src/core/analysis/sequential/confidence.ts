@@ -1,7 +1,7 @@
 import type { Estimate } from '../sample.ts';
 import { upperEdgeMs } from '../histogram.ts';
 import { bisect, logBeta } from './numbers.ts';
-import { indexesAt, totalOf } from './buckets.ts';
+import { indexesAt } from './buckets.ts';
 import { COARSE, type Totals } from './state.ts';
 
 /** Number of requests at which the intervals are tightest. */
@@ -61,7 +61,7 @@ export function errorEstimate(totals: Totals): Estimate | null {
 
 /** Latency quantile in ms with its interval; null without answers. Resolution: 10 %. */
 export function quantileEstimate(totals: Totals, quantile: number): Estimate | null {
-  const requests = totalOf(totals.latency);
+  const requests = totals.latency.sum;
   if (!(requests > 0)) return null;
   const spread = quantile * (1 - quantile);
   const slack = betaBinomialBound(spread * requests, spread * TUNED_FOR, quantile, 1 - quantile) / requests;

@@ -51,6 +51,7 @@ function expectation(line: Line, predicted: number, odds: number, nb: number, nc
 describe('binary e-variables', () => {
   const nulls = (line: Line, worse: boolean) =>
     SHARES.flatMap((pb) => {
+      if (!worse && line.slope * pb + line.shift > 1) return [];
       const boundary = Math.min(1, line.slope * pb + line.shift);
       const inside = worse ? [boundary, boundary / 2, 0] : [boundary, (1 + boundary) / 2, 1];
       return inside.map((pc) => ({ pb, pc }));
@@ -169,7 +170,7 @@ describe('ordered e-variables', () => {
       const star = tilted(expected, tilt);
       expect(star.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 12);
       const ratios = star.map((p, i) => p / expected[i]!);
-      expect(ratios).toEqual(ratios.toSorted((a, b) => a - b));
+      for (const [i, ratio] of ratios.entries()) expect(ratio).toBeGreaterThanOrEqual((ratios[i - 1] ?? 0) * (1 - 1e-12));
     }
   });
 

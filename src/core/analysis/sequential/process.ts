@@ -36,7 +36,7 @@ export function startPass(alternatives: number): PassProcess {
 export function addToFail(process: FailProcess, evidence: readonly number[], release: number, fresh: boolean): FailProcess {
   const staked = release > 0 ? Math.log(release) : -Infinity;
   const gained = fresh ? process.gain.map(() => 0) : process.gain;
-  const allowed = evidence.map((log, g) => Math.min(log, CAP - (gained[g] ?? 0)));
+  const allowed = evidence.map((log, g) => Math.min(log, Math.max(0, CAP - (gained[g] ?? 0))));
   return {
     log: process.log.map((log, g) => logAddExp(log, staked) + (allowed[g] ?? 0)),
     gain: gained.map((gain, g) => gain + (allowed[g] ?? 0)),
@@ -59,9 +59,7 @@ export function passEvidence(process: PassProcess): number {
 
 /** Alternative with the most evidence. */
 export function strongest(process: FailProcess): number {
-  let best = 0;
-  for (const [g, log] of process.log.entries()) if (log > (process.log[best] ?? -Infinity)) best = g;
-  return best;
+  return process.log.reduce((best, log, g) => (log > (process.log[best] ?? -Infinity) ? g : best), 0);
 }
 
 /** Stake that should be out once a capped block that begins `elapsedMs` into the bake starts. */
