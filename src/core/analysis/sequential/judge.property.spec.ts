@@ -114,7 +114,9 @@ describe('what must not change a verdict', () => {
     }));
 
   it('samples nobody answered anything in', () =>
-    check((samples) => {
+    check((all) => {
+      // Within one capped block: the next one begins with a sample, and these are more samples.
+      const samples = all.slice(0, 8);
       const empty = samples.flatMap((sample) => [{ ...sample, at: sample.at - 500 }, { ...sample, fromAt: sample.at - 500, candidate: full0, baseline: full0 }]);
       const whole = samples.map((sample) => ({ ...sample, at: sample.at - 500 }));
       expect(evidence(after(EVERY_SECOND, empty))).toEqual(evidence(after(EVERY_SECOND, whole)));
