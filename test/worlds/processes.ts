@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ProcessesOptions, processesPlatform } from '../../src/adapters/platform/processes/index.ts';
 import { startTimeOf } from '../../src/adapters/_shared/process-identity.ts';
+import { built } from './built.ts';
 import type { AppRef, DeployTarget, Platform } from '../../src/ports/platform.ts';
 import type { ControlOptions, PlatformUnderTest, TargetKind } from '../contracts/platform.ts';
 import { SECRET_NAME } from '../contracts/platform.ts';
@@ -50,6 +51,11 @@ export interface ProcessesWorld extends PlatformUnderTest {
   readonly dir: string;
   /** Folder that every artifact of this world is. */
   readonly artifact: string;
+  readonly supervisorEntry: URL;
+  /** Entry of a supervisor that may be killed at a chosen write. */
+  readonly mortalSupervisor: URL;
+  /** Entry of a control plane that is killed at a chosen write. */
+  readonly mortalControl: URL;
   platform(options?: Partial<ProcessesOptions>): Platform;
   /** A version whose app behaves so, see above. */
   behaving(ref: AppRef, version: string, behaviour: readonly string[], run?: Partial<DeployTarget['run']>): DeployTarget;
@@ -59,7 +65,9 @@ export interface ProcessesWorld extends PlatformUnderTest {
   folder(ref: AppRef, version: string): string;
 }
 
-/** A folder of its own with the processes platform in it. */
+const ROOM = 'src/adapters/platform/processes';
+
+/** A folder of its own with the processes platform in it. Supervisors run as they do when Sluice is built. */
 export async function processesWorld(): Promise<ProcessesWorld> {
   const root = await mkdtemp(join(tmpdir(), 'sluice-processes-'));
   const artifact = join(root, 'artifact');
@@ -68,7 +76,11 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   for (const folder of [artifact, starts]) mkdirSync(folder);
   await writeFile(join(artifact, 'app.mjs'), APP);
 
-  const platform = (options: Partial<ProcessesOptions> = {}): Platform => processesPlatform({ dir, artifacts: { folder: async () => artifact }, env: process.env, ...options });
+  const { folder: code, url } = await built([ROOM, 'src/adapters/_shared', 'src/core/errors.ts', 'test/worlds/mortal-supervisor.ts', 'test/worlds/mortal-control.ts']);
+  const supervisorEntry = url(`${ROOM}/supervisor.ts`);
+
+  const platform = (options: Partial<ProcessesOptions> = {}): Platform =>
+    processesPlatform({ dir, artifacts: { folder: async () => artifact }, env: process.env, supervisorEntry, ...options });
   const startsFile = (ref: AppRef, version: string): string => join(starts, `${ref.environment}.${ref.app}.${version}`);
   const behaving = (ref: AppRef, version: string, behaviour: readonly string[], run: Partial<DeployTarget['run']> = {}): DeployTarget => ({
     ...ref,
@@ -85,6 +97,9 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   return {
     dir,
     artifact,
+    supervisorEntry,
+    mortalSupervisor: url('test/worlds/mortal-supervisor.ts'),
+    mortalControl: url('test/worlds/mortal-control.ts'),
     platform,
     behaving,
     pids,
@@ -96,7 +111,7 @@ export async function processesWorld(): Promise<ProcessesWorld> {
     greeting: (version) => `version ${version} listens`,
     stop: async () => {
       await retireAll(platform(), dir);
-      await rm(root, { recursive: true, force: true, maxRetries: 5 });
+      for (const folder of [root, code]) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

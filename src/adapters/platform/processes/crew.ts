@@ -29,8 +29,8 @@ export interface Crew {
   readonly wanted: Wanted;
   readonly supervisor: ProcessIdentity;
   readonly instances: readonly Instance[];
-  /** Instances that run as our children: their end is told to us, that of adopted ones is looked for. */
-  readonly children: Set<Instance>;
+  /** Instances whose end is told to us (our children) or being dealt with; that of others (adopted) is looked for. */
+  readonly attended: Set<Instance>;
   /** Starts under way or waiting for their time. */
   readonly starting: Set<Promise<void>>;
   phase: SupervisorState['phase'];

@@ -37,12 +37,9 @@ async function start(crew: Crew, program: Program, instance: Instance): Promise<
     return ended(crew, program, instance, messageOf(error));
   }
   Object.assign(instance, { process: launched.process, startedAt: Date.now(), state: 'running', pending: false, starts: instance.starts + 1 });
-  crew.children.add(instance);
+  crew.attended.add(instance);
   let notStarted: string | null = null;
-  void launched.ended.then((end) => {
-    crew.children.delete(instance);
-    return ended(crew, program, instance, notStarted ?? end);
-  });
+  void launched.ended.then((end) => ended(crew, program, instance, notStarted ?? end));
   try {
     save(crew);
     launched.go();
@@ -69,9 +66,12 @@ async function ended(crew: Crew, program: Program | null, instance: Instance, en
   // Being retired, the rest of its group keeps the time to drain; `stopAll` ends it.
   if (crew.phase !== 'running') return;
   const livedMs = instance.startedAt === null ? 0 : Date.now() - instance.startedAt;
+  // While it is being cleared nobody else may find it dead: it would be started twice.
+  crew.attended.add(instance);
   instance.quickEnds = livedMs >= limits.stableMs ? 0 : instance.quickEnds + 1;
   if (leader !== null) await clearRemains(leader, instanceFolder(crew, instance)).catch(complain);
   Object.assign(instance, { process: null, startedAt: null, state: 'backoff', pending: false });
+  crew.attended.delete(instance);
   trySave(crew);
   if (program === null || crew.phase !== 'running') return;
   schedule(crew, program, instance, Math.min(limits.backoffMsMax, limits.backoffMs * 2 ** Math.max(0, instance.quickEnds - 1)));
@@ -81,7 +81,7 @@ async function ended(crew: Crew, program: Program | null, instance: Instance, en
 export async function watchAdopted(crew: Crew): Promise<void> {
   for (const instance of crew.instances) {
     const { process: leader } = instance;
-    if (leader === null || crew.children.has(instance) || (await isAlive(leader.pid, leader.startTime))) continue;
+    if (leader === null || crew.attended.has(instance) || (await isAlive(leader.pid, leader.startTime))) continue;
     // Its successor may have been started while we looked.
     if (instance.process === leader) await ended(crew, crew.supervision.program, instance, 'ended; how is not known, since an earlier supervisor had started it');
   }

@@ -42,7 +42,7 @@ async function takeOver(supervision: Supervision, wrote: (what: string) => void)
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   const supervisor = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '' };
   const instances = await adoptInstances(paths, wanted.run?.instances ?? 0);
-  return { supervision, paths, wanted, supervisor, instances, children: new Set(), starting: new Set(), phase: 'running', written: '', wrote };
+  return { supervision, paths, wanted, supervisor, instances, attended: new Set(), starting: new Set(), phase: 'running', written: '', wrote };
 }
 
 function startMissing(crew: Crew): void {
