@@ -2,7 +2,7 @@ import { observeSample, startAnalysis } from '../analysis/judge.ts';
 import type { ReleaseEvent } from '../release/events.ts';
 import type { PlannedApp } from '../release/plan.ts';
 import type { RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
-import { candidateWeight, hasTraffic, policyOf, stepsOf } from './steps.ts';
+import { candidateWeight, hasTraffic, policyOf, settingOf, stepsOf } from './steps.ts';
 
 /** A rollout before anything happened. */
 export function newRollout(app: PlannedApp, at: number): RolloutState {
@@ -169,7 +169,7 @@ function startsAnalysis(rollout: RolloutState, step: number, at: number): Rollou
   const policy = policyOf(rollout);
   const kind = stepsOf(rollout)[step]?.kind;
   if (policy === null || (kind !== 'bake' && kind !== 'pause') || candidateWeight(rollout) === 0) return null;
-  return { startedAt: at, lastSampleAt: at, reading: null, judge: startAnalysis(policy, at) };
+  return { startedAt: at, lastSampleAt: at, reading: null, judge: startAnalysis(policy, at, settingOf(rollout, step)) };
 }
 
 function shifted(rollout: RolloutState, weights: Readonly<Record<string, number>>, at: number, restoring: boolean): RolloutState {

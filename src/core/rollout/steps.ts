@@ -1,4 +1,5 @@
 import type { AnalysisPolicy } from '../analysis/policy.ts';
+import type { AnalysisSetting } from '../analysis/sequential/state.ts';
 import type { RolloutState } from '../release/state.ts';
 import type { PlannedApp, Step } from '../release/plan.ts';
 
@@ -52,6 +53,14 @@ export function policyOf(rollout: RolloutState): AnalysisPolicy | null {
   if (strategy.kind === 'canary' || policy.judge !== 'threshold') return policy;
   const metrics = policy.metrics.filter((metric) => metric.success?.of !== 'ratio' && metric.failure?.of !== 'ratio');
   return metrics.length === 0 ? null : { ...policy, metrics };
+}
+
+/** What the judge is told of the analysis that starts with a step: the traffic it is to see, and how many share its risk. */
+export function settingOf(rollout: RolloutState, step: number): AnalysisSetting {
+  const steps = stepsOf(rollout);
+  const current = steps[step];
+  const bakes = steps.filter((one) => one.kind === 'bake').length;
+  return { share: candidateWeight(rollout) / 100, bakeMs: current?.kind === 'bake' ? current.forMs : null, bakes: Math.max(1, bakes) };
 }
 
 /** Percent of traffic the candidate has, as last verified. */
