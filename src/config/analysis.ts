@@ -34,7 +34,16 @@ export function analysisOf(analysis: AppConfig['analysis'], kind: Strategy['kind
   };
   const common = { intervalMs: ms(interval), initialDelayMs: ms(initialDelay), noData, minRequests };
   if (judge === 'threshold') return { judge, ...common, metrics: (metrics ?? D.metrics).map(metricOf) };
-  return { judge, ...common, alphaFail, alphaPass, errors: { ...D.errors, ...defined(errors) }, latency: latencyOf(latency), designEffect, strata: 0 };
+  return {
+    judge,
+    ...common,
+    alphaFail,
+    alphaPass,
+    errors: { ...D.errors, ...defined(errors) },
+    latency: latencyOf(latency),
+    designEffect,
+    strata: 0,
+  };
 }
 
 function latencyOf(latency: Analysis['latency']): LatencyTests | null {
@@ -44,7 +53,10 @@ function latencyOf(latency: Analysis['latency']): LatencyTests | null {
 }
 
 function metricOf(metric: Metric): MetricPolicy {
-  const { failureLimit, inconclusiveLimit, consecutiveErrorLimit, consecutiveSuccessLimit, minRequests, dryRun } = { ...D.metric, ...defined(metric) };
+  const { failureLimit, inconclusiveLimit, consecutiveErrorLimit, consecutiveSuccessLimit, minRequests, dryRun } = {
+    ...D.metric,
+    ...defined(metric),
+  };
   const measure = parseMeasure(metric.measure);
   if (measure === null) throw new TypeError(`unchecked measure ${metric.measure}`);
   return {
@@ -63,5 +75,7 @@ function metricOf(metric: Metric): MetricPolicy {
 
 function conditionOf(condition: Metric['success']): Condition | null {
   if (condition === undefined) return null;
-  return typeof condition === 'string' ? parseCondition(condition) : { compare: condition.compare, value: condition.value, of: condition.of ?? 'candidate' };
+  return typeof condition === 'string'
+    ? parseCondition(condition)
+    : { compare: condition.compare, value: condition.value, of: condition.of ?? 'candidate' };
 }

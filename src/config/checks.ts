@@ -1,6 +1,5 @@
 import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { cycles } from '../core/changes/order.ts';
-import type { Strategy } from '../core/release/plan.ts';
 import { expandAnalysis, judgeOf } from './analysis.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
@@ -33,15 +32,32 @@ export function checkTogether(config: Config, outline: Outline): Mistake[] {
 function checkDependencies({ apps }: Outline): Mistake[] {
   const names = apps.map((app) => app.name);
   const unknown = apps.flatMap(({ name, dependsOn }) =>
-    dependsOn.flatMap((other, i): Mistake[] => (names.includes(other) ? [] : [unknownApp(['apps', name, 'dependsOn', i], other, names.filter((app) => app !== name))])),
+    dependsOn.flatMap((other, i): Mistake[] =>
+      names.includes(other)
+        ? []
+        : [
+            unknownApp(
+              ['apps', name, 'dependsOn', i],
+              other,
+              names.filter((app) => app !== name),
+            ),
+          ],
+    ),
   );
-  const circles = cycles(apps).map((cycle): Mistake => ({ path: ['apps', cycle[0] ?? '', 'dependsOn'], message: `these apps wait for each other: ${cycle.join(' → ')}. Take one of the dependencies away.` }));
+  const circles = cycles(apps).map((cycle): Mistake => ({
+    path: ['apps', cycle[0] ?? '', 'dependsOn'],
+    message: `these apps wait for each other: ${cycle.join(' → ')}. Take one of the dependencies away.`,
+  }));
   return [...unknown, ...circles];
 }
 
 function checkOverrides({ apps, overrides }: Outline): Mistake[] {
   const names = apps.map((app) => app.name);
-  return overrides.flatMap((environment) => environment.apps.filter((name) => !names.includes(name)).map((name) => unknownApp(['environments', environment.name, 'apps', name], name, names)));
+  return overrides.flatMap((environment) =>
+    environment.apps
+      .filter((name) => !names.includes(name))
+      .map((name) => unknownApp(['environments', environment.name, 'apps', name], name, names)),
+  );
 }
 
 function unknownApp(path: readonly PropertyKey[], name: string, names: readonly string[]): Mistake {
@@ -67,9 +83,18 @@ type At = (...keys: PropertyKey[]) => PropertyKey[];
 
 function checkEnvironment(config: Config, name: string): Mistake[] {
   const environment = environmentOf(config, name);
-  const apps = Object.entries(config.apps).map(([app, own]) => ({ app, own, merged: mergedApp(own, environment, app), at: placer(config, name, app) }));
+  const apps = Object.entries(config.apps).map(([app, own]) => ({
+    app,
+    own,
+    merged: mergedApp(own, environment, app),
+    at: placer(config, name, app),
+  }));
   return [
-    ...apps.flatMap(({ own, merged, at }) => [...checkCommands(merged, at), ...checkTraffic(merged, own, environment, name, at), ...checkAnalysis(merged, at)]),
+    ...apps.flatMap(({ own, merged, at }) => [
+      ...checkCommands(merged, at),
+      ...checkTraffic(merged, own, environment, name, at),
+      ...checkAnalysis(merged, at),
+    ]),
     ...checkRouteClashes(apps),
   ];
 }
@@ -99,9 +124,15 @@ function checkCommands(app: ExpandedApp, at: At): Mistake[] {
     if (typeof command !== 'string') return [];
     const syntax = shellSyntax(splitArgv(command) ?? []);
     if (syntax === null) return [];
-    return [{ path: at(key), message: `"${syntax}" is for a shell, and no shell reads this command. Put it into a script, or say ["sh", "-c", "…"].` }];
+    return [
+      {
+        path: at(key),
+        message: `"${syntax}" is for a shell, and no shell reads this command. Put it into a script, or say ["sh", "-c", "…"].`,
+      },
+    ];
   });
-  if (app.run?.command === undefined) found.push({ path: at('run'), message: 'is missing; needed: the command that starts the app, such as ["node", "server.js"].' });
+  if (app.run?.command === undefined)
+    found.push({ path: at('run'), message: 'is missing; needed: the command that starts the app, such as ["node", "server.js"].' });
   const output = app.build?.output === undefined ? null : pathProblem(app.build.output, "the app's folder");
   if (output !== null) found.push({ path: at('build', 'output'), message: output });
   if (app.smoke !== undefined && app.smoke !== false && app.smoke.command === undefined && (app.smoke.paths ?? []).length === 0) {
@@ -120,9 +151,13 @@ function checkTraffic(app: ExpandedApp, own: AppConfig, environment: Environment
     found.push({ path: general ? ['environments', environmentName, 'strategy'] : at('strategy'), message });
   }
   if (app.run?.listens === false && (routed || typeof app.health === 'object')) {
-    found.push({ path: at('run', 'listens'), message: `found false, but the app has ${routed ? 'routes' : 'a health path'}, which need it to listen. Take one of them away.` });
+    found.push({
+      path: at('run', 'listens'),
+      message: `found false, but the app has ${routed ? 'routes' : 'a health path'}, which need it to listen. Take one of them away.`,
+    });
   }
-  if (kind === 'canary' && typeof app.strategy === 'object' && app.strategy.kind === 'canary') found.push(...checkSteps(app.strategy.steps ?? null, app.analysis, at));
+  if (kind === 'canary' && typeof app.strategy === 'object' && app.strategy.kind === 'canary')
+    found.push(...checkSteps(app.strategy.steps ?? null, app.analysis, at));
   return found;
 }
 
@@ -138,7 +173,8 @@ function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: 
     if (weight !== undefined) {
       const where = typeof step === 'number' ? place() : place('weight');
       if (weight <= before) found.push({ path: where, message: `found ${weight}; weights only grow, and the one before is ${before}.` });
-      if (Math.round(weight * 10) !== Number((weight * 10).toPrecision(12))) found.push({ path: where, message: `found ${weight}; allowed: at most one decimal.` });
+      if (Math.round(weight * 10) !== Number((weight * 10).toPrecision(12)))
+        found.push({ path: where, message: `found ${weight}; allowed: at most one decimal.` });
       before = Math.max(before, weight);
     }
     if (typeof step === 'object' && step.bake !== undefined && before === 0) {
@@ -147,7 +183,10 @@ function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: 
   });
   if (before === 0) found.push({ path: at('strategy', 'steps'), message: 'no step has a weight; use blueGreen, or give one a weight.' });
   if (analysis !== false && !steps.some((step) => typeof step === 'object' && step.bake !== undefined)) {
-    found.push({ path: at('strategy', 'steps'), message: 'no step has a bake, so the analysis would never look. Give one a bake, or say analysis: false.' });
+    found.push({
+      path: at('strategy', 'steps'),
+      message: 'no step has a bake, so the analysis would never look. Give one a bake, or say analysis: false.',
+    });
   }
   return found;
 }
@@ -164,28 +203,53 @@ function checkAnalysis(app: ExpandedApp, at: At): Mistake[] {
     const place = (...keys: PropertyKey[]): PropertyKey[] => at('analysis', 'metrics', i, ...keys);
     const wrong: Mistake[] = [];
     if (metric.success === undefined && metric.failure === undefined) {
-      wrong.push({ path: place(), message: 'has neither success nor failure, so it could never say anything; needed: at least one, such as success: "< 1 %".' });
+      wrong.push({
+        path: place(),
+        message: 'has neither success nor failure, so it could never say anything; needed: at least one, such as success: "< 1 %".',
+      });
     }
-    if (names.indexOf(names[i] ?? '') !== i) wrong.push({ path: place(metric.name === undefined ? 'measure' : 'name'), message: `"${names[i]}" is the name of an earlier metric; give this one another name.` });
+    if (names.indexOf(names[i] ?? '') !== i)
+      wrong.push({
+        path: place(metric.name === undefined ? 'measure' : 'name'),
+        message: `"${names[i]}" is the name of an earlier metric; give this one another name.`,
+      });
     for (const key of ['success', 'failure'] as const) {
       const condition = metric[key];
       if (typeof condition !== 'string') continue;
-      if (metric.measure === 'errorRate' && / ?m?s$/.test(condition)) wrong.push({ path: place(key), message: `found ${JSON.stringify(condition)}; an error rate has no unit of time, but a share such as "< 1 %".` });
+      if (metric.measure === 'errorRate' && / ?m?s$/.test(condition))
+        wrong.push({
+          path: place(key),
+          message: `found ${JSON.stringify(condition)}; an error rate has no unit of time, but a share such as "< 1 %".`,
+        });
       if (metric.measure !== 'errorRate' && condition.includes('%') && !condition.includes('of baseline')) {
-        wrong.push({ path: place(key), message: `found ${JSON.stringify(condition)}; a latency is compared in ms, or with the old version: "<= 110 % of baseline".` });
+        wrong.push({
+          path: place(key),
+          message: `found ${JSON.stringify(condition)}; a latency is compared in ms, or with the old version: "<= 110 % of baseline".`,
+        });
       }
     }
     return wrong;
   });
-  const judge = judgeOf(analysis, kindOf(app.strategy) as Strategy['kind']);
+  const judge = judgeOf(analysis, kindOf(app.strategy));
   for (const key of ONLY_FOR[judge === 'sequential' ? 'threshold' : 'sequential']) {
-    if (analysis[key] !== undefined) found.push({ path: at('analysis', key), message: `${key} is for another judge than ${judge}${analysis.judge === undefined ? ', which this one is' : ''}. Take it away, or say which judge.` });
+    if (analysis[key] !== undefined)
+      found.push({
+        path: at('analysis', key),
+        message: `${key} is for another judge than ${judge}${analysis.judge === undefined ? ', which this one is' : ''}. Take it away, or say which judge.`,
+      });
   }
   if (judge === 'sequential' && kindOf(app.strategy) === 'blueGreen') {
-    found.push({ path: at('analysis', 'judge'), message: 'found "sequential", which compares with the old version at the same time, but blueGreen leaves that one without traffic. Use threshold.' });
+    found.push({
+      path: at('analysis', 'judge'),
+      message:
+        'found "sequential", which compares with the old version at the same time, but blueGreen leaves that one without traffic. Use threshold.',
+    });
   }
   if (metrics.length > 0 && metrics.every((metric) => metric.dryRun === true)) {
-    found.push({ path: at('analysis', 'metrics'), message: 'all metrics are dryRun, so nothing would be judged. Let one count, or say analysis: false.' });
+    found.push({
+      path: at('analysis', 'metrics'),
+      message: 'all metrics are dryRun, so nothing would be judged. Let one count, or say analysis: false.',
+    });
   }
   return found;
 }
@@ -204,7 +268,8 @@ function checkRouteClashes(apps: readonly Placed[]): Mistake[] {
       const owner = owners.get(route);
       owners.set(route, owner ?? app);
       if (owner === undefined) return [];
-      const message = owner === app ? `${route} stands here twice.` : `${route} is a route of ${owner} already; give one of them another host or path.`;
+      const message =
+        owner === app ? `${route} stands here twice.` : `${route} is a route of ${owner} already; give one of them another host or path.`;
       return [{ path: at('routes', i), message }];
     }),
   );

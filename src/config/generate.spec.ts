@@ -8,12 +8,17 @@ test.each(Object.entries(generated))('%s is current (npx tsx src/config/generate
 });
 
 test('every option is explained, and an environment may override all but path and dependsOn', () => {
-  const { definitions, properties } = jsonSchema() as { definitions: Record<string, Record<string, unknown>>; properties: Record<string, unknown> };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a JSON Schema
+  const { definitions, properties } = jsonSchema() as {
+    definitions: Record<string, Record<string, unknown>>;
+    properties: Record<string, unknown>;
+  };
   const unexplained: string[] = [];
   const walk = (node: unknown, path: string): void => {
     if (typeof node !== 'object' || node === null) return;
     for (const [key, value] of Object.entries((node as { properties?: Record<string, Record<string, unknown>> }).properties ?? {})) {
-      const explained = value['description'] !== undefined || value['const'] !== undefined || value['$ref'] !== undefined || value['allOf'] !== undefined;
+      const explained =
+        value['description'] !== undefined || value['const'] !== undefined || value['$ref'] !== undefined || value['allOf'] !== undefined;
       if (!explained) unexplained.push(`${path}.${key}`);
     }
     for (const [key, value] of Object.entries(node)) walk(value, `${path}/${key}`);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { OutsideError, UserError } from '../core/errors.ts';
 import type { Mistake } from './problems.ts';
@@ -26,16 +27,37 @@ const SELF = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../index
 export async function importConfig(path: string): Promise<Imported> {
   const { code, signal, result, output } = await runReader(path);
   if (signal !== null) {
-    throw new UserError('CONFIG_FAILED', `${path} was not read within ${TIMEOUT_MS / 1000} s.`, 'A configuration should only describe; see what it waits for.');
+    throw new UserError(
+      'CONFIG_FAILED',
+      `${path} was not read within ${TIMEOUT_MS / 1000} s.`,
+      'A configuration should only describe; see what it waits for.',
+    );
   }
   if (result === '') {
-    throw new UserError('CONFIG_FAILED', `${path} ended the program (exit code ${code}) before it was read.${output === '' ? '' : ` It said: ${output}`}`, 'A configuration should only describe.');
+    throw new UserError(
+      'CONFIG_FAILED',
+      `${path} ended the program (exit code ${code}) before it was read.${output === '' ? '' : ` It said: ${output}`}`,
+      'A configuration should only describe.',
+    );
   }
-  const answer = JSON.parse(result) as { ok: true; value: unknown; odd: { path: string[]; found: string }[]; exported: boolean } | { ok: false; message: string };
-  if (!answer.ok) throw new UserError('CONFIG_FAILED', `${path} could not be read: ${answer.message}`, 'Correct the file; npx tsx runs it alone.');
-  if (!answer.exported) return { value: null, mistakes: [{ path: [], message: 'exports no configuration; needed: export default defineConfig({ … }).' }] };
-  return { value: answer.value, mistakes: answer.odd.map(({ path: place, found }) => ({ path: place.map((key) => (/^\d+$/.test(key) ? Number(key) : key)), message: `found ${found}; allowed: plain data only.` })) };
+  const answer: Answer = JSON.parse(result);
+  if (!answer.ok)
+    throw new UserError('CONFIG_FAILED', `${path} could not be read: ${answer.message}`, 'Correct the file; npx tsx runs it alone.');
+  if (!answer.exported)
+    return { value: null, mistakes: [{ path: [], message: 'exports no configuration; needed: export default defineConfig({ … }).' }] };
+  return {
+    value: answer.value,
+    mistakes: answer.odd.map(({ path: place, found }) => ({
+      path: place.map((key) => (/^\d+$/.test(key) ? Number(key) : key)),
+      message: `found ${found}; allowed: plain data only.`,
+    })),
+  };
 }
+
+/** What the reader process says. */
+type Answer =
+  | { readonly ok: true; readonly value: unknown; readonly odd: readonly { path: string[]; found: string }[]; readonly exported: boolean }
+  | { readonly ok: false; readonly message: string };
 
 interface Read {
   readonly code: number | null;
@@ -61,8 +83,18 @@ function runReader(path: string): Promise<Read> {
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
-    (child.stdio[3] as NodeJS.ReadableStream | null)?.on('data', (chunk: Buffer) => result.push(chunk));
-    child.on('error', (error) => reject(new OutsideError('CONFIG_UNREADABLE', `No process could be started to read ${path}: ${error.message}.`, 'See whether memory or processes have run out.', error)));
+    const channel = child.stdio[3];
+    if (channel instanceof Readable) channel.on('data', (chunk: Buffer) => result.push(chunk));
+    child.on('error', (error) =>
+      reject(
+        new OutsideError(
+          'CONFIG_UNREADABLE',
+          `No process could be started to read ${path}: ${error.message}.`,
+          'See whether memory or processes have run out.',
+          error,
+        ),
+      ),
+    );
     child.on('close', (code, signal) => resolve({ code, signal, result: Buffer.concat(result).toString('utf8'), output: output.trim() }));
   });
 }

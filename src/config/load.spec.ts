@@ -64,7 +64,10 @@ describe('where it stands', () => {
   test('none, or several', async () => {
     await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_NOT_FOUND', hint: expect.stringContaining('sluice init') });
     await write({ 'sluice.config.json': '{}', 'sluice.config.yaml': 'x: 1' });
-    await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_AMBIGUOUS', message: expect.stringContaining('sluice.config.yaml') });
+    await expect(loadConfig(dir)).rejects.toMatchObject({
+      code: 'CONFIG_AMBIGUOUS',
+      message: expect.stringContaining('sluice.config.yaml'),
+    });
   });
 
   test('the nearest folder upwards', async () => {
@@ -75,17 +78,23 @@ describe('where it stands', () => {
 });
 
 describe('in TypeScript', () => {
-  test.each(['{"type":"module"}', '{"type":"commonjs"}', '{}'])('types, imports and "sluice" without an installation, in a package %s', async (manifest) => {
-    await write({
-      'package.json': manifest,
-      'shared/names.ts': 'export const name: string = "shop";\nexport interface Unused { x: 1 }\n',
-      'sluice.config.ts': `import type { Config } from 'sluice';\nimport { defineConfig } from 'sluice';\nimport { name } from './shared/names';\nconst config: Config = { workspace: name, apps: { web: { path: 'apps/web', run: 'node server.js' } } };\nexport default defineConfig(config);\n`,
-    });
-    expect(await loadConfig(dir)).toEqual(right);
-  });
+  test.each(['{"type":"module"}', '{"type":"commonjs"}', '{}'])(
+    'types, imports and "sluice" without an installation, in a package %s',
+    async (manifest) => {
+      await write({
+        'package.json': manifest,
+        'shared/names.ts': 'export const name: string = "shop";\nexport interface Unused { x: 1 }\n',
+        'sluice.config.ts': `import type { Config } from 'sluice';\nimport { defineConfig } from 'sluice';\nimport { name } from './shared/names';\nconst config: Config = { workspace: name, apps: { web: { path: 'apps/web', run: 'node server.js' } } };\nexport default defineConfig(config);\n`,
+      });
+      expect(await loadConfig(dir)).toEqual(right);
+    },
+  );
 
   test('changes are seen each time, also in what it imports', async () => {
-    await write({ 'name.ts': 'export const name = "one";', 'sluice.config.ts': `import { name } from './name.ts';\nexport default { workspace: name, apps: {} };` });
+    await write({
+      'name.ts': 'export const name = "one";',
+      'sluice.config.ts': `import { name } from './name.ts';\nexport default { workspace: name, apps: {} };`,
+    });
     expect((await loadConfig(dir)).workspace).toBe('one');
     await write({ 'name.ts': 'export const name = "two";' });
     expect((await loadConfig(dir)).workspace).toBe('two');
@@ -103,8 +112,15 @@ describe('in TypeScript', () => {
   });
 
   test('only plain data counts', async () => {
-    await write({ 'sluice.config.ts': 'export default { workspace: "x", apps: { web: { path: "apps/web", run: () => 1, env: { A: new Date(), B: NaN, C: undefined } } } };' });
-    expect((await problems()).map((problem) => `${problem.path}: ${problem.message.split(';')[0]}`)).toEqual(['apps.web.run: found a function', 'apps.web.env.A: found a Date', 'apps.web.env.B: found NaN']);
+    await write({
+      'sluice.config.ts':
+        'export default { workspace: "x", apps: { web: { path: "apps/web", run: () => 1, env: { A: new Date(), B: NaN, C: undefined } } } };',
+    });
+    expect((await problems()).map((problem) => `${problem.path}: ${problem.message.split(';')[0]}`)).toEqual([
+      'apps.web.run: found a function',
+      'apps.web.env.A: found a Date',
+      'apps.web.env.B: found NaN',
+    ]);
     await write({ 'sluice.config.ts': 'export const config = 1;\nexport default undefined;' });
     expect((await problems())[0]?.message).toContain('export default defineConfig');
   });
@@ -112,7 +128,10 @@ describe('in TypeScript', () => {
 
 describe('places', () => {
   test('YAML and JSON mistakes have line and column', async () => {
-    await write({ 'sluice.config.yaml': 'workspace: shop\napps:\n  web:\n    path: apps/web\n    run: node server.js\n    strategy:\n      kind: canary\n      steps:\n        - 5\n        - wait: 5m\n' });
+    await write({
+      'sluice.config.yaml':
+        'workspace: shop\napps:\n  web:\n    path: apps/web\n    run: node server.js\n    strategy:\n      kind: canary\n      steps:\n        - 5\n        - wait: 5m\n',
+    });
     expect(await problems()).toContainEqual({
       file: 'sluice.config.yaml',
       line: 10,
@@ -135,10 +154,12 @@ describe('places', () => {
   });
 
   test('all of them at once, in reading order, in the message too', async () => {
-    await write({ 'sluice.config.yaml': 'workspace: Shop\naps: {}\napps:\n  web:\n    path: apps/web\n    strategy: canry\n    dependsOn: [wep]\n' });
+    await write({
+      'sluice.config.yaml': 'workspace: Shop\naps: {}\napps:\n  web:\n    path: apps/web\n    strategy: canry\n    dependsOn: [wep]\n',
+    });
     const error: unknown = await loadConfig(dir).catch((failure: unknown) => failure);
-    expect(error).toBeInstanceOf(UserError);
-    const { message } = error as Error;
+    if (!(error instanceof UserError)) throw new Error('no UserError');
+    const { message } = error;
     expect(message.split('\n').map((line) => line.trim().split(' ').slice(0, 2).join(' '))).toEqual([
       'sluice.config.yaml has',
       'sluice.config.yaml:1:1 workspace:',
@@ -161,15 +182,29 @@ describe('single values', () => {
     ['an empty command', { run: [] }, 'apps.web.run: found an empty list; allowed: a command'],
     ['a blank command', { run: { command: ' ' } }, 'apps.web.run.command: found " "; allowed: a command'],
     ['an open quote', { run: 'node "x' }, 'apps.web.run: found "node \\"x"; allowed: a command'],
-    ['a weight of 100', { routes: ['/'], strategy: { kind: 'canary', steps: [{ weight: 100, bake: '1m' }] } }, 'apps.web.strategy.steps[0].weight: found 100; allowed: a percentage less than 100'],
-    ['a plain weight of 0', { routes: ['/'], strategy: { kind: 'canary', steps: [0] } }, 'apps.web.strategy.steps[0]: found 0; allowed: a percentage greater than 0'],
-    ['an empty step', { strategy: { kind: 'canary', steps: [{}] } }, 'apps.web.strategy.steps[0]: found an empty object; allowed: a weight'],
+    [
+      'a weight of 100',
+      { routes: ['/'], strategy: { kind: 'canary', steps: [{ weight: 100, bake: '1m' }] } },
+      'apps.web.strategy.steps[0].weight: found 100; allowed: a percentage less than 100',
+    ],
+    [
+      'a plain weight of 0',
+      { routes: ['/'], strategy: { kind: 'canary', steps: [0] } },
+      'apps.web.strategy.steps[0]: found 0; allowed: a percentage greater than 0',
+    ],
+    [
+      'an empty step',
+      { strategy: { kind: 'canary', steps: [{}] } },
+      'apps.web.strategy.steps[0]: found an empty object; allowed: a weight',
+    ],
     ['a number as variable', { env: { PORT: 3000 } }, 'apps.web.env.PORT: found a number; allowed: text'],
     ['a secret of the wrong kind', { env: { TOKEN: { value: 'hunter2' } } }, 'apps.web.env.TOKEN.value: unknown key; allowed: fromEnv.'],
     ['a wrong port', {}, ''],
   ])('%s', async (_name, settings, expected) => {
     if (expected === '') {
-      expect(await mistakes({ ...right, environments: { production: { edge: { port: 70_000 } } } })).toEqual(['environments.production.edge.port: found 70000; allowed: a port: 0 (any free one) to 65535.']);
+      expect(await mistakes({ ...right, environments: { production: { edge: { port: 70_000 } } } })).toEqual([
+        'environments.production.edge.port: found 70000; allowed: a port: 0 (any free one) to 65535.',
+      ]);
     } else {
       const found = await mistakes(web(settings));
       expect(found.join('\n')).toContain(expected);
@@ -178,14 +213,20 @@ describe('single values', () => {
   });
 
   test('what is missing', async () => {
-    expect(await mistakes({ apps: { web: {} } })).toEqual([expect.stringContaining('workspace: is missing; needed'), expect.stringContaining('apps.web.path: is missing; needed: a folder')]);
+    expect(await mistakes({ apps: { web: {} } })).toEqual([
+      expect.stringContaining('workspace: is missing; needed'),
+      expect.stringContaining('apps.web.path: is missing; needed: a folder'),
+    ]);
     expect(await mistakes('nothing')).toEqual([expect.stringContaining(': found "nothing"; allowed: an object')]);
   });
 
   test('folders that are not there, outside, or reached by a link', async () => {
     await symlink(tmpdir(), join(dir, 'link'));
     const app = (path: string): object => ({ path, run: 'x' });
-    const found = await mistakes({ workspace: 'x', apps: { a: app('none'), b: app('../x'), c: app('/etc'), d: app('link'), e: app('./apps/web/') } });
+    const found = await mistakes({
+      workspace: 'x',
+      apps: { a: app('none'), b: app('../x'), c: app('/etc'), d: app('link'), e: app('./apps/web/') },
+    });
     expect(found).toEqual([
       'apps.a.path: there is no folder "none" in the workspace.',
       expect.stringContaining('apps.b.path: "../x" leads outside'),

@@ -5,13 +5,21 @@ import { importConfig } from './import-config.ts';
 import type { Locate } from './locate.ts';
 import { locateByPath, parseText } from './locate.ts';
 import type { Mistake, Problem } from './problems.ts';
-import { ConfigError } from './problems.ts';
+import { ConfigError, valueAt } from './problems.ts';
 import { normalPath } from './resolve.ts';
 import type { Config } from './schema.ts';
 import { validate } from './validate.ts';
 
 /** Names a configuration may have, in the order in which they are proposed. */
-export const CONFIG_FILES = ['sluice.config.ts', 'sluice.config.mts', 'sluice.config.js', 'sluice.config.mjs', 'sluice.config.json', 'sluice.config.yaml', 'sluice.config.yml'] as const;
+export const CONFIG_FILES = [
+  'sluice.config.ts',
+  'sluice.config.mts',
+  'sluice.config.js',
+  'sluice.config.mjs',
+  'sluice.config.json',
+  'sluice.config.yaml',
+  'sluice.config.yml',
+] as const;
 
 /**
  * The configuration of the workspace at `dir`, checked in full.
@@ -44,10 +52,18 @@ export async function findWorkspace(start: string): Promise<string | null> {
 export async function findConfig(dir: string): Promise<string> {
   const [file, ...others] = await present(dir);
   if (file === undefined) {
-    throw new UserError('CONFIG_NOT_FOUND', `There is no configuration in ${dir}.`, 'Make one with sluice init, or go to the folder that has sluice.config.ts (or .json, .yaml).');
+    throw new UserError(
+      'CONFIG_NOT_FOUND',
+      `There is no configuration in ${dir}.`,
+      'Make one with sluice init, or go to the folder that has sluice.config.ts (or .json, .yaml).',
+    );
   }
   if (others.length > 0) {
-    throw new UserError('CONFIG_AMBIGUOUS', `There are several configurations in ${dir}: ${[file, ...others].join(', ')}.`, 'Keep one of them.');
+    throw new UserError(
+      'CONFIG_AMBIGUOUS',
+      `There are several configurations in ${dir}: ${[file, ...others].join(', ')}.`,
+      'Keep one of them.',
+    );
   }
   return file;
 }
@@ -75,17 +91,19 @@ async function read(dir: string, file: string): Promise<{ value: unknown; locate
 
 /** Apps whose folder is not there, or is a link that leads out of the workspace. */
 async function missingPaths(dir: string, value: unknown): Promise<Mistake[]> {
-  const apps = (value as { apps?: unknown } | null | undefined)?.apps;
+  const apps = valueAt(value, ['apps']);
   if (typeof apps !== 'object' || apps === null) return [];
   const root = await realpath(dir);
   const found = await Promise.all(
     Object.entries(apps).map(async ([name, app]): Promise<Mistake[]> => {
-      const path = (app as { path?: unknown } | null)?.path;
+      const path = valueAt(app, ['path']);
       if (typeof path !== 'string' || path.startsWith('/') || normalPath(path).split('/').includes('..')) return [];
       const place = ['apps', name, 'path'];
       if (!(await isThere(join(dir, path), 'folder'))) return [{ path: place, message: `there is no folder "${path}" in the workspace.` }];
       const real = await realpath(join(dir, path));
-      return real === root || real.startsWith(root + sep) ? [] : [{ path: place, message: `"${path}" is a link that leads outside the workspace.` }];
+      return real === root || real.startsWith(root + sep)
+        ? []
+        : [{ path: place, message: `"${path}" is a link that leads outside the workspace.` }];
     }),
   );
   return found.flat();

@@ -1,4 +1,4 @@
-import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Mistake, Problem } from './problems.ts';
 import { formatPath } from './problems.ts';
 
@@ -42,10 +42,15 @@ function strictJsonProblem(file: string, text: string): Problem | null {
     JSON.parse(text);
     return null;
   } catch (error) {
-    const message = (error as Error).message;
+    const message = error instanceof Error ? error.message : String(error);
     const position = /position (\d+)/.exec(message);
     const before = position === null ? null : text.slice(0, Number(position[1])).split('\n');
-    return problem(file, { path: [], message: `not JSON: ${message.replace(/ in JSON at position.*| at position.*/, '')}.` }, before?.length ?? null, before === null ? null : (before.at(-1) ?? '').length + 1);
+    return problem(
+      file,
+      { path: [], message: `not JSON: ${message.replace(/ in JSON at position.*| at position.*/, '')}.` },
+      before?.length ?? null,
+      before === null ? null : (before.at(-1) ?? '').length + 1,
+    );
   }
 }
 
@@ -55,7 +60,9 @@ function offsetOf(root: unknown, path: readonly PropertyKey[]): number | null {
   let offset = start(root);
   for (const part of path) {
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && (isScalar(item.key) ? String(item.key.value) : String(item.key)) === String(part));
+      const pair = node.items.find(
+        (item) => isPair(item) && (isScalar(item.key) ? String(item.key.value) : String(item.key)) === String(part),
+      );
       if (pair === undefined) return offset;
       offset = start(pair.key) ?? offset;
       node = pair.value;
@@ -69,8 +76,7 @@ function offsetOf(root: unknown, path: readonly PropertyKey[]): number | null {
 }
 
 function start(node: unknown): number | null {
-  const range = (node as { range?: readonly number[] | null } | null)?.range;
-  return range?.[0] ?? null;
+  return isNode(node) ? (node.range?.[0] ?? null) : null;
 }
 
 function problem(file: string, mistake: Mistake, line: number | null, column: number | null): Problem {

@@ -35,7 +35,11 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 function git(...args: string[]): string {
-  return execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], { cwd: dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  return execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], {
+    cwd: dir,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
 }
 function commit(): string {
   git('add', '-A');
@@ -57,12 +61,15 @@ function after(plan: Plan, before = empty, release = 'r1', at = 1): PlannerManif
     const artifact = `sha256:${fingerprint}`;
     const version = { id: versionId(artifact, run, health), artifact, commit: plan.source.commit, run, health };
     const old = before.apps[app];
-    const history = old?.stable ? [{ version: old.stable, fingerprint: old.fingerprint ?? '', release: old.release ?? '', at: old.since }, ...old.history] : [];
+    const history = old?.stable
+      ? [{ version: old.stable, fingerprint: old.fingerprint ?? '', release: old.release ?? '', at: old.since }, ...old.history]
+      : [];
     apps[app] = { app, platform, stable: version, fingerprint, release, since: at, history, held: [] };
   }
   return { ...before, apps };
 }
-const plan = (manifest = empty, more: object = {}, environment = 'production'): Promise<Plan> => planner.plan({ environment, manifest, ...more });
+const plan = (manifest = empty, more: object = {}, environment = 'production'): Promise<Plan> =>
+  planner.plan({ environment, manifest, ...more });
 const reasons = (made: Plan): Record<string, string> => Object.fromEntries(made.apps.map((app) => [app.app, app.reason]));
 
 describe('from commit to plan', () => {
@@ -84,7 +91,9 @@ describe('from commit to plan', () => {
 
   test('changed settings, without a new build', async () => {
     const first = await plan();
-    await write({ 'sluice.config.json': JSON.stringify({ ...shop, apps: { ...shop.apps, api: { ...shop.apps['api'], env: { TOKEN: 'hunter2' } } } }) });
+    await write({
+      'sluice.config.json': JSON.stringify({ ...shop, apps: { ...shop.apps, api: { ...shop.apps['api'], env: { TOKEN: 'hunter2' } } } }),
+    });
     commit();
     const made = await plan(after(first));
     expect(reasons(made)).toEqual({ api: 'settings changed: run.env.TOKEN' });
@@ -155,7 +164,9 @@ describe('rollback and retry', () => {
     expect(back.source.commit).toBe(first.source.commit);
     const only = await planner.rollback({ environment: 'production', manifest: two, apps: ['api'], to: one.apps['api']?.stable?.id ?? '' });
     expect(only.apps.map((app) => app.app)).toEqual(['api']);
-    await expect(planner.rollback({ environment: 'production', manifest: empty })).rejects.toMatchObject({ code: 'NOTHING_TO_ROLL_BACK_TO' });
+    await expect(planner.rollback({ environment: 'production', manifest: empty })).rejects.toMatchObject({
+      code: 'NOTHING_TO_ROLL_BACK_TO',
+    });
   });
 
   test('an old plan once more', async () => {
@@ -171,7 +182,10 @@ describe('what goes wrong', () => {
   });
 
   test('a folder that is there but not committed', async () => {
-    await write({ 'late/x': '1', 'sluice.config.json': JSON.stringify({ ...shop, apps: { ...shop.apps, late: { path: 'late', run: 'x' } } }) });
+    await write({
+      'late/x': '1',
+      'sluice.config.json': JSON.stringify({ ...shop, apps: { ...shop.apps, late: { path: 'late', run: 'x' } } }),
+    });
     await expect(plan()).rejects.toMatchObject({ code: 'PATH_NOT_COMMITTED', hint: 'Commit it: git add late && git commit' });
     expect((await plan(empty, { only: ['late'] }, 'development')).apps).toHaveLength(1);
   });

@@ -72,7 +72,9 @@ export function createPlanner({ dir, source }: PlannerOptions): Planner {
       return makePlan({
         environment: resolved,
         source: from,
-        fingerprints: fingerprints(resolved.apps.map((app) => ({ app: app.app, tree: trees.get(app.path) ?? '', build: app.build, dependsOn: app.dependsOn }))),
+        fingerprints: fingerprints(
+          resolved.apps.map((app) => ({ app: app.app, tree: trees.get(app.path) ?? '', build: app.build, dependsOn: app.dependsOn })),
+        ),
         manifest,
         sourceChanged: await sourceChanges(resolved, manifest, trees, source),
         ...(only === undefined || only.length === 0 ? {} : { only }),
@@ -96,15 +98,32 @@ export function createPlanner({ dir, source }: PlannerOptions): Planner {
 async function sourceOf(environment: ResolvedEnvironment, source: SourceControl): Promise<Source & { readonly commit: string }> {
   const { commit, branch, uncommitted } = await source.head();
   if (uncommitted.length > 0 && environment.uncommitted === 'refuse') {
-    throw new UserError('UNCOMMITTED_CHANGES', `${environment.name} takes commits only, and there are uncommitted changes: ${someOf(uncommitted)}.`, 'Commit them, or put them aside with git stash.');
+    throw new UserError(
+      'UNCOMMITTED_CHANGES',
+      `${environment.name} takes commits only, and there are uncommitted changes: ${someOf(uncommitted)}.`,
+      'Commit them, or put them aside with git stash.',
+    );
   }
-  if (environment.uncommitted === 'include' && (uncommitted.length > 0 || commit === null)) return { commit: await source.snapshot(), branch, dirty: true };
-  if (commit === null) throw new UserError('NO_COMMITS', 'The repository has no commit yet, and this environment takes commits only.', 'git add . && git commit -m "First commit"');
+  if (environment.uncommitted === 'include' && (uncommitted.length > 0 || commit === null))
+    return { commit: await source.snapshot(), branch, dirty: true };
+  if (commit === null)
+    throw new UserError(
+      'NO_COMMITS',
+      'The repository has no commit yet, and this environment takes commits only.',
+      'git add . && git commit -m "First commit"',
+    );
   return { commit, branch, dirty: false };
 }
 
-async function committedTrees(environment: ResolvedEnvironment, from: Source & { readonly commit: string }, source: SourceControl): Promise<ReadonlyMap<string, string | null>> {
-  const trees = await source.trees(from.commit, environment.apps.map((app) => app.path));
+async function committedTrees(
+  environment: ResolvedEnvironment,
+  from: Source & { readonly commit: string },
+  source: SourceControl,
+): Promise<ReadonlyMap<string, string | null>> {
+  const trees = await source.trees(
+    from.commit,
+    environment.apps.map((app) => app.path),
+  );
   const missing = environment.apps.filter((app) => (trees.get(app.path) ?? null) === null);
   const [first] = missing;
   if (first === undefined) return trees;
@@ -112,12 +131,19 @@ async function committedTrees(environment: ResolvedEnvironment, from: Source & {
   throw new UserError(
     'PATH_NOT_COMMITTED',
     `${paths.join(', ')} ${paths.length === 1 ? 'is' : 'are'} not in ${from.dirty ? 'the working tree, as far as it is not ignored' : `commit ${from.commit.slice(0, 7)}`} (app ${missing.map((app) => app.app).join(', ')}).`,
-    from.dirty ? `See whether .gitignore leaves it out: git check-ignore -v ${first.path}` : `Commit it: git add ${paths.join(' ')} && git commit`,
+    from.dirty
+      ? `See whether .gitignore leaves it out: git check-ignore -v ${first.path}`
+      : `Commit it: git add ${paths.join(' ')} && git commit`,
   );
 }
 
 /** Whether each app's own sources differ from those of its stable version; says nothing where that commit is gone. */
-async function sourceChanges(environment: ResolvedEnvironment, manifest: KnownManifest, trees: ReadonlyMap<string, string | null>, source: SourceControl): Promise<Map<string, boolean>> {
+async function sourceChanges(
+  environment: ResolvedEnvironment,
+  manifest: KnownManifest,
+  trees: ReadonlyMap<string, string | null>,
+  source: SourceControl,
+): Promise<Map<string, boolean>> {
   const byCommit = new Map<string, { app: string; path: string }[]>();
   for (const { app, path } of environment.apps) {
     const commit = manifest.apps[app]?.stable?.commit ?? null;
@@ -125,10 +151,15 @@ async function sourceChanges(environment: ResolvedEnvironment, manifest: KnownMa
   }
   const answers = await Promise.all(
     [...byCommit].map(async ([commit, apps]) => {
-      const before = await source.trees(commit, apps.map((app) => app.path)).catch((error: unknown) => {
-        if (error instanceof UserError && error.code === 'COMMIT_UNKNOWN') return null;
-        throw error;
-      });
+      const before = await source
+        .trees(
+          commit,
+          apps.map((app) => app.path),
+        )
+        .catch((error: unknown) => {
+          if (error instanceof UserError && error.code === 'COMMIT_UNKNOWN') return null;
+          throw error;
+        });
       return before === null ? [] : apps.map(({ app, path }): [string, boolean] => [app, before.get(path) !== trees.get(path)]);
     }),
   );
@@ -141,7 +172,10 @@ function newestRelease(manifest: PlannerManifest): string[] {
   if (newest === undefined) {
     throw new UserError('NOTHING_TO_ROLL_BACK_TO', `Nothing has been released to ${manifest.environment} yet.`, 'Deploy first.');
   }
-  return stable.filter((app) => app.release === newest.release).map((app) => app.app).toSorted();
+  return stable
+    .filter((app) => app.release === newest.release)
+    .map((app) => app.app)
+    .toSorted();
 }
 
 function noticesOf(environment: ResolvedEnvironment, head: SourceHead): string[] {

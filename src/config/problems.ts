@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { UserError } from '../core/errors.ts';
-import { KEYS } from './schema.ts';
+import { KEYS } from './schema-parts.ts';
 
 /** One mistake in the configuration. */
 export interface Problem {
@@ -31,7 +31,11 @@ export class ConfigError extends UserError {
   constructor(problems: readonly Problem[]) {
     const [first] = problems;
     const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
-    super('CONFIG_INVALID', `${first?.file ?? 'The configuration'} has ${count}:\n${problems.map((problem) => `  ${formatProblem(problem)}`).join('\n')}`, 'docs/config.md explains every option.');
+    super(
+      'CONFIG_INVALID',
+      `${first?.file ?? 'The configuration'} has ${count}:\n${problems.map((problem) => `  ${formatProblem(problem)}`).join('\n')}`,
+      'docs/config.md explains every option.',
+    );
     this.problems = problems;
   }
 }
@@ -58,7 +62,9 @@ export function formatPath(path: readonly PropertyKey[]): string {
 /** Everything zod found, in words; unions are followed into the form that was meant. */
 export function mistakesOf(error: z.ZodError, value: unknown): Mistake[] {
   const mistakes = error.issues.flatMap((issue) => explain(issue, value, []));
-  const holdUnknown = new Set(mistakes.filter((mistake) => mistake.message.startsWith(UNKNOWN_KEY)).map((mistake) => formatPath(mistake.path.slice(0, -1))));
+  const holdUnknown = new Set(
+    mistakes.filter((mistake) => mistake.message.startsWith(UNKNOWN_KEY)).map((mistake) => formatPath(mistake.path.slice(0, -1))),
+  );
   // An object with a misspelt key need not be told as well that it says nothing.
   return mistakes.filter((mistake) => mistake.message.startsWith(UNKNOWN_KEY) || !holdUnknown.has(formatPath(mistake.path)));
 }
@@ -72,7 +78,11 @@ function explain(issue: Issue, root: unknown, base: readonly PropertyKey[]): Mis
   const found = valueAt(root, path);
   if (issue.code === 'unrecognized_keys') {
     const known = issue.message.startsWith(KEYS) ? issue.message.slice(KEYS.length).split(', ') : [];
-    return issue.keys.map((key) => ({ path: [...path, key], message: `${UNKNOWN_KEY}allowed: ${known.join(', ')}.`, suggestion: didYouMean(key, known) }));
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: `${UNKNOWN_KEY}allowed: ${known.join(', ')}.`,
+      suggestion: didYouMean(key, known),
+    }));
   }
   if (issue.code === 'invalid_key') {
     const allowed = issue.issues[0]?.message ?? 'another name';
@@ -92,7 +102,9 @@ function explain(issue: Issue, root: unknown, base: readonly PropertyKey[]): Mis
 
 /** Issues of the form the value looks like; null when it looks like none (then the union's own text says all). */
 function meantBranch(issue: z.core.$ZodIssueInvalidUnion, found: unknown): readonly Issue[] | null {
-  const inside = issue.errors.filter((issues) => issues.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || (inner.code === 'custom' && isList(found))));
+  const inside = issue.errors.filter((issues) =>
+    issues.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || (inner.code === 'custom' && isList(found))),
+  );
   const [best = null] = inside.filter((issues) => issues.length > 0).toSorted((a, b) => a.length - b.length);
   return best;
 }
@@ -105,7 +117,7 @@ export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;
   for (const part of path) {
     if (typeof value !== 'object' || value === null) return undefined;
-    value = (value as Record<PropertyKey, unknown>)[part];
+    value = Reflect.get(value, part);
   }
   return value;
 }

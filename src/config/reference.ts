@@ -23,38 +23,57 @@ interface Root extends Record<string, unknown>, Node {
 
 /** `docs/config.md`: an introduction and every option, all from the schema that checks the configuration. */
 export function configReference(): string {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a JSON Schema, of which only these parts are read
   const root = jsonSchema() as Root;
   const order = ['App', 'Environment'];
   const means = (value: Node): string => value.description ?? root.definitions[nameOf(value) ?? '']?.description ?? '';
-  const names = [...order, ...Object.keys(root.definitions).filter((name) => !order.includes(name)).toSorted()];
+  const names = [
+    ...order,
+    ...Object.keys(root.definitions)
+      .filter((name) => !order.includes(name))
+      .toSorted(),
+  ];
   const sections = names.map((name) => section(name, root.definitions[name] ?? {}, means));
-  return [INTRODUCTION, '## Top level\n', table(root, means), ...sections].join('\n').replaceAll(/\n{3,}/g, '\n\n').trimEnd() + '\n';
+  return (
+    [INTRODUCTION, '## Top level\n', table(root, means), ...sections]
+      .join('\n')
+      .replaceAll(/\n{3,}/g, '\n\n')
+      .trimEnd() + '\n'
+  );
 }
 
 type Means = (value: Node) => string;
 
 function section(name: string, node: Node, means: Means): string {
-  if (name === 'Overrides') return `## Overrides\n\n${node.description ?? ''} Everything an [App](#app) has, except \`path\` and \`dependsOn\`.\n`;
+  if (name === 'Overrides')
+    return `## Overrides\n\n${node.description ?? ''} Everything an [App](#app) has, except \`path\` and \`dependsOn\`.\n`;
   const objects = forms(node).filter((form) => form.properties !== undefined);
   const short = forms(node).filter((form) => form.properties === undefined);
   const values = short.length === 0 || name === 'Command' || name === 'Duration' ? '' : `Short forms: ${short.map(kind).join(', ')}.\n`;
   const tables = objects.map((form) => {
     const title = form.properties?.['kind'];
-    return title?.const === undefined ? table(form, means) : `### ${name} \`${String(title.const)}\`\n\n${title.description ?? ''}\n\n${table(form, means, 'kind')}`;
+    return title?.const === undefined
+      ? table(form, means)
+      : `### ${name} \`${typeof title.const === 'string' ? title.const : ''}\`\n\n${title.description ?? ''}\n\n${table(form, means, 'kind')}`;
   });
   return [`## ${name}\n`, `${node.description ?? ''}\n`, objects.length === 0 ? '' : values, ...tables].join('\n');
 }
 
 /** The ways in which a value may be written. */
 function forms(node: Node): readonly Node[] {
-  return (node.anyOf ?? node.oneOf ?? [node]).flatMap((form) => (form.anyOf === undefined && form.oneOf === undefined ? [form] : forms(form)));
+  return (node.anyOf ?? node.oneOf ?? [node]).flatMap((form) =>
+    form.anyOf === undefined && form.oneOf === undefined ? [form] : forms(form),
+  );
 }
 
 function table(node: Node, means: Means, except = ''): string {
   const rows = Object.entries(node.properties ?? {}).filter(([name]) => name !== except);
   if (rows.length === 0) return '';
   const required = new Set(node.required);
-  const lines = rows.map(([name, value]) => `| \`${name}\`${required.has(name) ? ' (required)' : ''} | ${cell(means(value))} | ${cell(kind(value))} | ${cell(said(value.default))} |`);
+  const lines = rows.map(
+    ([name, value]) =>
+      `| \`${name}\`${required.has(name) ? ' (required)' : ''} | ${cell(means(value))} | ${cell(kind(value))} | ${cell(said(value.default))} |`,
+  );
   return ['| key | what it means | value | default |', '|---|---|---|---|', ...lines, ''].join('\n');
 }
 
@@ -73,7 +92,9 @@ function kind(node: Node): string {
     case 'array':
       return `list of ${kind(node.items ?? {})}`;
     case 'object':
-      return typeof node.additionalProperties === 'object' ? `name → ${kind(node.additionalProperties)}` : `{ ${Object.keys(node.properties ?? {}).join(', ')} }`;
+      return typeof node.additionalProperties === 'object'
+        ? `name → ${kind(node.additionalProperties)}`
+        : `{ ${Object.keys(node.properties ?? {}).join(', ')} }`;
     case 'integer':
       return 'whole number';
     case 'string':

@@ -13,7 +13,11 @@ function resolve(config: Config, name = 'production'): ResolvedEnvironment {
 }
 
 function app(settings: Partial<Config['apps'][string]>, environment: NonNullable<Config['environments']>[string] = {}): ResolvedApp {
-  const [web] = resolve({ workspace: 'shop', apps: { web: { path: 'web', run: 'node x', ...settings } }, environments: { production: environment } }).apps;
+  const [web] = resolve({
+    workspace: 'shop',
+    apps: { web: { path: 'web', run: 'node x', ...settings } },
+    environments: { production: environment },
+  }).apps;
   if (web === undefined) throw new Error('no app');
   return web;
 }
@@ -76,19 +80,35 @@ describe('the judge', () => {
       noData: 'inconclusive',
       minRequests: 100,
       metrics: [
-        { name: 'errorRate', success: { compare: '<', value: 0.01, of: 'candidate' }, failure: null, failureLimit: 2, consecutiveErrorLimit: 4, minRequests: 1000 },
+        {
+          name: 'errorRate',
+          success: { compare: '<', value: 0.01, of: 'candidate' },
+          failure: null,
+          failureLimit: 2,
+          consecutiveErrorLimit: 4,
+          minRequests: 1000,
+        },
         { name: 'p95', measure: { kind: 'latency', quantile: 0.95 }, success: { compare: '<=', value: 1.1, of: 'ratio' } },
       ],
     };
     expect(analysis('threshold')).toMatchObject(defaults);
     expect(analysis(undefined, 'blueGreen')).toMatchObject(defaults);
-    expect(analysis({ metrics: [{ measure: 'p99', failure: '> 2 s', name: 'tail' }] })).toMatchObject({ judge: 'threshold', metrics: [{ name: 'tail', success: null, failure: { compare: '>', value: 2000, of: 'candidate' }, failureLimit: 0, minRequests: 100 }] });
+    expect(analysis({ metrics: [{ measure: 'p99', failure: '> 2 s', name: 'tail' }] })).toMatchObject({
+      judge: 'threshold',
+      metrics: [
+        { name: 'tail', success: null, failure: { compare: '>', value: 2000, of: 'candidate' }, failureLimit: 0, minRequests: 100 },
+      ],
+    });
     expect(analysis(false)).toBeNull();
   });
 });
 
 test('steps are written out in order', () => {
-  const { strategy } = app({ routes: ['/'], analysis: false, strategy: { kind: 'canary', steps: [1, { weight: 10, bake: '1m', pause: true }, { pause: 500 }], soak: 0 } });
+  const { strategy } = app({
+    routes: ['/'],
+    analysis: false,
+    strategy: { kind: 'canary', steps: [1, { weight: 10, bake: '1m', pause: true }, { pause: 500 }], soak: 0 },
+  });
   expect(strategy).toEqual({
     kind: 'canary',
     steps: [
@@ -105,7 +125,10 @@ test('steps are written out in order', () => {
 
 describe('which value counts', () => {
   test('app over environment, app in the environment over both', () => {
-    const found = app({ env: { A: 'app', B: 'app' }, run: { command: 'x', env: { B: 'run' } }, concurrency: 'reject' }, { env: { A: 'env', C: 'env', D: 'env' }, concurrency: 'supersede', apps: { web: { env: { D: 'both' } } } });
+    const found = app(
+      { env: { A: 'app', B: 'app' }, run: { command: 'x', env: { B: 'run' } }, concurrency: 'reject' },
+      { env: { A: 'env', C: 'env', D: 'env' }, concurrency: 'supersede', apps: { web: { env: { D: 'both' } } } },
+    );
     expect(found.run.env).toEqual({ A: 'app', B: 'run', C: 'env', D: 'both' });
     expect(found.concurrency).toBe('reject');
     expect(app({}, { concurrency: 'supersede' }).concurrency).toBe('supersede');
@@ -114,7 +137,11 @@ describe('which value counts', () => {
   test('objects are merged with short forms, lists and commands replaced', () => {
     const found = app(
       { run: 'node x --old', health: '/up', build: ['make'], smoke: '/a', routes: ['/a', '/b'] },
-      { apps: { web: { run: { instances: 3 }, health: { interval: '2s' }, build: { output: 'dist' }, smoke: { timeout: '1s' }, routes: ['/c'] } } },
+      {
+        apps: {
+          web: { run: { instances: 3 }, health: { interval: '2s' }, build: { output: 'dist' }, smoke: { timeout: '1s' }, routes: ['/c'] },
+        },
+      },
     );
     expect(found.run).toMatchObject({ command: ['node', 'x', '--old'], instances: 3, listens: true });
     expect(found.health).toEqual({ path: '/up', intervalMs: 2000, timeoutMs: 5000 });
@@ -124,27 +151,42 @@ describe('which value counts', () => {
   });
 
   test('a variable is replaced as a whole, and false takes a check away', () => {
-    const found = app({ env: { A: { fromEnv: 'X' }, B: 'text' }, health: '/up', smoke: '/' }, { apps: { web: { env: { A: 'text', B: { fromEnv: 'Y' } }, health: false, smoke: false } } });
+    const found = app(
+      { env: { A: { fromEnv: 'X' }, B: 'text' }, health: '/up', smoke: '/' },
+      { apps: { web: { env: { A: 'text', B: { fromEnv: 'Y' } }, health: false, smoke: false } } },
+    );
     expect(found.run.env).toEqual({ A: 'text', B: { fromEnv: 'Y' } });
     expect([found.health, found.smoke]).toEqual([null, null]);
   });
 
-  test('an environment\'s strategy replaces all but recreate and the app\'s own there', () => {
+  test("an environment's strategy replaces all but recreate and the app's own there", () => {
     const strategies = (own: 'recreate' | 'canary', there?: 'blueGreen'): string =>
-      app({ routes: ['/'], strategy: own }, { strategy: 'allAtOnce', ...(there === undefined ? {} : { apps: { web: { strategy: there } } }) }).strategy.kind;
-    expect([strategies('canary'), strategies('recreate'), strategies('canary', 'blueGreen'), strategies('recreate', 'blueGreen')]).toEqual(['allAtOnce', 'recreate', 'blueGreen', 'blueGreen']);
+      app(
+        { routes: ['/'], strategy: own },
+        { strategy: 'allAtOnce', ...(there === undefined ? {} : { apps: { web: { strategy: there } } }) },
+      ).strategy.kind;
+    expect([strategies('canary'), strategies('recreate'), strategies('canary', 'blueGreen'), strategies('recreate', 'blueGreen')]).toEqual([
+      'allAtOnce',
+      'recreate',
+      'blueGreen',
+      'blueGreen',
+    ]);
   });
 
-  test('sticky: the app\'s, else the environment\'s', () => {
+  test("sticky: the app's, else the environment's", () => {
     expect(app({}, { edge: { sticky: { header: 'X-User' } } }).sticky).toEqual({ by: 'header', header: 'x-user' });
     expect(app({ sticky: 'none' }, { edge: { sticky: { header: 'X-User' } } }).sticky).toEqual({ by: 'none' });
   });
 });
 
 test('an environment that is not there is refused with what was meant', () => {
-  expect(() => resolve({ workspace: 'shop', apps: {} }, 'prodution')).toThrow('There is no environment "prodution". Did you mean "production"?');
+  expect(() => resolve({ workspace: 'shop', apps: {} }, 'prodution')).toThrow(
+    'There is no environment "prodution". Did you mean "production"?',
+  );
   expect(resolve({ workspace: 'shop', apps: {} }, 'development').uncommitted).toBe('include');
-  expect(() => resolve({ workspace: 'shop', apps: {}, environments: { live: {} } }, 'production')).toThrow(expect.objectContaining({ code: 'UNKNOWN_ENVIRONMENT', hint: 'Environments of this workspace: live.' }));
+  expect(() => resolve({ workspace: 'shop', apps: {}, environments: { live: {} } }, 'production')).toThrow(
+    expect.objectContaining({ code: 'UNKNOWN_ENVIRONMENT', hint: 'Environments of this workspace: live.' }),
+  );
 });
 
 test('apps come in dependency order, whatever the order they are written in', () => {

@@ -26,7 +26,11 @@ export function environmentNames(config: Pick<Config, 'environments'>): string[]
 export function resolveEnvironment(config: Config, name: string): ResolvedEnvironment {
   const names = environmentNames(config);
   if (!names.includes(name)) {
-    throw new UserError('UNKNOWN_ENVIRONMENT', `There is no environment "${name}".${suggestion(name, names)}`, `Environments of this workspace: ${names.join(', ') || 'none'}.`);
+    throw new UserError(
+      'UNKNOWN_ENVIRONMENT',
+      `There is no environment "${name}".${suggestion(name, names)}`,
+      `Environments of this workspace: ${names.join(', ') || 'none'}.`,
+    );
   }
   const environment = environmentOf(config, name);
   const deadlines = merge<Record<string, string | number>>({ ...D.releaseDeadlines }, environment.deadlines);
@@ -63,7 +67,7 @@ export function mergedApp(own: AppConfig, environment: EnvironmentConfig, app: s
   return { ...merged, strategy: general };
 }
 
-export function kindOf(strategy: AppConfig['strategy']): string {
+export function kindOf(strategy: AppConfig['strategy']): Strategy['kind'] {
   return typeof strategy === 'string' ? strategy : (strategy?.kind ?? D.strategy);
 }
 
@@ -89,7 +93,10 @@ function resolveApp(app: string, own: AppConfig, merged: ExpandedApp, sticky: St
 
 /** `./apps/web/` → `apps/web` */
 export function normalPath(path: string): string {
-  const parts = path.replaceAll('\\', '/').split('/').filter((part) => part !== '' && part !== '.');
+  const parts = path
+    .replaceAll('\\', '/')
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
   return parts.length === 0 ? '.' : parts.join('/');
 }
 
@@ -114,7 +121,11 @@ function runOf(run: ExpandedApp['run'], reachable: boolean): RunSpec {
 
 function healthOf(health: ExpandedApp['health']): HealthSpec | null {
   if (health === undefined || health === false) return null;
-  return { path: health.path ?? D.health.path, intervalMs: ms(health.interval ?? D.health.interval), timeoutMs: ms(health.timeout ?? D.health.timeout) };
+  return {
+    path: health.path ?? D.health.path,
+    intervalMs: ms(health.interval ?? D.health.interval),
+    timeoutMs: ms(health.timeout ?? D.health.timeout),
+  };
 }
 
 function smokeOf(smoke: ExpandedApp['smoke']): SmokeSpec | null {
@@ -150,25 +161,22 @@ interface StrategyConfig {
 
 function strategyOf(strategy: NonNullable<AppConfig['strategy']>, analysis: AppConfig['analysis']): Strategy {
   const said: StrategyConfig = typeof strategy === 'string' ? { kind: strategy } : strategy;
-  switch (said.kind) {
-    case 'recreate':
-      return { kind: 'recreate' };
-    case 'allAtOnce':
-      return { kind: 'allAtOnce', soakMs: ms(said.soak ?? D.soak) };
-    case 'blueGreen':
-      return {
-        kind: 'blueGreen',
-        confirm: said.confirm ?? D.blueGreen.confirm,
-        bakeMs: ms(said.bake ?? D.blueGreen.bake),
-        analysis: analysisOf(analysis, said.kind),
-        soakMs: ms(said.soak ?? D.soak),
-      };
-    case 'canary':
-      return { kind: 'canary', steps: (said.steps ?? D.steps).flatMap(stepsOf), analysis: analysisOf(analysis, said.kind), soakMs: ms(said.soak ?? D.soak) };
-  }
+  const { kind } = said;
+  if (kind === 'recreate') return { kind };
+  const soakMs = ms(said.soak ?? D.soak);
+  if (kind === 'allAtOnce') return { kind, soakMs };
+  const judged = { analysis: analysisOf(analysis, kind), soakMs };
+  if (kind === 'canary') return { kind, steps: (said.steps ?? D.steps).flatMap(stepsOf), ...judged };
+  return { kind, confirm: said.confirm ?? D.blueGreen.confirm, bakeMs: ms(said.bake ?? D.blueGreen.bake), ...judged };
 }
 
-type StepConfig = number | { readonly weight?: number | undefined; readonly bake?: string | number | undefined; readonly pause?: true | string | number | undefined };
+type StepConfig =
+  | number
+  | {
+      readonly weight?: number | undefined;
+      readonly bake?: string | number | undefined;
+      readonly pause?: true | string | number | undefined;
+    };
 
 function stepsOf(step: StepConfig): Step[] {
   if (typeof step === 'number') return [{ kind: 'weight', weight: step }];

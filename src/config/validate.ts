@@ -7,11 +7,14 @@ import type { Config } from './schema.ts';
 import { configSchema } from './schema.ts';
 
 /** The configuration when there is nothing wrong with it, and all that is wrong with it otherwise. */
-export type Checked = { readonly config: Config; readonly mistakes: readonly [] } | { readonly config: null; readonly mistakes: readonly Mistake[] };
+export type Checked =
+  | { readonly config: Config; readonly mistakes: readonly [] }
+  | { readonly config: null; readonly mistakes: readonly Mistake[] };
 
 export function validate(value: unknown): Checked {
   const parsed = configSchema.safeParse(value);
-  if (!parsed.success) return { config: null, mistakes: [...mistakesOf(parsed.error, value), ...checkTogether(withoutWrongParts(value), outlineOf(value))] };
+  if (!parsed.success)
+    return { config: null, mistakes: [...mistakesOf(parsed.error, value), ...checkTogether(withoutWrongParts(value), outlineOf(value))] };
   const mistakes = checkTogether(parsed.data, outlineOf(value));
   return mistakes.length === 0 ? { config: parsed.data, mistakes: [] } : { config: null, mistakes };
 }
@@ -25,6 +28,7 @@ function withoutWrongParts(value: unknown): Config {
     apps: rightParts(apps, raw['apps']),
     ...(raw['environments'] === undefined ? {} : { environments: rightParts(environments.unwrap(), raw['environments']) }),
   };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each part has been checked alone
   return config as Config;
 }
 
@@ -41,7 +45,11 @@ function outlineOf(value: unknown): Outline {
   return {
     apps: Object.entries(apps).map(([name, app]) => {
       const { path, dependsOn } = isObject(app) ? app : {};
-      return { name, path: typeof path === 'string' ? path : null, dependsOn: Array.isArray(dependsOn) ? dependsOn.filter((other) => typeof other === 'string') : [] };
+      return {
+        name,
+        path: typeof path === 'string' ? path : null,
+        dependsOn: Array.isArray(dependsOn) ? dependsOn.filter((other) => typeof other === 'string') : [],
+      };
     }),
     overrides: Object.entries(environments).map(([name, environment]) => ({
       name,

@@ -38,9 +38,12 @@ describe('a command line', () => {
 
   test('gives back any arguments that were quoted', () => {
     const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
-    fc.assert(fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {
-      expect(splitArgv(words.map(quoted).join(' '))).toEqual(words);
-    }), { numRuns: 50 });
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => {
+        expect(splitArgv(words.map(quoted).join(' '))).toEqual(words);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test.each<[string, string | null]>([

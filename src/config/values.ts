@@ -48,16 +48,19 @@ export function shellSyntax(argv: readonly string[]): string | null {
   return argv.find((word) => /^(&&|\|\|?|;|&|[0-9]?>{1,2}|<)$/.test(word) || /^[^'"]*\$[({A-Za-z_]/.test(word)) ?? null;
 }
 
+const COMPARES = ['<', '<=', '>', '>='] as const;
 export const CONDITION = /^(<=|>=|<|>)\s*(\d+(?:\.\d+)?)\s*(%|ms|s)?(?:\s+(of baseline))?$/;
 
 /** `"< 1 %"`, `"<= 300 ms"`, `"<= 110 % of baseline"`; null when it is none of these. */
 export function parseCondition(text: string): Condition | null {
   const match = CONDITION.exec(text);
   if (match === null) return null;
-  const [, compare, digits, unit, relative] = match;
+  const [, sign, digits, unit, relative] = match;
+  const compare = COMPARES.find((known) => known === sign);
+  if (compare === undefined) return null;
   if (relative !== undefined && (unit === 'ms' || unit === 's')) return null;
   const value = unit === '%' ? Number((Number(digits) / 100).toPrecision(12)) : unit === 's' ? Number(digits) * 1000 : Number(digits);
-  return { compare: compare as Condition['compare'], value, of: relative === undefined ? 'candidate' : 'ratio' };
+  return { compare, value, of: relative === undefined ? 'candidate' : 'ratio' };
 }
 
 export const MEASURE = /^(errorRate|p(?=.*[1-9])\d{1,2}(?:\.\d+)?)$/;
@@ -91,5 +94,8 @@ export function ms(value: string | number | undefined): number {
 
 /** Without the keys that are undefined, so that a spread keeps the defaults below them. */
 export function defined<T extends object>(value: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value ?? {}).filter(([, item]) => item !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- taking undefined away is what the type says
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, item]) => item !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }

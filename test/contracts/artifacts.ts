@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArtifactStore } from '../../src/ports/artifacts.ts';
 
 /** What every artifact store promises. `make` gives an empty store; `dispose` takes it away. */
-export function artifactsContract(name: string, make: () => Promise<{ store: ArtifactStore; dispose(): Promise<void> }>): void {
+export function artifactsContract(name: string, make: () => Promise<{ store: ArtifactStore; dispose: () => Promise<void> }>): void {
   describe(`artifact store: ${name}`, () => {
     let store: ArtifactStore;
     let dispose: () => Promise<void>;

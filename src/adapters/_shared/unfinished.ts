@@ -24,8 +24,13 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 export function isDiskFull(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const code = errorCode(error);
   return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** What the system calls an error (`ENOENT`), null for all others. */
+export function errorCode(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
 /** Only root may empty a folder that is read-only. */
@@ -39,7 +44,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return errorCode(error) === 'EPERM';
   }
 }
 

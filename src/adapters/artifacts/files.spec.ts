@@ -95,7 +95,9 @@ describe('files', () => {
     for (let i = 0; i < 400; i += 1) await writeFile(join(source, `file-${i}`), String(i).repeat(2000));
     const program = `import { fileArtifacts } from ${JSON.stringify(new URL('./files.ts', import.meta.url).href)};
       process.stdout.write('ready'); await fileArtifacts({ dir: process.argv[1] }).put(process.argv[2]);`;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program, join(dir, 'store'), source], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program, join(dir, 'store'), source], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     const unfinished = join(dir, 'store/.unfinished');
     const deadline = Date.now() + 10_000;

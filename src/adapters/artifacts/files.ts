@@ -4,7 +4,7 @@ import { chmod, mkdir, open, readFile, readdir, rename, symlink } from 'node:fs/
 import { join } from 'node:path';
 import { OutsideError, UserError } from '../../core/errors.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
-import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
+import { errorCode, isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
 import type { Contents, Entry, StoredEntry } from './tree.ts';
 import { digestOf, linkOutside, scan } from './tree.ts';
 
@@ -43,21 +43,32 @@ export function fileArtifacts({ dir }: FileArtifactsOptions): FileArtifacts {
   }
 
   async function isWhole(digest: string): Promise<boolean> {
-    return check(digest, false).then(() => true, (error: unknown) => {
-      if (error instanceof OutsideError) return false;
-      throw error;
-    });
+    return check(digest, false).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof OutsideError) return false;
+        throw error;
+      },
+    );
   }
 
   return {
     async put(folder) {
       const entries = await scan(folder);
       if (!entries.some((entry) => entry.kind !== 'folder')) {
-        throw new UserError('ARTIFACT_EMPTY', 'The artifact has no files in it.', 'See what the build writes, and that build.output names that folder.');
+        throw new UserError(
+          'ARTIFACT_EMPTY',
+          'The artifact has no files in it.',
+          'See what the build writes, and that build.output names that folder.',
+        );
       }
       const link = linkOutside(entries);
       if (link !== null) {
-        throw new UserError('ARTIFACT_LINK_OUTSIDE', `The link ${link.path} leads outside the artifact, to ${link.target}.`, 'Have the build copy what it points to, or make the link relative (python -m venv --copies does).');
+        throw new UserError(
+          'ARTIFACT_LINK_OUTSIDE',
+          `The link ${link.path} leads outside the artifact, to ${link.target}.`,
+          'Have the build copy what it points to, or make the link relative (python -m venv --copies does).',
+        );
       }
       const unfinished = join(dir, UNFINISHED, unfinishedName());
       try {
@@ -72,7 +83,14 @@ export function fileArtifacts({ dir }: FileArtifactsOptions): FileArtifacts {
         if (!(await isWhole(digest))) throw damaged(digest, 'it was damaged while it was stored');
         return digest;
       } catch (error) {
-        throw isDiskFull(error) ? new OutsideError('DISK_FULL', `The disk is full: the artifact could not be stored in ${dir}.`, 'Free some space; the release goes on by itself.', error) : error;
+        throw isDiskFull(error)
+          ? new OutsideError(
+              'DISK_FULL',
+              `The disk is full: the artifact could not be stored in ${dir}.`,
+              'Free some space; the release goes on by itself.',
+              error,
+            )
+          : error;
       } finally {
         await removeTree(unfinished);
       }
@@ -103,18 +121,28 @@ export function fileArtifacts({ dir }: FileArtifactsOptions): FileArtifacts {
 
 function hexOf(digest: string): string {
   const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
-  if (hex === undefined) throw new OutsideError('ARTIFACT_MISSING', `"${digest}" is not the digest of an artifact.`, 'Build it again: sluice deploy --force');
+  if (hex === undefined)
+    throw new OutsideError('ARTIFACT_MISSING', `"${digest}" is not the digest of an artifact.`, 'Build it again: sluice deploy --force');
   return hex;
 }
 
 function damaged(digest: string, problem: string): OutsideError {
-  return new OutsideError('ARTIFACT_DAMAGED', `The stored artifact ${digest.slice(0, 19)} is damaged: ${problem}.`, 'Build it again: sluice deploy --force');
+  return new OutsideError(
+    'ARTIFACT_DAMAGED',
+    `The stored artifact ${digest.slice(0, 19)} is damaged: ${problem}.`,
+    'Build it again: sluice deploy --force',
+  );
 }
 
 async function readContents(home: string, digest: string): Promise<Contents> {
   const text = await readFile(join(home, CONTENTS), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
-    throw new OutsideError('ARTIFACT_MISSING', `There is no artifact ${digest.slice(0, 19)} in the store.`, 'Build it again: sluice deploy --force', error);
+    throw new OutsideError(
+      'ARTIFACT_MISSING',
+      `There is no artifact ${digest.slice(0, 19)} in the store.`,
+      'Build it again: sluice deploy --force',
+      error,
+    );
   });
   const contents = parse(text);
   if (contents === null || digestOf(contents.entries) !== digest) throw damaged(digest, `${CONTENTS} is not what was written`);
@@ -123,8 +151,8 @@ async function readContents(home: string, digest: string): Promise<Contents> {
 
 function parse(text: string): Contents | null {
   try {
-    const value = JSON.parse(text) as Contents;
-    return value.schema === 1 && Array.isArray(value.entries) ? value : null;
+    const value: Partial<Contents> = JSON.parse(text);
+    return value.schema === 1 && Array.isArray(value.entries) ? { schema: 1, entries: value.entries } : null;
   } catch {
     return null;
   }
@@ -141,7 +169,8 @@ async function firstDifference(files: string, contents: Contents, deep: boolean)
   if (added !== undefined) return `${added.path} was added`;
   if (!deep) return null;
   for (const entry of contents.entries) {
-    if (entry.kind === 'file' && (await hashFile(join(files, entry.path))) !== entry.sha256) return `${entry.path} has other bytes than were stored`;
+    if (entry.kind === 'file' && (await hashFile(join(files, entry.path))) !== entry.sha256)
+      return `${entry.path} has other bytes than were stored`;
   }
   return null;
 }
@@ -201,7 +230,8 @@ async function copyBytes(source: FileHandle, target: FileHandle): Promise<{ sha2
     if (bytesRead === 0) return { sha256: hash.digest('hex'), size };
     const bytes = buffer.subarray(0, bytesRead);
     hash.update(bytes);
-    for (let written = 0; written < bytesRead; ) written += (await target.write(bytes, written, bytesRead - written, size + written)).bytesWritten;
+    for (let written = 0; written < bytesRead;)
+      written += (await target.write(bytes, written, bytesRead - written, size + written)).bytesWritten;
     size += bytesRead;
   }
 }
@@ -210,7 +240,8 @@ async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(path, 'r');
   try {
-    for await (const chunk of file.createReadStream({ autoClose: false })) hash.update(chunk as Buffer);
+    const bytes: AsyncIterable<Buffer> = file.createReadStream({ autoClose: false });
+    for await (const chunk of bytes) hash.update(chunk);
     return hash.digest('hex');
   } finally {
     await file.close();
@@ -263,7 +294,7 @@ async function place(unfinished: string, home: string, isWhole: () => Promise<bo
 }
 
 function isTaken(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = errorCode(error);
   return code === 'ENOTEMPTY' || code === 'EEXIST';
 }
 

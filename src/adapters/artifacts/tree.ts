@@ -44,7 +44,11 @@ async function entryOf(root: string, path: string, found: Dirent): Promise<Entry
     const { mode, size } = await lstat(join(root, path));
     return { path, kind: 'file', executable: (mode & 0o111) !== 0, size };
   }
-  throw new UserError('ARTIFACT_UNSUPPORTED_FILE', `The artifact has something that is neither file, folder nor link: ${path}.`, 'Have the build remove it (a socket, pipe or device cannot be deployed).');
+  throw new UserError(
+    'ARTIFACT_UNSUPPORTED_FILE',
+    `The artifact has something that is neither file, folder nor link: ${path}.`,
+    'Have the build remove it (a socket, pipe or device cannot be deployed).',
+  );
 }
 
 /** `sha256:<hex>` over sorted paths, modes (only whether executable) and contents. */
@@ -55,14 +59,9 @@ export function digestOf(entries: readonly StoredEntry[]): string {
 }
 
 function lineOf(entry: StoredEntry): readonly string[] {
-  switch (entry.kind) {
-    case 'folder':
-      return ['folder', entry.path];
-    case 'link':
-      return ['link', entry.path, entry.target];
-    case 'file':
-      return ['file', entry.path, entry.executable ? 'x' : '-', entry.sha256];
-  }
+  if (entry.kind === 'folder') return ['folder', entry.path];
+  if (entry.kind === 'link') return ['link', entry.path, entry.target];
+  return ['file', entry.path, entry.executable ? 'x' : '-', entry.sha256];
 }
 
 /**
@@ -71,7 +70,9 @@ function lineOf(entry: StoredEntry): readonly string[] {
  */
 export function linkOutside(entries: readonly Entry[]): Extract<Entry, { kind: 'link' }> | null {
   const links = new Map(entries.flatMap((entry) => (entry.kind === 'link' ? [[entry.path, entry.target] as const] : [])));
-  return entries.find((entry): entry is Extract<Entry, { kind: 'link' }> => entry.kind === 'link' && leadsOutside(entry.path, links)) ?? null;
+  return (
+    entries.find((entry): entry is Extract<Entry, { kind: 'link' }> => entry.kind === 'link' && leadsOutside(entry.path, links)) ?? null
+  );
 }
 
 /** More links in a row than any kernel follows. */
@@ -80,7 +81,7 @@ const MAX_LINKS = 64;
 function leadsOutside(link: string, links: ReadonlyMap<string, string>): boolean {
   let at: string[] = [];
   const open = link.split('/').toReversed();
-  for (let followed = 0; open.length > 0; ) {
+  for (let followed = 0; open.length > 0;) {
     const part = open.pop() ?? '';
     if (part === '' || part === '.') continue;
     if (part === '..') {

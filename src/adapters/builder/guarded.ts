@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import type { Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { StringDecoder } from 'node:string_decoder';
 import { GUARD } from './guard.ts';
@@ -14,7 +14,7 @@ export interface GuardedRun {
   readonly env: Readonly<Record<string, string>>;
   /** File that gets the whole output, appended. */
   readonly log: string;
-  onLine(line: string): void;
+  readonly onLine: (line: string) => void;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -42,12 +42,16 @@ export async function runGuarded(run: GuardedRun): Promise<GuardedEnd> {
   if (run.signal.aborted) return { kind: 'aborted' };
   const mark = `SLUICE_BUILD=${randomBytes(12).toString('hex')}`;
   const [markName = '', markValue = ''] = mark.split('=');
-  const guard = spawn(process.execPath, ['--no-warnings', '--input-type=module', '--eval', GUARD, JSON.stringify({ argv: run.argv, graceMs: GRACE_MS, mark })], {
-    cwd: run.cwd,
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    env: { ...run.env, [markName]: markValue },
-  });
+  const guard = spawn(
+    process.execPath,
+    ['--no-warnings', '--input-type=module', '--eval', GUARD, JSON.stringify({ argv: run.argv, graceMs: GRACE_MS, mark })],
+    {
+      cwd: run.cwd,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      env: { ...run.env, [markName]: markValue },
+    },
+  );
   const log = createWriteStream(run.log, { flags: 'a' });
   let why: 'timedOut' | 'aborted' | null = null;
   let logError: unknown = null;
@@ -67,21 +71,25 @@ export async function runGuarded(run: GuardedRun): Promise<GuardedEnd> {
   const timer = setTimeout(() => stop('timedOut'), run.timeoutMs);
   run.signal.addEventListener('abort', abort, { once: true });
   try {
-    const started = await new Promise<boolean>((resolve) => {
-      guard.once('error', () => resolve(false));
-      guard.once('exit', () => resolve(true));
-    });
-    if (!started) return { kind: 'notStarted', error: 'no process could be started' };
-    if (isLost(told())) killGroup(told().pid);
-    await closed(guard);
-    return endOf(told(), why);
-  } finally {
-    clearTimeout(timer);
-    run.signal.removeEventListener('abort', abort);
+    const end = (await ended(guard))
+      ? await endOf(guard, told, why)
+      : { kind: 'notStarted' as const, error: 'no process could be started' };
     log.end();
     await finished(log).catch(() => undefined);
     if (logError !== null) throw logError;
+    return end;
+  } finally {
+    clearTimeout(timer);
+    run.signal.removeEventListener('abort', abort);
+    log.destroy();
   }
+}
+
+/** Whether it ever started. */
+function ended(guard: ChildProcess): Promise<boolean> {
+  return new Promise((resolve) => {
+    guard.once('error', () => resolve(false)).once('exit', () => resolve(true));
+  });
 }
 
 interface Told {
@@ -94,14 +102,26 @@ interface Told {
 /** What the guard said on its own channel, gathered. */
 function listen(guard: ChildProcess): () => Told {
   let text = '';
-  const channel = guard.stdio[3] as NodeJS.ReadableStream | null | undefined;
-  channel?.on('data', (chunk: Buffer) => {
+  channelOf(guard)?.on('data', (chunk: Buffer) => {
     text += chunk.toString('utf8');
   });
-  return () => Object.assign({}, ...text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Told)) as Told;
+  return () => {
+    const lines = text.split('\n').slice(0, -1);
+    return lines.map((line): Told => JSON.parse(line)).reduce((all, one) => ({ ...all, ...one }), {});
+  };
 }
 
-function endOf(told: Told, why: 'timedOut' | 'aborted' | null): GuardedEnd {
+function channelOf(guard: ChildProcess): Readable | null {
+  const channel = guard.stdio[3];
+  return channel instanceof Readable ? channel : null;
+}
+
+async function endOf(guard: ChildProcess, listened: () => Told, why: 'timedOut' | 'aborted' | null): Promise<GuardedEnd> {
+  // A guard that was killed could not end the build: its group would keep the channels open.
+  if (isLost(listened())) killGroup(listened().pid);
+  await closed(guard);
+  const told = listened();
+  if (isLost(told)) killGroup(told.pid);
   if (why !== null) return { kind: why };
   if (isLost(told)) return { kind: 'lost' };
   if (told.error !== undefined) return { kind: 'notStarted', error: told.error };
@@ -148,7 +168,7 @@ function collect(guard: ChildProcess, log: Writable, onLine: (line: string) => v
 
 /** Until all it wrote has been read; a process that escaped cannot hold us up by keeping a channel open. */
 async function closed(guard: ChildProcess): Promise<void> {
-  const streams = [guard.stdout, guard.stderr, guard.stdio[3] as NodeJS.ReadableStream | null].filter((stream) => stream !== null && stream !== undefined);
+  const streams = [guard.stdout, guard.stderr, channelOf(guard)].filter((stream) => stream !== null);
   const all = Promise.all(streams.map((stream) => finished(stream).catch(() => undefined)));
   let timer: NodeJS.Timeout | undefined;
   const enough = new Promise<void>((resolve) => {

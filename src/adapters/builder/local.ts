@@ -3,7 +3,7 @@ import { join, sep } from 'node:path';
 import { OutsideError, SluiceError, UserError } from '../../core/errors.ts';
 import type { BuildSpec } from '../../core/release/plan.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
-import type { Builder, BuildRequest, BuildResult } from '../../ports/builder.ts';
+import type { Builder, BuildRequest } from '../../ports/builder.ts';
 import type { SourceControl } from '../../ports/source.ts';
 import { readJson, writeAtomic } from '../_shared/atomic-file.ts';
 import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
@@ -18,7 +18,8 @@ export interface LocalBuilderOptions {
 }
 
 /** Variables a build inherits; everything else (tokens above all) stays with the control plane. */
-const INHERITED = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/i;
+const INHERITED =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/i;
 /** Lines of output that an error shows. */
 const LAST_LINES = 20;
 /** Logs kept for each app. */
@@ -51,9 +52,16 @@ export function localBuilder({ dir, source, artifacts }: LocalBuilderOptions): B
   };
 }
 
-async function buildIn(work: string, log: string, request: BuildRequest, { source, artifacts }: Pick<LocalBuilderOptions, 'source' | 'artifacts'>, signal: AbortSignal): Promise<string> {
+async function buildIn(
+  work: string,
+  log: string,
+  request: BuildRequest,
+  { source, artifacts }: Pick<LocalBuilderOptions, 'source' | 'artifacts'>,
+  signal: AbortSignal,
+): Promise<string> {
   const build = request.build ?? AS_COMMITTED;
-  if (request.commit === null) throw new UserError('COMMIT_UNKNOWN', `There is no commit to build ${request.app} from.`, 'Deploy again from a commit.');
+  if (request.commit === null)
+    throw new UserError('COMMIT_UNKNOWN', `There is no commit to build ${request.app} from.`, 'Deploy again from a commit.');
   const checkout = join(work, 'app');
   await mkdir(checkout, { recursive: true });
   await source.export(request.commit, request.path, checkout, signal);
@@ -69,7 +77,9 @@ async function runBuild(command: readonly string[], cwd: string, log: string, re
     if (last.length > LAST_LINES) last.shift();
     request.onOutput(line);
   };
-  const inherited = Object.entries(process.env).filter((entry): entry is [string, string] => INHERITED.test(entry[0]) && entry[1] !== undefined);
+  const inherited = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => INHERITED.test(entry[0]) && entry[1] !== undefined,
+  );
   const end = await runGuarded({
     argv: command,
     cwd,
@@ -85,24 +95,34 @@ async function runBuild(command: readonly string[], cwd: string, log: string, re
   throw explained(end, command, request, last, log);
 }
 
-function explained(end: Exclude<GuardedEnd, { kind: 'aborted' }>, command: readonly string[], request: BuildRequest, last: readonly string[], log: string): SluiceError {
+function explained(
+  end: Exclude<GuardedEnd, { kind: 'aborted' }>,
+  command: readonly string[],
+  request: BuildRequest,
+  last: readonly string[],
+  log: string,
+): SluiceError {
   const said = last.length === 0 ? ' It printed nothing.' : ` Its last lines:\n${last.map((line) => `  ${line}`).join('\n')}`;
   const what = `The build of ${request.app} (${command.join(' ')})`;
   const hint = `The whole output: ${log}`;
-  switch (end.kind) {
-    case 'exited': {
-      const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
-      return new UserError('BUILD_FAILED', `${what} ended with ${how}.${said}`, hint);
-    }
-    case 'notStarted': {
-      const why = end.error === 'ENOENT' ? `there is no ${command[0]} on the PATH or in ${request.path}` : end.error === 'EACCES' ? `${command[0]} may not be executed` : end.error;
-      return new UserError('BUILD_FAILED', `${what} could not be started: ${why}.`, 'Install it on the machine of the control plane, or correct build.command.');
-    }
-    case 'timedOut':
-      return new OutsideError('BUILD_TIMEOUT', `${what} was stopped after ${request.timeoutMs / 1000} s.${said}`, `Give it more time with deadlines.build, or see what it waits for. ${hint}`);
-    case 'lost':
-      return new OutsideError('BUILD_LOST', `${what} was killed from outside.${said}`, `See whether memory ran out. ${hint}`);
+  if (end.kind === 'exited') {
+    const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
+    return new UserError('BUILD_FAILED', `${what} ended with ${how}.${said}`, hint);
   }
+  if (end.kind === 'notStarted') {
+    const message = `${what} could not be started: ${whyNotStarted(end.error, command, request)}.`;
+    return new UserError('BUILD_FAILED', message, 'Install it on the machine of the control plane, or correct build.command.');
+  }
+  if (end.kind === 'timedOut') {
+    const message = `${what} was stopped after ${request.timeoutMs / 1000} s.${said}`;
+    return new OutsideError('BUILD_TIMEOUT', message, `Give it more time with deadlines.build, or see what it waits for. ${hint}`);
+  }
+  return new OutsideError('BUILD_LOST', `${what} was killed from outside.${said}`, `See whether memory ran out. ${hint}`);
+}
+
+function whyNotStarted(error: string, command: readonly string[], request: BuildRequest): string {
+  if (error === 'ENOENT') return `there is no ${command[0]} on the PATH or in ${request.path}`;
+  return error === 'EACCES' ? `${command[0]} may not be executed` : error;
 }
 
 /** The folder that is the artifact; a link out of the checkout is not followed. */
@@ -114,7 +134,9 @@ async function outputFolder(checkout: string, build: BuildSpec, request: BuildRe
   throw new UserError(
     'BUILD_OUTPUT_MISSING',
     `The build of ${request.app} made no folder ${build.output}${output !== null && !inside ? ' inside the app' : ''}. There is: ${there || 'nothing'}.`,
-    build.command === null ? 'Correct build.output, or give the app a build.command that makes it.' : `Correct build.output. The whole output of the build: ${log}`,
+    build.command === null
+      ? 'Correct build.output, or give the app a build.command that makes it.'
+      : `Correct build.output. The whole output of the build: ${log}`,
   );
 }
 
@@ -154,5 +176,10 @@ async function isNearlyFull(path: string): Promise<boolean> {
 }
 
 function diskFull(dir: string, cause: unknown): OutsideError {
-  return new OutsideError('DISK_FULL', `The disk is full: the build needs more space in ${dir}.`, 'Free some space; the release goes on by itself.', cause);
+  return new OutsideError(
+    'DISK_FULL',
+    `The disk is full: the build needs more space in ${dir}.`,
+    'Free some space; the release goes on by itself.',
+    cause,
+  );
 }

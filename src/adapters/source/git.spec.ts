@@ -167,7 +167,10 @@ describe('a repository', () => {
     git(out, 'clone', '-q', '--depth', '1', `file://${dir}`, clone);
     const source = gitSource({ dir: clone });
     expect((await source.trees(second, ['a'])).get('a')).toMatch(/^[0-9a-f]{40}$/);
-    await expect(source.trees(first, ['a'])).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN', hint: expect.stringContaining('git fetch --depth 1') });
+    await expect(source.trees(first, ['a'])).rejects.toMatchObject({
+      code: 'COMMIT_UNKNOWN',
+      hint: expect.stringContaining('git fetch --depth 1'),
+    });
   });
 });
 

@@ -61,7 +61,9 @@ export function gitSource(options: GitSourceOptions): SourceControl {
       const { prefix } = await whereabouts();
       await mustExist(run, at);
       const names = paths.map((path) => `${at}:${inside(prefix, path)}`);
-      const { output } = await run(['cat-file', '--batch-check=%(objecttype) %(objectname)'], { input: names.map((name) => `${name}\n`).join('') });
+      const { output } = await run(['cat-file', '--batch-check=%(objecttype) %(objectname)'], {
+        input: names.map((name) => `${name}\n`).join(''),
+      });
       const lines = output.split('\n');
       return new Map(paths.map((path, i) => [path, /^tree ([0-9a-f]{40,64})$/.exec(lines[i] ?? '')?.[1] ?? null]));
     },
@@ -69,7 +71,11 @@ export function gitSource(options: GitSourceOptions): SourceControl {
     async export(at, path, into, signal) {
       const tree = (await this.trees(at, [path])).get(path) ?? null;
       if (tree === null) {
-        throw new UserError('PATH_NOT_COMMITTED', `There is no folder ${path} in ${at.slice(0, 12)}.`, `Commit it: git add ${path} && git commit`);
+        throw new UserError(
+          'PATH_NOT_COMMITTED',
+          `There is no folder ${path} in ${at.slice(0, 12)}.`,
+          `Commit it: git add ${path} && git commit`,
+        );
       }
       await withTemporary(async (folder) => {
         const env = { GIT_INDEX_FILE: join(folder, 'index'), GIT_WORK_TREE: into };
@@ -129,8 +135,11 @@ type Run = (args: readonly string[], extra?: RunExtra) => Promise<Ran>;
 
 async function git(dir: string, args: readonly string[], extra: RunExtra): Promise<Ran> {
   // Inherited GIT_* (as inside a hook) would point at some other repository or index.
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_')));
-  const gitDir = extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_')),
+  );
+  const gitDir =
+    extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
   const env = { ...inherited, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_LITERAL_PATHSPECS: '0', ...gitDir, ...extra.env };
   const cwd = extra.env?.['GIT_WORK_TREE'] ?? dir;
   const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null });
@@ -142,9 +151,18 @@ interface Ended extends Ran {
   readonly errors: string;
 }
 
-function run(file: string, args: readonly string[], options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null }): Promise<Ended> {
+function run(
+  file: string,
+  args: readonly string[],
+  options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null },
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, [...args], { cwd: options.cwd, env: options.env, stdio: ['pipe', 'pipe', 'pipe'], ...(options.signal === null ? {} : { signal: options.signal }) });
+    const child = spawn(file, [...args], {
+      cwd: options.cwd,
+      env: options.env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.signal === null ? {} : { signal: options.signal }),
+    });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
@@ -153,7 +171,15 @@ function run(file: string, args: readonly string[], options: { cwd: string; env:
     child.stdin.end(options.input);
     child.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') reject(error);
-      else reject(new UserError('GIT_NOT_FOUND', `git could not be started in ${options.cwd}.`, 'Install git 2.31 or newer, and see that the folder exists.', error));
+      else
+        reject(
+          new UserError(
+            'GIT_NOT_FOUND',
+            `git could not be started in ${options.cwd}.`,
+            'Install git 2.31 or newer, and see that the folder exists.',
+            error,
+          ),
+        );
     });
     child.on('close', (code) => {
       resolve({ code: code ?? 255, output: Buffer.concat(output).toString('utf8'), errors: Buffer.concat(errors).toString('utf8').trim() });
@@ -164,15 +190,31 @@ function run(file: string, args: readonly string[], options: { cwd: string; env:
 function explained(dir: string, args: readonly string[], ended: Ended): Error {
   const { errors } = ended;
   if (/not a git repository/i.test(errors)) {
-    return new UserError('NOT_A_REPOSITORY', `${dir} is not in a git repository.`, 'Sluice deploys commits: git init && git add . && git commit -m "First commit"');
+    return new UserError(
+      'NOT_A_REPOSITORY',
+      `${dir} is not in a git repository.`,
+      'Sluice deploys commits: git init && git add . && git commit -m "First commit"',
+    );
   }
   if (/dubious ownership/i.test(errors)) {
-    return new UserError('REPOSITORY_NOT_TRUSTED', `git does not trust ${dir}: it belongs to another user.`, `If you trust it: git config --global --add safe.directory ${dir}`);
+    return new UserError(
+      'REPOSITORY_NOT_TRUSTED',
+      `git does not trust ${dir}: it belongs to another user.`,
+      `If you trust it: git config --global --add safe.directory ${dir}`,
+    );
   }
   if (/No space left on device|Disk quota exceeded/i.test(errors)) {
-    return new OutsideError('DISK_FULL', `The disk is full (git ${verb(args)} in ${dir}).`, 'Free some space; the release goes on by itself.');
+    return new OutsideError(
+      'DISK_FULL',
+      `The disk is full (git ${verb(args)} in ${dir}).`,
+      'Free some space; the release goes on by itself.',
+    );
   }
-  return new OutsideError('SOURCE_FAILED', `git ${verb(args)} failed with exit code ${ended.code}: ${errors.split('\n').slice(-3).join(' ')}`, `Run git status in ${dir}.`);
+  return new OutsideError(
+    'SOURCE_FAILED',
+    `git ${verb(args)} failed with exit code ${ended.code}: ${errors.split('\n').slice(-3).join(' ')}`,
+    `Run git status in ${dir}.`,
+  );
 }
 
 function verb(args: readonly string[]): string {

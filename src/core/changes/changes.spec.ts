@@ -53,7 +53,9 @@ describe('dependency order', () => {
   });
 
   test('a graph without cycles is ordered in full; one with cycles is not', () => {
-    const graph = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { minLength: 1 }).chain((names) => fc.record(Object.fromEntries(names.map((name) => [name, fc.subarray(names)]))));
+    const graph = fc
+      .uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { minLength: 1 })
+      .chain((names) => fc.record(Object.fromEntries(names.map((name) => [name, fc.subarray(names)]))));
     fc.assert(
       fc.property(graph, (dependencies) => {
         const order = inDependencyOrder(nodes(dependencies));
@@ -71,14 +73,25 @@ describe('dependency order', () => {
 describe('fingerprints', () => {
   const build = { command: ['make'], output: 'dist', env: { A: '1' } };
   const of = (graph: Record<string, { tree?: string; dependsOn?: string[]; build?: typeof build }>) =>
-    fingerprints(Object.entries(graph).map(([app, { tree = 't', dependsOn = [], build: own = build }]) => ({ app, tree, dependsOn, build: own })));
+    fingerprints(
+      Object.entries(graph).map(([app, { tree = 't', dependsOn = [], build: own = build }]) => ({ app, tree, dependsOn, build: own })),
+    );
 
   test('change with the sources, the build settings, and those of what the app needs, near or far', () => {
     const before = of({ a: { dependsOn: ['b'] }, b: { dependsOn: ['c'] }, c: {}, d: {} });
-    const changed = (after: ReadonlyMap<string, string>): string[] => [...after].filter(([app, value]) => before.get(app) !== value).map(([app]) => app).toSorted();
+    const changed = (after: ReadonlyMap<string, string>): string[] =>
+      [...after]
+        .filter(([app, value]) => before.get(app) !== value)
+        .map(([app]) => app)
+        .toSorted();
     expect(changed(of({ a: { dependsOn: ['b'] }, b: { dependsOn: ['c'] }, c: { tree: 'u' }, d: {} }))).toEqual(['a', 'b', 'c']);
-    expect(changed(of({ a: { dependsOn: ['b'] }, b: { dependsOn: ['c'], build: { ...build, env: { A: '2' } } }, c: {}, d: {} }))).toEqual(['a', 'b']);
-    expect(changed(of({ a: { dependsOn: ['b'] }, b: { dependsOn: ['c'] }, c: {}, d: { build: { ...build, output: '.' } } }))).toEqual(['d']);
+    expect(changed(of({ a: { dependsOn: ['b'] }, b: { dependsOn: ['c'], build: { ...build, env: { A: '2' } } }, c: {}, d: {} }))).toEqual([
+      'a',
+      'b',
+    ]);
+    expect(changed(of({ a: { dependsOn: ['b'] }, b: { dependsOn: ['c'] }, c: {}, d: { build: { ...build, output: '.' } } }))).toEqual([
+      'd',
+    ]);
     expect(changed(of({ a: { dependsOn: ['b', 'd'] }, b: { dependsOn: ['c'] }, c: {}, d: {} }))).toEqual(['a']);
   });
 
@@ -98,7 +111,14 @@ describe('settings that differ', () => {
   const health = { path: '/up', intervalMs: 1, timeoutMs: 1 };
   test('are named, never shown', () => {
     const after = { run: { ...run, env: { A: 'secret', B: { fromEnv: 'Y' }, C: 'new' }, instances: 2, command: ['deno'] }, health: null };
-    expect(changedSettings({ run, health }, after)).toEqual(['health', 'run.command', 'run.env.A', 'run.env.B', 'run.env.C', 'run.instances']);
+    expect(changedSettings({ run, health }, after)).toEqual([
+      'health',
+      'run.command',
+      'run.env.A',
+      'run.env.B',
+      'run.env.C',
+      'run.instances',
+    ]);
     expect(changedSettings({ run, health }, { run, health: { ...health, path: '/' } })).toEqual(['health.path']);
     expect(changedSettings({ run, health }, { run: { ...run, env: { B: { fromEnv: 'X' }, A: '1' } }, health: { ...health } })).toEqual([]);
   });

@@ -22,12 +22,10 @@ export function fingerprints(inputs: readonly FingerprintInput[]): Map<string, s
   const of = (input: FingerprintInput): string => {
     const known = done.get(input.app);
     if (known !== undefined) return known;
-    const dependencies = [...new Set(input.dependsOn)]
-      .toSorted()
-      .flatMap((name) => {
-        const dependency = byName.get(name);
-        return dependency === undefined ? [] : [[name, of(dependency)]];
-      });
+    const dependencies = [...new Set(input.dependsOn)].toSorted().flatMap((name) => {
+      const dependency = byName.get(name);
+      return dependency === undefined ? [] : [[name, of(dependency)]];
+    });
     const { command, output, env } = input.build;
     const content = canonicalJson({ v: 1, tree: input.tree, build: { command, output, env }, dependencies });
     const value = bytesToHex(sha256(utf8ToBytes(content)));

@@ -17,8 +17,19 @@ export interface KnownApp {
   readonly platform: string;
   readonly stable: VersionRef | null;
   readonly fingerprint: string | null;
-  readonly history: readonly { readonly version: VersionRef; readonly fingerprint: string; readonly release: string; readonly at: number }[];
-  readonly held: readonly { readonly version: string; readonly fingerprint: string; readonly reason: string; readonly release: string; readonly at: number }[];
+  readonly history: readonly {
+    readonly version: VersionRef;
+    readonly fingerprint: string;
+    readonly release: string;
+    readonly at: number;
+  }[];
+  readonly held: readonly {
+    readonly version: string;
+    readonly fingerprint: string;
+    readonly reason: string;
+    readonly release: string;
+    readonly at: number;
+  }[];
 }
 
 export interface PlanInput {
@@ -46,7 +57,10 @@ export interface PlanInput {
  */
 export function makePlan(input: PlanInput): Plan {
   const { environment, manifest } = input;
-  refuseUnknown(input.only ?? [], environment.apps.map((app) => app.app));
+  refuseUnknown(
+    input.only ?? [],
+    environment.apps.map((app) => app.app),
+  );
   const order = inDependencyOrder(nodes(environment.apps));
   const apps = order.flatMap((name) => environment.apps.filter((app) => app.app === name));
   const reasons = new Map<string, string>();
@@ -139,7 +153,9 @@ export function dependenciesAmong(name: string, chosen: readonly ResolvedApp[], 
 }
 
 /** Settings that a plan takes from the configuration whatever version it deploys. */
-export function lasting(app: ResolvedApp): Pick<PlannedApp, 'app' | 'path' | 'platform' | 'smoke' | 'routes' | 'sticky' | 'deadlines' | 'concurrency'> {
+export function lasting(
+  app: ResolvedApp,
+): Pick<PlannedApp, 'app' | 'path' | 'platform' | 'smoke' | 'routes' | 'sticky' | 'deadlines' | 'concurrency'> {
   const { path, platform, smoke, routes, sticky, deadlines, concurrency } = app;
   return { app: app.app, path, platform, smoke, routes, sticky, deadlines, concurrency };
 }
@@ -150,7 +166,11 @@ export function refuseUnknown(asked: readonly string[], known: readonly string[]
   if (unknown.length === 0) return;
   const words = unknown.map((name) => `"${name}"`).join(', ');
   const meant = unknown.length === 1 ? suggestion(unknown[0] ?? '', known) : '';
-  throw new UserError('UNKNOWN_APP', `There is no app ${words} in this workspace.${meant}`, `Apps: ${known.toSorted().join(', ') || 'none'}.`);
+  throw new UserError(
+    'UNKNOWN_APP',
+    `There is no app ${words} in this workspace.${meant}`,
+    `Apps: ${known.toSorted().join(', ') || 'none'}.`,
+  );
 }
 
 /** 2026-01-31 08:15 UTC */

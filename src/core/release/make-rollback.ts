@@ -23,9 +23,16 @@ type Earlier = KnownApp['history'][number];
  */
 export function makeRollbackPlan(input: RollbackInput): Plan {
   const { environment, manifest } = input;
-  refuseUnknown(input.apps, environment.apps.map((app) => app.app));
+  refuseUnknown(
+    input.apps,
+    environment.apps.map((app) => app.app),
+  );
   if (input.to !== undefined && input.apps.length !== 1) {
-    throw new UserError('UNKNOWN_VERSION', `Version ${input.to} belongs to one app, but ${input.apps.length} apps are to be rolled back.`, 'Name the one app.');
+    throw new UserError(
+      'UNKNOWN_VERSION',
+      `Version ${input.to} belongs to one app, but ${input.apps.length} apps are to be rolled back.`,
+      'Name the one app.',
+    );
   }
   const chosen = environment.apps.filter((app) => input.apps.includes(app.app));
   const dependents = new Map(chosen.map((app) => [app.app, dependentsAmong(app.app, chosen, environment.apps)]));
@@ -69,7 +76,11 @@ function rollbackTarget(app: string, known: KnownApp | null, to: string | undefi
     const target = earlier.find((entry) => !held.has(entry.version.id));
     if (target !== undefined) return target;
     const why = known === null || stable === null ? 'it has never been healthy here' : 'no earlier version is on record';
-    throw new UserError('NOTHING_TO_ROLL_BACK_TO', `${app} has nothing to go back to: ${why}.`, 'Fix it forward: commit a correction and deploy.');
+    throw new UserError(
+      'NOTHING_TO_ROLL_BACK_TO',
+      `${app} has nothing to go back to: ${why}.`,
+      'Fix it forward: commit a correction and deploy.',
+    );
   }
   const matches = earlier.filter((entry) => entry.version.id.startsWith(to));
   const ids = [...new Set(matches.map((entry) => entry.version.id))];
@@ -78,7 +89,8 @@ function rollbackTarget(app: string, known: KnownApp | null, to: string | undefi
   if (stable !== null && to !== '' && stable.startsWith(to)) {
     throw new UserError('NOTHING_TO_ROLL_BACK_TO', `${app} already runs version ${stable}.`, `Earlier versions: ${choice}.`);
   }
-  const problem = ids.length > 1 ? `"${to}" could be several versions of ${app}: ${ids.join(', ')}.` : `${app} has no earlier version "${to}".`;
+  const problem =
+    ids.length > 1 ? `"${to}" could be several versions of ${app}: ${ids.join(', ')}.` : `${app} has no earlier version "${to}".`;
   throw new UserError('UNKNOWN_VERSION', problem, `Earlier versions, newest first: ${choice}.`);
 }
 
@@ -106,7 +118,11 @@ export function makeRetryPlan(old: Plan, manifest: KnownManifest): Plan {
   const there = old.apps.filter((app) => isThere(app, manifest.apps[app.app] ?? null)).map((app) => app.app);
   const apps = old.apps.filter((app) => !there.includes(app.app));
   if (apps.length === 0) {
-    throw new UserError('NOTHING_TO_RETRY', 'Everything this release was to bring is stable already.', 'Use sluice deploy --force to deploy it once more.');
+    throw new UserError(
+      'NOTHING_TO_RETRY',
+      'Everything this release was to bring is stable already.',
+      'Use sluice deploy --force to deploy it once more.',
+    );
   }
   return withHash({
     ...old,

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { DEFAULTS as D } from './defaults.ts';
+import { duration, flag, matching, object, oneOf, positive, text, whole } from './schema-parts.ts';
+import { CONDITION, MEASURE } from './values.ts';
+
+const CONDITION_ALLOWED = 'a comparison such as "< 1 %", "<= 300 ms" or "<= 110 % of baseline"';
+const condition = z
+  .union(
+    [
+      matching(CONDITION, CONDITION_ALLOWED),
+      object({
+        compare: oneOf(['<', '<=', '>', '>=']).describe('How to compare.'),
+        value: z.number({ error: 'a number' }).describe('Share of errors (0.01 is 1 %), latency in ms, or a ratio.'),
+        of: oneOf(['candidate', 'ratio'])
+          .optional()
+          .meta({ description: "The new version's value, or its ratio to the old one's.", default: 'candidate' }),
+      }),
+    ],
+    { error: CONDITION_ALLOWED },
+  )
+  .meta({
+    id: 'Condition',
+    description: 'A comparison: `"< 1 %"`, `"<= 300 ms"`, `"<= 110 % of baseline"` (the old version at the same time), or an object.',
+  });
+const LIMIT_ALLOWED = 'a whole number, or -1 for no limit';
+const limit = whole(-1, LIMIT_ALLOWED);
+const metric = object({
+  name: text('a name').optional().describe('What it is called in verdicts. Default: its measure.'),
+  measure: matching(MEASURE, '"errorRate", or a latency quantile such as "p95"').describe(
+    'What is measured: `errorRate` (share of 5xx and missing answers), or a latency quantile: `p50`, `p95`, `p99.9`.',
+  ),
+  success: condition.optional().describe('Good when true. At least one of success and failure.'),
+  failure: condition.optional().describe('Bad when true. With both, failure counts first, and neither is inconclusive.'),
+  failureLimit: limit
+    .optional()
+    .meta({ description: 'Bad measurements tolerated over the whole bake; -1: any number.', default: D.metric.failureLimit }),
+  inconclusiveLimit: limit
+    .optional()
+    .meta({ description: 'Inconclusive measurements tolerated; -1: any number.', default: D.metric.inconclusiveLimit }),
+  consecutiveErrorLimit: limit
+    .optional()
+    .meta({ description: 'Measurements in a row that could not be taken; -1: any number.', default: D.metric.consecutiveErrorLimit }),
+  consecutiveSuccessLimit: whole(0, 'a whole number')
+    .optional()
+    .meta({ description: 'Good at once after this many in a row; 0: off.', default: D.metric.consecutiveSuccessLimit }),
+  minRequests: whole(1, 'a whole number from 1').optional().meta({
+    description: 'Requests to the new version that one measurement needs; it waits until it has them.',
+    default: D.metric.minRequests,
+  }),
+  dryRun: flag.optional().meta({ description: 'Measure and show, but never count.', default: D.metric.dryRun }),
+}).meta({ id: 'Metric', description: 'One thing that is measured, and what of it is good or bad.' });
+const share = (allowed: string): z.ZodNumber => z.number({ error: allowed }).gt(0, { error: allowed }).lt(1, { error: allowed });
+const SHARE_ALLOWED = 'a share between 0 and 1, both excluded: 0.01 is 1 %';
+const margin = z.number({ error: 'a share from 0 to below 1' }).min(0, { error: 'a share from 0' }).lt(1, { error: 'a share below 1' });
+const ratio = z.number({ error: 'a ratio from 1' }).min(1, { error: 'a ratio from 1' });
+const errors = object({
+  limit: share(SHARE_ALLOWED)
+    .optional()
+    .meta({ description: "Good only below this share of errors, whatever the old version's.", default: D.errors.limit }),
+  strict: flag.optional().meta({ description: 'Bad above `limit` even where the old version is as bad.', default: D.errors.strict }),
+  failRatio: ratio
+    .optional()
+    .meta({ description: "Bad above the old version's share times this, plus `failMargin`.", default: D.errors.failRatio }),
+  failMargin: margin.optional().meta({ description: 'See `failRatio`.', default: D.errors.failMargin }),
+  passRatio: ratio
+    .optional()
+    .meta({ description: "Good below the old version's share times this, plus `passMargin`.", default: D.errors.passRatio }),
+  passMargin: margin.optional().meta({ description: 'See `passRatio`.', default: D.errors.passMargin }),
+}).meta({ id: 'ErrorTests', description: 'What of its errors the sequential judge tests.' });
+const latency = z
+  .union(
+    [
+      z.literal(false),
+      object({
+        margin: share(SHARE_ALLOWED)
+          .optional()
+          .meta({ description: 'Slower than the old version by more than this share is bad.', default: D.latency.margin }),
+        quantiles: z
+          .array(share('a quantile between 0 and 1, such as 0.95'), { error: 'a list of quantiles' })
+          .min(1, { error: 'at least one quantile' })
+          .optional()
+          .meta({ description: 'Quantiles that must be shown to be within the margin.', default: D.latency.quantiles }),
+      }),
+    ],
+    { error: 'an object with margin, quantiles, or false' },
+  )
+  .meta({ id: 'LatencyTests', description: 'What of its latency the sequential judge tests. False: nothing.' });
+const JUDGES = ['sequential', 'threshold'] as const;
+const analysisObject = object({
+  judge: oneOf(JUDGES)
+    .optional()
+    .describe('Which judge looks. Default: threshold where `metrics` are given and for blueGreen, else sequential.'),
+  interval: positive
+    .optional()
+    .describe(`Time between two looks. Default: "${D.sequential.interval}" (sequential), "${D.threshold.interval}" (threshold).`),
+  initialDelay: duration
+    .optional()
+    .describe(
+      `What happens in the first moments of a bake is not judged. Default: "${D.sequential.initialDelay}" (sequential), "${D.threshold.initialDelay}" (threshold).`,
+    ),
+  noData: oneOf(['inconclusive', 'fail'])
+    .optional()
+    .meta({ description: 'What no traffic at all means in the end. It is never success.', default: D.analysis.noData }),
+  minRequests: whole(1, 'a whole number from 1')
+    .optional()
+    .meta({ description: 'Requests to the new version without which nothing passes.', default: D.analysis.minRequests }),
+  errors: errors.optional().describe('Sequential: what of its errors is tested.'),
+  latency: latency.optional().describe('Sequential: what of its latency is tested.'),
+  alphaFail: share(SHARE_ALLOWED).optional().meta({
+    description: 'Sequential: chance of failing a version that is as good as the old one, over the whole bake.',
+    default: D.sequential.alphaFail,
+  }),
+  alphaPass: share(SHARE_ALLOWED).optional().meta({
+    description: 'Sequential: chance of passing a version that is worse than the margins allow.',
+    default: D.sequential.alphaPass,
+  }),
+  designEffect: ratio.optional().meta({
+    description: 'Sequential: how many requests tell as much as one where they come in clumps (retries, one user at a time).',
+    default: D.sequential.designEffect,
+  }),
+  metrics: z
+    .array(metric, { error: 'a list of metrics' })
+    .min(1, { error: 'at least one metric' })
+    .optional()
+    .meta({ description: 'Threshold: what is measured and what is good.', default: D.metrics }),
+});
+export const analysis = z
+  .union([z.literal(false), oneOf(JUDGES), analysisObject], {
+    error: 'an object with judge, interval, initialDelay, noData, minRequests, …, "sequential", "threshold", or false',
+  })
+  .meta({
+    id: 'Analysis',
+    description:
+      'How a new version is judged while it bakes. `sequential` compares it with the old version request by request and may look as often as it likes without more false alarms; `threshold` takes measurements against fixed limits. A name alone takes the defaults; false: no judge looks, only health counts.',
+  });
