@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import { migrateDataSourcePG, registerDataSource, replayRecordedStep, runTransaction } from '@dbos-inc/dbos-sdk/datasource';
 import { UserError } from '../core/errors.ts';
@@ -41,6 +42,8 @@ interface Running {
 let running: Running | null = null;
 const inTransaction = new AsyncLocalStorage<Sql>();
 const DATA_SOURCE = 'sluice';
+const LAUNCH_LOCK = 7_256_002;
+const LAUNCH_PATIENCE_MS = 60_000;
 const CHECKPOINTS = 'dbos.transaction_completion';
 
 /**
@@ -118,7 +121,7 @@ export async function launchDurable(options: { readonly databaseUrl: string; rea
       enablePatching: true,
       logger: quietly(options.log),
     });
-    await DBOS.launch();
+    await oneAtATime(options.database, () => DBOS.launch());
   } catch (error) {
     running = null;
     await pool.end().catch(() => {});
@@ -141,6 +144,26 @@ export async function launchDurable(options: { readonly databaseUrl: string; rea
       }
     },
   };
+}
+
+/**
+ * DBOS builds indexes CONCURRENTLY when it sets up its tables: two that do so at once, or one that waits for
+ * a lock while another does, deadlock. So the others ask again and again instead of waiting in the database.
+ */
+async function oneAtATime(database: Database, launch: () => Promise<void>): Promise<void> {
+  const until = performance.now() + LAUNCH_PATIENCE_MS;
+  const client = await database.pool.connect();
+  try {
+    for (;;) {
+      const tried = await client.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [LAUNCH_LOCK]);
+      if (tried.rows[0]?.mine === true || performance.now() > until) break;
+      await sleep(50);
+    }
+    await launch();
+  } finally {
+    await client.query('SELECT pg_advisory_unlock($1)', [LAUNCH_LOCK]).catch(() => {});
+    client.release();
+  }
 }
 
 function runSlice(mine: Running, id: string, slice: Slice): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError } from '../core/errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -78,6 +79,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const heart = startHeart({ ...options, heartbeatMs: options.heartbeatMs ?? 1_000, duty, membership, supervisor, durable, clock, log, revive });
   const asking = { database, runbook, states, now: clock.now, holder: membership.id };
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
   let closed: Promise<void> | null = null;
 
   async function close(): Promise<void> {

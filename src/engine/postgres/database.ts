@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type pg from 'pg';
 import { createPool, isConnectionLoss, parseDatabaseUrl, unreachable, withRetry, type Sql } from './connection.ts';
 
@@ -30,6 +31,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const url = parseDatabaseUrl(options.url);
   const pool = createPool(options.url, options.poolSize, 'sluice');
   const closing = new AbortController();
+  // Every call that waits for the database listens.
+  setMaxListeners(0, closing.signal);
   const patience = (until: number | null) => ({ until, signal: closing.signal, ...(options.onLoss === undefined ? {} : { onLoss: options.onLoss }) });
   try {
     await pool.query('SELECT 1');
