@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instance } from './adopt.ts';
 import type { Limits } from './limits.ts';
@@ -81,7 +81,8 @@ export function complain(error: unknown): void {
   if (text === lastComplaint) return;
   lastComplaint = text;
   try {
-    process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+    // Not the stream: it would tell of its own failure by an event that ends the process.
+    writeSync(2, `${new Date().toISOString()} ${text}\n`);
   } catch {
     // Nothing more can be done.
   }

@@ -11,6 +11,8 @@ import { readWanted } from './records.ts';
 /** How often a pause or a drain is looked at, ms. */
 const LOOK_MS = 25;
 
+const NOT_BEGUN_PAUSE_MS = 1_000;
+
 /** Start an instance after a pause, unless the version is retired meanwhile. */
 export function schedule(crew: Crew, program: Program, instance: Instance, pauseMs: number): void {
   const run = (async () => {
@@ -34,19 +36,19 @@ async function start(crew: Crew, program: Program, instance: Instance): Promise<
     crew.wrote('gate');
   } catch (error) {
     complain(error);
-    return ended(crew, program, instance, messageOf(error));
+    return ended(crew, program, instance, messageOf(error), false);
   }
   Object.assign(instance, { process: launched.process, startedAt: Date.now(), state: 'running', pending: false, starts: instance.starts + 1 });
   crew.attended.add(instance);
-  let notStarted: string | null = null;
-  void launched.ended.then((end) => ended(crew, program, instance, notStarted ?? end));
+  let notBegun: string | null = null;
+  void launched.ended.then((end) => ended(crew, program, instance, notBegun ?? end, notBegun === null));
   try {
     save(crew);
     launched.go();
     crew.wrote('go');
   } catch (error) {
     complain(error);
-    notStarted = `could not be recorded: ${messageOf(error)}`;
+    notBegun = `could not be recorded: ${messageOf(error)}`;
     launched.cancel();
   }
 }
@@ -58,8 +60,11 @@ async function givePort(crew: Crew, instance: Instance): Promise<void> {
   save(crew);
 }
 
-/** A run is over: clear what it left behind, then start again after a pause that grows while runs end quickly. */
-async function ended(crew: Crew, program: Program | null, instance: Instance, end: string): Promise<void> {
+/**
+ * A run is over: clear what it left behind, then start again after a pause that grows while runs end quickly.
+ * A run that never began (no port, full disk) says nothing about the app.
+ */
+async function ended(crew: Crew, program: Program | null, instance: Instance, end: string, began = true): Promise<void> {
   const { limits } = crew.supervision;
   const leader = instance.process;
   instance.lastEnd = end;
@@ -68,13 +73,14 @@ async function ended(crew: Crew, program: Program | null, instance: Instance, en
   const livedMs = instance.startedAt === null ? 0 : Date.now() - instance.startedAt;
   // While it is being cleared nobody else may find it dead: it would be started twice.
   crew.attended.add(instance);
-  instance.quickEnds = livedMs >= limits.stableMs ? 0 : instance.quickEnds + 1;
+  if (began) instance.quickEnds = livedMs >= limits.stableMs ? 0 : instance.quickEnds + 1;
   if (leader !== null) await clearRemains(leader, instanceFolder(crew, instance)).catch(complain);
   Object.assign(instance, { process: null, startedAt: null, state: 'backoff', pending: false });
   crew.attended.delete(instance);
   trySave(crew);
   if (program === null || crew.phase !== 'running') return;
-  schedule(crew, program, instance, Math.min(limits.backoffMsMax, limits.backoffMs * 2 ** Math.max(0, instance.quickEnds - 1)));
+  const pauseMs = began ? limits.backoffMs * 2 ** Math.max(0, instance.quickEnds - 1) : NOT_BEGUN_PAUSE_MS;
+  schedule(crew, program, instance, Math.min(limits.backoffMsMax, pauseMs));
 }
 
 /** The end of an adopted instance is told to nobody (its parent is gone): look for it. */
