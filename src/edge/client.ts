@@ -1,158 +1,140 @@
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { STICKY_COOKIE, VERSION_HEADER } from '../ports/edge.ts';
-import { createExchange, type Exchange } from './exchange.ts';
+import { choose } from './choose.ts';
+import { clientEnded, dispatch, pump, sweep } from './dispatch.ts';
+import { abort, type DataContext, type Exchange, type ExchangeClient, newExchange } from './exchange.ts';
 import { BadMessage, headEnd, parseRequest, type RequestHead } from './http1.ts';
 import { ownAnswer } from './messages.ts';
-import { bucketOfUser, stickyCookieIn } from './routing.ts';
-import { type LiveApp, type LiveVersion, pickVersion, type Table } from './table.ts';
-import type { UpstreamPool } from './upstream.ts';
-
-export interface EdgeLimits {
-  /** From the first byte of a request head to its last, ms (slow clients would hold connections for ever). */
-  readonly headMs: number;
-  /** A keep-alive connection without a request, ms. */
-  readonly idleMs: number;
-  /** From the request to the first byte of the answer, ms. */
-  readonly responseMs: number;
-  readonly connectMs: number;
-}
-
-export interface ClientContext {
-  readonly table: Table;
-  readonly pool: UpstreamPool;
-  readonly limits: EdgeLimits;
-  /** Endpoints that refused a connection just now, and until when they are left alone. */
-  readonly ejected: Map<string, number>;
-  now(): number;
-}
+import { resume } from './relay.ts';
 
 /** One client connection: requests one after another, each an exchange with one version. */
-export interface ClientConnection {
-  /** Enforce time limits; called about once a second. */
-  sweep(now: number): void;
-  /** Close as soon as nothing is under way. */
-  retire(): void;
+export interface Client extends ExchangeClient {
+  exchange: Exchange | null;
+  /** When the head being read began; 0 when none is. */
+  headSince: number;
+  idleSince: number;
+  /** When the edge ended the connection, still reading what is under way; 0 when it has not. */
+  lingerSince: number;
 }
 
 /** Unread bytes after which a client that runs ahead is made to wait. */
 const READ_AHEAD = 64 * 1024;
+/** A connection closed while the client still sends would be reset, and the answer lost with it: read on so long, ms. */
+const LINGER_MS = 2_000;
 const EMPTY = Buffer.alloc(0);
 
-export function serveClient(socket: Socket, context: ClientContext, onClose: () => void): ClientConnection {
-  let unread: Buffer = EMPTY;
-  let exchange: Exchange | null = null;
-  let headSince: number | null = null;
-  let idleSince = context.now();
-  let closing = false;
-
-  socket.setNoDelay(true);
+export function serveClient(socket: Socket, context: DataContext, onClose: (client: Client) => void): Client {
+  const client: Client = {
+    socket,
+    address: socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown',
+    context,
+    input: EMPTY,
+    isClosing: false,
+    exchange: null,
+    headSince: 0,
+    idleSince: context.now(),
+    lingerSince: 0,
+    done: (isReusable) => finished(client, isReusable),
+  };
   socket.on('data', (chunk: Buffer) => {
-    unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
-    advance();
-    if (unread.length > READ_AHEAD) socket.pause();
+    if (client.lingerSince !== 0) return;
+    client.input = client.input.length === 0 ? chunk : Buffer.concat([client.input, chunk]);
+    advance(client);
+    if (client.input.length > READ_AHEAD) socket.pause();
   });
-  socket.on('drain', () => exchange?.onClientDrain());
+  socket.on('drain', () => {
+    if (client.exchange !== null) resume(client.exchange);
+  });
+  socket.on('end', () => {
+    if (client.exchange === null) socket.end();
+    else clientEnded(client.exchange);
+  });
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
-    exchange?.onClientGone();
-    exchange = null;
-    onClose();
+    if (client.exchange !== null) abort(client.exchange);
+    client.exchange = null;
+    onClose(client);
   });
-
-  function advance(): void {
-    try {
-      while (unread.length > 0 && !socket.destroyed) {
-        if (exchange !== null) {
-          const taken = exchange.onRequestBytes(unread);
-          if (taken > 0) unread = unread.subarray(taken);
-          return;
-        }
-        if (!begin()) return;
-      }
-    } catch (error) {
-      refuse(error);
-    }
-  }
-
-  /** Start the next exchange if its head is complete. */
-  function begin(): boolean {
-    // RFC 9112 section 2.2: an empty line before a request is skipped.
-    while (unread.length >= 2 && unread[0] === 13 && unread[1] === 10) unread = unread.subarray(2);
-    const end = headEnd(unread);
-    if (end === -1) {
-      headSince ??= unread.length === 0 ? null : context.now();
-      return false;
-    }
-    const head = parseRequest(unread.toString('latin1', 0, end - 4));
-    unread = unread.subarray(end);
-    headSince = null;
-    dispatch(head);
-    return true;
-  }
-
-  function dispatch(head: RequestHead): void {
-    const app = context.table.find(head.host, head.target);
-    if (app === null) return answer(head, 404, 'No app is routed here.');
-    const wanted = head.header(VERSION_HEADER);
-    const { version, cookie } = wanted === null ? assign(app, head) : { version: app.versions.find(({ id }) => id === wanted) ?? null, cookie: null };
-    if (version === null) {
-      return wanted === null ? answer(head, 503, 'The app has no version with traffic.') : answer(head, 404, `The app has no version ${JSON.stringify(wanted)} here.`);
-    }
-    exchange = createExchange({ head, version, cookie, socket, context, keepAlive: () => head.keepAlive && !closing, onReady: () => setImmediate(advance), onDone: finished });
-    exchange.start();
-  }
-
-  function finished(reusable: boolean): void {
-    exchange = null;
-    idleSince = context.now();
-    if (!reusable || closing) return void socket.end();
-    socket.resume();
-    if (unread.length > 0) setImmediate(advance);
-  }
-
-  /** The edge's own answer; a request body that may follow is not read, so the connection ends with it. */
-  function answer(head: RequestHead, status: number, message: string): void {
-    const close = !head.keepAlive || head.framing.kind !== 'none' || closing;
-    socket.write(ownAnswer(status, message, { close, withBody: head.method !== 'HEAD' }));
-    idleSince = context.now();
-    if (close) socket.end();
-  }
-
-  function refuse(error: unknown): void {
-    if (!(error instanceof BadMessage)) throw error;
-    unread = EMPTY;
-    if (exchange !== null) return void socket.destroy();
-    socket.end(ownAnswer(error.status, `${error.message}.`, { close: true, withBody: true }));
-  }
-
-  return {
-    sweep(now) {
-      if (exchange !== null) return exchange.sweep(now);
-      if (headSince !== null && now - headSince > context.limits.headMs) {
-        socket.end(ownAnswer(408, 'The request head took too long.', { close: true, withBody: true }));
-        headSince = null;
-      } else if (headSince === null && now - idleSince > context.limits.idleMs) {
-        socket.end();
-      }
-    },
-    retire() {
-      closing = true;
-      if (exchange === null && unread.length === 0) socket.end();
-    },
-  };
+  return client;
 }
 
-/** Which version this user gets, and the cookie line that makes them known if they are not yet. */
-function assign(app: LiveApp, head: RequestHead): { version: LiveVersion | null; cookie: string | null } {
-  if (!app.isSplit) return { version: pickVersion(app, 0), cookie: null };
-  if (app.sticky.by === 'none') return { version: pickVersion(app, Math.random() * 100), cookie: null };
-  if (app.sticky.by === 'header') {
-    const user = head.header(app.sticky.header.toLowerCase());
-    return { version: pickVersion(app, user === null ? Math.random() * 100 : bucketOfUser(app.name, user)), cookie: null };
+/** Do with the unread bytes what can be done. */
+function advance(client: Client): void {
+  while (client.exchange === null && client.input.length > 0 && client.lingerSince === 0 && !client.socket.destroyed) {
+    if (!begin(client)) return;
   }
-  const known = stickyCookieIn(head.cookie);
-  const user = known ?? randomBytes(12).toString('hex');
-  const cookie = known === null ? `set-cookie: ${STICKY_COOKIE}=${user}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax` : null;
-  return { version: pickVersion(app, bucketOfUser(app.name, user)), cookie };
+  if (client.exchange !== null && client.input.length > 0) pump(client.exchange);
+}
+
+/** Start the next exchange; false when its head is not complete. */
+function begin(client: Client): boolean {
+  try {
+    // RFC 9112 section 2.2: an empty line before a request is skipped.
+    while (client.input.length >= 2 && client.input[0] === 13 && client.input[1] === 10) client.input = client.input.subarray(2);
+    const end = headEnd(client.input);
+    if (end === -1) {
+      if (client.headSince === 0) client.headSince = client.context.now();
+      return false;
+    }
+    const head = parseRequest(client.input.toString('latin1', 0, end - 2));
+    client.input = end === client.input.length ? EMPTY : client.input.subarray(end);
+    client.headSince = 0;
+    serve(client, head);
+  } catch (error) {
+    if (!(error instanceof BadMessage)) throw error;
+    end(client, ownAnswer(error.status, `${error.message}.`, { close: true, withBody: true }));
+  }
+  return true;
+}
+
+function serve(client: Client, head: RequestHead): void {
+  const app = client.context.table.find(head.host, head.target);
+  if (app === null) return answer(client, head, 404, 'No app is routed here.');
+  const choice = choose(app, head);
+  if (choice === null) return answer(client, head, 421, `The app has no version ${JSON.stringify(head.version)} here.`);
+  client.exchange = newExchange(client, head, choice.version, choice.cookie);
+  dispatch(client.exchange);
+}
+
+function finished(client: Client, isReusable: boolean): void {
+  client.exchange = null;
+  client.idleSince = client.context.now();
+  if (!isReusable || client.isClosing) return end(client, '');
+  if (client.socket.isPaused()) client.socket.resume();
+  // Not at once: a long row of requests that came together would go one call deeper each.
+  if (client.input.length > 0) setImmediate(advance, client);
+}
+
+/** The edge's own answer; a request body that may follow is not read, so the connection ends with it. */
+function answer(client: Client, head: RequestHead, status: number, message: string): void {
+  const close = !head.keepAlive || head.minor === 0 || head.body !== 0 || client.isClosing;
+  const text = ownAnswer(status, message, { close, withBody: head.method !== 'HEAD' });
+  client.idleSince = client.context.now();
+  if (close) end(client, text);
+  else client.socket.write(text);
+}
+
+/** Send a last text and close in good order. */
+function end(client: Client, text: string): void {
+  client.lingerSince = client.context.now();
+  client.input = EMPTY;
+  client.socket.end(text);
+  if (client.socket.isPaused()) client.socket.resume();
+}
+
+/** Enforce time limits; called about once a second. */
+export function sweepClient(client: Client, now: number): void {
+  const { limits } = client.context;
+  if (client.exchange !== null) sweep(client.exchange, now);
+  else if (client.lingerSince !== 0) {
+    if (now - client.lingerSince > LINGER_MS && client.socket.writableFinished) client.socket.destroy();
+    else if (now - client.lingerSince > limits.bodyMs) client.socket.destroy();
+  } else if (client.headSince !== 0) {
+    if (now - client.headSince > limits.headMs) end(client, ownAnswer(408, 'The request head takes too long.', { close: true, withBody: true }));
+  } else if (now - client.idleSince > limits.idleMs) end(client, '');
+}
+
+/** Close as soon as nothing is under way. */
+export function retire(client: Client): void {
+  client.isClosing = true;
+  if (client.exchange === null && client.headSince === 0 && client.lingerSince === 0) end(client, '');
 }

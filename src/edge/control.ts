@@ -1,13 +1,18 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { problemOf, takenRoute } from '../core/edge/intent.ts';
+import { SluiceError, UserError } from '../core/errors.ts';
 import type { EdgeIntent } from '../ports/edge.ts';
-import { edgeIntent, type EdgeState } from './state-file.ts';
+import { edgeIntent, type EdgeState, type LoadedState } from './state-file.ts';
 import type { Table } from './table.ts';
 
-/** Fences outlive the apps they guard: a late caller must not bring a removed app back. */
+/** Raised when an edge of another release of Sluice could misunderstand the calls. */
+export const CONTROL_PROTOCOL = 1;
+
 export interface ControlOptions {
   readonly table: Table;
   readonly state: EdgeState;
+  readonly loaded: LoadedState;
   readonly token: string;
   readonly epoch: string;
   stop(): void;
@@ -18,13 +23,49 @@ interface Answer {
   readonly body: unknown;
 }
 
+/** Larger than any intent; a caller that sends more has gone wrong. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
 /**
  * The control protocol, JSON over HTTP on loopback, for the adapter alone (bearer token in a 0600 file):
  * `GET /health`, `PUT|GET|DELETE /apps/:app`, `GET /apps/:app/stats`, `POST /stop`.
- * Changes are carried out one after another, stored before they take effect.
  */
 export function createControl(options: ControlOptions): Server {
-  const fences = new Map<string, number>(options.table.intents().map(({ app, fence }) => [app, fence]));
+  const intents = createIntents(options);
+
+  async function answer(request: IncomingMessage): Promise<Answer> {
+    const url = new URL(request.url ?? '/', 'http://edge');
+    const [, room, name, detail] = url.pathname.split('/');
+    const app = decodeURIComponent(name ?? '');
+    if (room === 'health') {
+      return ok({ protocol: CONTROL_PROTOCOL, pid: process.pid, epoch: options.epoch, apps: options.table.intents().length, problem: options.loaded.problem });
+    }
+    if (room === 'stop' && request.method === 'POST') {
+      setImmediate(options.stop);
+      return ok(null);
+    }
+    if (room !== 'apps' || app === '') return { status: 404, body: null };
+    if (detail === 'stats') return ok(options.table.stats(app, Date.now()));
+    if (request.method === 'GET') return ok(options.table.observe(app));
+    if (request.method === 'DELETE') return intents.remove(app, Number(url.searchParams.get('fence')));
+    const parsed = edgeIntent.safeParse(await readJsonBody(request));
+    if (!parsed.success) throw impossible(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+    return intents.put(parsed.data);
+  }
+
+  return createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
+    if (!isAllowed(request, options.token)) return respond(response, { status: 401, body: null });
+    answer(request).then(
+      (result) => respond(response, result),
+      (error: unknown) => respond(response, failure(error)),
+    );
+  });
+}
+
+/** Changes are carried out one after another, and stored before they take effect. */
+function createIntents({ table, state, loaded }: ControlOptions) {
+  // Fences outlive the apps they guard: a late caller must not bring a removed app back.
+  const fences = new Map<string, number>(Object.entries(loaded.fences));
   let last: Promise<unknown> = Promise.resolve();
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -33,50 +74,56 @@ export function createControl(options: ControlOptions): Server {
     return mine;
   }
 
-  async function put(intent: EdgeIntent): Promise<Answer> {
-    const accepted = fences.get(intent.app) ?? -Infinity;
-    if (intent.fence < accepted) return { status: 409, body: { code: 'FENCED', accepted } };
-    const others = options.table.intents().filter(({ app }) => app !== intent.app);
-    await options.state.save([...others, intent]);
-    fences.set(intent.app, intent.fence);
-    options.table.apply(intent);
-    return { status: 200, body: options.table.observe(intent.app) };
-  }
-
-  async function remove(app: string, fence: number): Promise<Answer> {
-    const accepted = fences.get(app) ?? -Infinity;
-    if (fence < accepted) return { status: 409, body: { code: 'FENCED', accepted } };
-    await options.state.save(options.table.intents().filter((intent) => intent.app !== app));
+  async function change(app: string, fence: number, intents: readonly EdgeIntent[], take: () => void): Promise<Answer> {
+    await state.save({ intents, fences: { ...Object.fromEntries(fences), [app]: fence } });
     fences.set(app, fence);
-    options.table.remove(app);
-    return { status: 200, body: null };
+    take();
+    return ok(table.observe(app));
   }
 
-  async function answer(request: IncomingMessage): Promise<Answer> {
-    const url = new URL(request.url ?? '/', 'http://edge');
-    const [, room, name, detail] = url.pathname.split('/');
-    const app = decodeURIComponent(name ?? '');
-    if (room === 'health') return { status: 200, body: { pid: process.pid, epoch: options.epoch, apps: options.table.intents().length } };
-    if (room === 'stop' && request.method === 'POST') {
-      setImmediate(options.stop);
-      return { status: 200, body: null };
-    }
-    if (room !== 'apps' || app === '') return { status: 404, body: null };
-    if (detail === 'stats') return { status: 200, body: options.table.stats(app, Date.now()) };
-    if (request.method === 'GET') return { status: 200, body: options.table.observe(app) };
-    if (request.method === 'DELETE') return inTurn(() => remove(app, Number(url.searchParams.get('fence') ?? 0)));
-    const parsed = edgeIntent.safeParse(await readJsonBody(request));
-    if (!parsed.success) return { status: 422, body: { code: 'BAD_INTENT', message: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ') } };
-    return inTurn(() => put(parsed.data));
+  function fenced(app: string, fence: number): Answer | null {
+    const accepted = fences.get(app) ?? Number.NEGATIVE_INFINITY;
+    return fence >= accepted ? null : { status: 409, body: { blame: 'fenced', message: `the edge has accepted fence ${accepted} for ${app}; this call has ${fence}` } };
   }
 
-  return createServer((request, response) => {
-    if (!isAllowed(request, options.token)) return respond(response, { status: 401, body: null });
-    answer(request).then(
-      (result) => respond(response, result),
-      (error: unknown) => respond(response, { status: 500, body: { code: codeOf(error), message: error instanceof Error ? error.message : String(error) } }),
-    );
-  });
+  return {
+    put: (intent: EdgeIntent) =>
+      inTurn(async () => {
+        const refusal = fenced(intent.app, intent.fence);
+        if (refusal !== null) return refusal;
+        const problem = problemOf(intent);
+        if (problem !== null) throw impossible(problem);
+        const taken = takenRoute(intent, table.intents());
+        if (taken !== null) {
+          const route = `${taken.route.host ?? 'any host'} ${taken.route.pathPrefix}`;
+          throw new UserError('EDGE_ROUTE_TAKEN', `${intent.app} cannot have the route ${route}: ${taken.app} has it`, `Give one of the two another host or path, or remove ${taken.app} first.`);
+        }
+        const others = table.intents().filter(({ app }) => app !== intent.app);
+        return change(intent.app, intent.fence, [...others, intent], () => table.apply(intent));
+      }),
+    remove: (app: string, fence: number) =>
+      inTurn(async () => {
+        const others = table.intents().filter((intent) => intent.app !== app);
+        return fenced(app, fence) ?? change(app, fence, others, () => table.remove(app));
+      }),
+  };
+}
+
+function impossible(problem: string): UserError {
+  return new UserError('EDGE_INTENT_INVALID', `the edge cannot do that: ${problem}`, 'The edge goes on with what it was told before; look at the strategy and the endpoints of the app.');
+}
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+function failure(error: unknown): Answer {
+  if (error instanceof SluiceError) {
+    const { blame, code, message, hint } = error;
+    return { status: blame === 'user' ? 422 : 503, body: { blame, code, message, hint } };
+  }
+  console.error('edge: control:', error);
+  return { status: 500, body: { message: error instanceof Error ? error.message : String(error) } };
 }
 
 function respond(response: ServerResponse, { status, body }: Answer): void {
@@ -91,10 +138,15 @@ function isAllowed(request: IncomingMessage, token: string): boolean {
 
 async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'BUG';
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_BODY_BYTES) throw impossible('the call is too large');
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw impossible('the call is no JSON');
+  }
 }

@@ -2,250 +2,280 @@
  * Just enough of HTTP/1.1 (RFC 9112) to pass messages on untouched: heads are parsed strictly, bodies only
  * measured. Whatever two parsers could read differently is refused, so that nothing can be smuggled past the edge.
  */
-export type Framing = { readonly kind: 'none' } | { readonly kind: 'length'; readonly bytes: number } | { readonly kind: 'chunked' } | { readonly kind: 'untilClose' };
+
+/** Body framings besides a number of bytes. */
+export const CHUNKED = -1;
+export const UNTIL_CLOSE = -2;
 
 export interface RequestHead {
   readonly method: string;
+  /** Origin form: starts with `/`, or is `*`. */
   readonly target: string;
   readonly minor: 0 | 1;
-  /** Header lines as they came, hop-by-hop ones removed. */
-  readonly lines: readonly string[];
+  /** Header lines to pass on as they came, each ended by CRLF: without hop-by-hop ones, `Host` and `X-Forwarded-*`. */
+  readonly fields: string;
+  /** All header lines, for looking one up by name. */
+  readonly text: string;
   readonly host: string;
   readonly cookie: string;
-  readonly framing: Framing;
+  /** Value of `Sluice-Version`. */
+  readonly version: string | null;
+  readonly forwardedFor: string | null;
+  readonly forwardedProto: string | null;
+  readonly forwardedHost: string | null;
+  /** Body bytes, or CHUNKED. */
+  readonly body: number;
   readonly keepAlive: boolean;
   /** Value of `Upgrade` when the client asks for one. */
   readonly upgrade: string | null;
-  readonly expectsContinue: boolean;
-  /** First value of a header by lower-case name, null when absent. */
-  header(name: string): string | null;
 }
 
 export interface ResponseHead {
   readonly status: number;
-  readonly statusLine: string;
-  readonly lines: readonly string[];
-  readonly framing: Framing;
+  readonly reason: string;
+  readonly fields: string;
+  /** Body bytes, CHUNKED or UNTIL_CLOSE. */
+  readonly body: number;
   readonly keepAlive: boolean;
+  readonly upgrade: string | null;
+  readonly isEventStream: boolean;
 }
 
-/** What the client did wrong; `status` is what to answer. */
+/** What is wrong with a message; `status` is what to answer a client. */
 export class BadMessage extends Error {
-  readonly status: 400 | 431 | 501 | 505;
-  constructor(status: 400 | 431 | 501 | 505, message: string) {
+  readonly status: 400 | 431 | 505;
+  constructor(status: 400 | 431 | 505, message: string) {
     super(message);
     this.status = status;
   }
 }
 
-export const MAX_HEAD_BYTES = 64 * 1024;
+export const MAX_HEAD_BYTES = 32 * 1024;
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// Control characters have no business in a field value (RFC 9110 section 5.5); obs-text above 0x7f is passed on.
-// eslint-disable-next-line no-control-regex
-const BAD_VALUE = /[\0-\x08\n-\x1f\x7f]/;
-const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\s]+) HTTP\/1\.([01])$/;
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: .*)?$/;
-const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade', 'proxy-authenticate', 'proxy-authorization']);
+// Spelled out in one place each, so that no byte outside the grammar gets through: no control characters (a bare
+// CR or LF ends a line for some parsers), no space before the colon, no folded lines.
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])\r\n/;
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n/;
+const FIELD_LINE = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n/y;
+const ABSOLUTE = /^https?:\/\/([^/?#@]+)(.*)$/i;
+const HOST = /^[\x21-\x7e]*$/;
+/** Fields without which the message would mean something else: `Connection` cannot name them away. */
+const ESSENTIAL: ReadonlySet<string> = new Set(['host', 'content-length', 'transfer-encoding', 'close', 'keep-alive', 'upgrade', '']);
 
 /** Where the head ends (index after the empty line), or -1 when more is needed. @throws BadMessage 431 */
 export function headEnd(buffer: Buffer): number {
-  const at = buffer.indexOf('\r\n\r\n');
-  if (at === -1 ? buffer.length > MAX_HEAD_BYTES : at > MAX_HEAD_BYTES) throw new BadMessage(431, 'the request head is too large');
+  const at = buffer.indexOf('\r\n\r\n', 0, 'latin1');
+  if ((at === -1 ? buffer.length : at) > MAX_HEAD_BYTES) throw new BadMessage(431, 'The request head is too large');
   return at === -1 ? -1 : at + 4;
 }
 
-/** @throws BadMessage */
+/** What one pass over the field lines finds. */
+interface Fields {
+  kept: string;
+  host: string | null;
+  hosts: number;
+  cookie: string;
+  version: string | null;
+  forwardedFor: string | null;
+  forwardedProto: string | null;
+  forwardedHost: string | null;
+  connection: string;
+  upgrade: string | null;
+  length: number | null;
+  coding: string | null;
+  contentType: string;
+}
+
+/**
+ * @param text the head as latin1, up to and with the CRLF of its last line.
+ * @throws BadMessage
+ */
 export function parseRequest(text: string): RequestHead {
-  const lines = text.split('\r\n');
-  const [, method, target, minorText] = REQUEST_LINE.exec(lines[0] ?? '') ?? [];
-  if (method === undefined || target === undefined) {
-    throw /HTTP\/[02-9]/.test(lines[0] ?? '') ? new BadMessage(505, 'only HTTP/1.0 and 1.1 are spoken here') : new BadMessage(400, 'the request line is malformed');
+  const line = REQUEST_LINE.exec(text);
+  if (line === null) {
+    throw /^[^\r]* HTTP\/[02-9][.\d]*\r\n/.test(text) ? new BadMessage(505, 'Only HTTP/1.0 and 1.1 are spoken here') : new BadMessage(400, 'The request line is malformed');
   }
-  if (!target.startsWith('/') && target !== '*') throw new BadMessage(400, 'the request target must be a path');
-  const minor = minorText === '0' ? 0 : 1;
-  const fields = parseFields(lines);
-  const host = only(fields, 'host', 'Host') ?? '';
-  if (minor === 1 && !fields.has('host')) throw new BadMessage(400, 'the Host header is missing');
-  const connection = tokensOf(fields.get('connection'));
-  const upgrade = connection.includes('upgrade') ? (fields.get('upgrade')?.[0] ?? null) : null;
+  const minor = line[3] === '0' ? 0 : 1;
+  const fields = parseFields(text, line[0].length);
+  if (fields.hosts > 1 || (minor === 1 && fields.hosts === 0)) throw new BadMessage(400, 'There must be one Host header');
+  const { target, host } = targetOf(line[2] as string, fields.host ?? '');
+  if (!HOST.test(host)) throw new BadMessage(400, 'The Host header is malformed');
+  if (fields.coding !== null && (minor === 0 || fields.length !== null || fields.coding !== 'chunked')) {
+    throw new BadMessage(400, 'The length of the request body is ambiguous');
+  }
+  const { connection } = fields;
   return {
-    method,
+    method: line[1] as string,
     target,
     minor,
-    lines: passedOn(lines, connection),
+    fields: fields.kept,
+    text: text.slice(line[0].length),
     host,
-    cookie: fields.get('cookie')?.join('; ') ?? '',
-    framing: requestFraming(fields),
-    keepAlive: minor === 1 ? !connection.includes('close') : connection.includes('keep-alive'),
-    upgrade,
-    expectsContinue: fields.get('expect')?.[0]?.toLowerCase() === '100-continue',
-    header: (name) => fields.get(name)?.[0] ?? null,
+    cookie: fields.cookie,
+    version: fields.version,
+    forwardedFor: fields.forwardedFor,
+    forwardedProto: fields.forwardedProto,
+    forwardedHost: fields.forwardedHost,
+    body: fields.coding === null ? (fields.length ?? 0) : CHUNKED,
+    keepAlive: connection === '' ? minor === 1 : minor === 1 ? !has(connection, 'close') : has(connection, 'keep-alive'),
+    upgrade: connection !== '' && fields.upgrade !== null && minor === 1 && has(connection, 'upgrade') ? fields.upgrade : null,
   };
 }
 
-/** @throws BadMessage when the version's answer is not HTTP. */
+/**
+ * @param text as for `parseRequest`.
+ * @throws BadMessage when the version's answer is not HTTP, or its length could be read in two ways.
+ */
 export function parseResponse(text: string, requestMethod: string): ResponseHead {
-  const lines = text.split('\r\n');
-  const statusLine = lines[0] ?? '';
-  const [, minor, code] = STATUS_LINE.exec(statusLine) ?? [];
-  if (code === undefined) throw new BadMessage(400, 'the answer is not HTTP/1');
-  const status = Number(code);
-  const fields = parseFields(lines);
-  const connection = tokensOf(fields.get('connection'));
-  const framing = responseFraming(fields, status, requestMethod);
-  const keepAlive = framing.kind !== 'untilClose' && (minor === '1' ? !connection.includes('close') : connection.includes('keep-alive'));
-  return { status, statusLine, lines: passedOn(lines, connection), framing, keepAlive };
+  const line = STATUS_LINE.exec(text);
+  if (line === null) throw new BadMessage(400, 'The answer is not HTTP/1');
+  const status = Number(line[2]);
+  const fields = parseFields(text, line[0].length);
+  const { connection } = fields;
+  const body = responseBody(fields, status, requestMethod);
+  return {
+    status,
+    reason: line[3] ?? '',
+    fields: fields.kept,
+    body,
+    keepAlive: body !== UNTIL_CLOSE && (connection === '' ? line[1] === '1' : line[1] === '1' ? !has(connection, 'close') : has(connection, 'keep-alive')),
+    upgrade: fields.upgrade,
+    isEventStream: fields.contentType.startsWith('text/event-stream'),
+  };
 }
 
-function parseFields(lines: readonly string[]): Map<string, string[]> {
-  const fields = new Map<string, string[]>();
-  for (let index = 1; index < lines.length; index += 1) {
-    const line = lines[index] as string;
-    if (line === '') continue;
-    const colon = line.indexOf(':');
-    const name = line.slice(0, colon);
-    if (colon < 1 || !TOKEN.test(name)) throw new BadMessage(400, 'a header line is malformed');
-    const value = line.slice(colon + 1).trim();
-    if (BAD_VALUE.test(value)) throw new BadMessage(400, `the header ${name} has control characters`);
-    const key = name.toLowerCase();
-    const known = fields.get(key);
-    if (known === undefined) fields.set(key, [value]);
-    else known.push(value);
+function responseBody(fields: Fields, status: number, method: string): number {
+  if (fields.coding !== null && (fields.coding !== 'chunked' || fields.length !== null)) throw new BadMessage(400, 'The length of the answer is ambiguous');
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 0;
+  if (fields.coding !== null) return CHUNKED;
+  return fields.length ?? UNTIL_CLOSE;
+}
+
+function targetOf(target: string, host: string): { target: string; host: string } {
+  if (target.charCodeAt(0) === 47 || target === '*') return { target, host };
+  const [, authority, rest = ''] = ABSOLUTE.exec(target) ?? [];
+  if (authority === undefined) throw new BadMessage(400, 'The request target must be a path');
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, host: authority };
+}
+
+function parseFields(text: string, from: number): Fields {
+  const fields: Fields = {
+    kept: '',
+    host: null,
+    hosts: 0,
+    cookie: '',
+    version: null,
+    forwardedFor: null,
+    forwardedProto: null,
+    forwardedHost: null,
+    connection: '',
+    upgrade: null,
+    length: null,
+    coding: null,
+    contentType: '',
+  };
+  let at = from;
+  let keptFrom = from;
+  while (at < text.length) {
+    FIELD_LINE.lastIndex = at;
+    if (!FIELD_LINE.test(text)) throw new BadMessage(400, 'A header line is malformed');
+    const next = FIELD_LINE.lastIndex;
+    const colon = text.indexOf(':', at);
+    if (LENGTHS[colon - at] === true && note(fields, text.slice(at, colon).toLowerCase(), text, colon + 1, next - 2)) {
+      if (keptFrom < at) fields.kept += text.slice(keptFrom, at);
+      keptFrom = next;
+    }
+    at = next;
   }
+  if (keptFrom < at) fields.kept += text.slice(keptFrom, at);
+  if (fields.connection !== '') dropNamed(fields);
   return fields;
 }
 
-function passedOn(lines: readonly string[], connection: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let index = 1; index < lines.length; index += 1) {
-    const line = lines[index] as string;
-    if (line === '') continue;
-    const name = line.slice(0, line.indexOf(':')).toLowerCase();
-    if (!HOP_BY_HOP.has(name) && !connection.includes(name)) kept.push(line);
+/** Lengths of the names that `note` looks at: most lines need no more than this look. */
+const LENGTHS: readonly boolean[] = (() => {
+  const names = ['te', 'host', 'cookie', 'upgrade', 'connection', 'keep-alive', 'content-type', 'content-length', 'sluice-version'];
+  const lengths = [...names, 'x-forwarded-for', 'proxy-connection', 'x-forwarded-host', 'transfer-encoding', 'x-forwarded-proto'].map(({ length }) => length);
+  return Array.from({ length: 20 }, (_, i) => lengths.includes(i));
+})();
+
+/** Take note of a field; true when its line is not passed on as it is. */
+function note(fields: Fields, name: string, text: string, from: number, to: number): boolean {
+  switch (name) {
+    case 'host':
+      fields.host = valueOf(text, from, to);
+      fields.hosts += 1;
+      return true;
+    case 'cookie':
+      fields.cookie += fields.cookie === '' ? valueOf(text, from, to) : `; ${valueOf(text, from, to)}`;
+      return false;
+    case 'sluice-version':
+      fields.version = joined(fields.version, valueOf(text, from, to));
+      return false;
+    case 'content-type':
+      fields.contentType = valueOf(text, from, to).toLowerCase();
+      return false;
+    case 'content-length':
+      fields.length = contentLength(fields.length, valueOf(text, from, to));
+      return false;
+    case 'transfer-encoding':
+      fields.coding = joined(fields.coding, valueOf(text, from, to).toLowerCase());
+      return false;
+    case 'connection':
+      fields.connection = joined(fields.connection === '' ? null : fields.connection, valueOf(text, from, to).toLowerCase());
+      return true;
+    case 'upgrade':
+      fields.upgrade = joined(fields.upgrade, valueOf(text, from, to));
+      return true;
+    case 'keep-alive':
+    case 'proxy-connection':
+    case 'te':
+      return true;
+    default:
+      return noteForwarded(fields, name, text, from, to);
   }
-  return kept;
 }
 
-function requestFraming(fields: ReadonlyMap<string, readonly string[]>): Framing {
-  const coding = fields.get('transfer-encoding');
-  const length = contentLength(fields);
-  if (coding === undefined) return length === null || length === 0 ? { kind: 'none' } : { kind: 'length', bytes: length };
-  if (length !== null) throw new BadMessage(400, 'Content-Length and Transfer-Encoding together');
-  if (coding.length !== 1 || coding[0]?.toLowerCase() !== 'chunked') throw new BadMessage(501, 'only the chunked transfer coding is understood');
-  return { kind: 'chunked' };
-}
-
-function responseFraming(fields: ReadonlyMap<string, readonly string[]>, status: number, method: string): Framing {
-  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return { kind: 'none' };
-  const coding = fields.get('transfer-encoding');
-  if (coding !== undefined) {
-    if (coding.length !== 1 || coding[0]?.toLowerCase() !== 'chunked' || fields.has('content-length')) throw new BadMessage(400, 'the answer has an ambiguous length');
-    return { kind: 'chunked' };
+function noteForwarded(fields: Fields, name: string, text: string, from: number, to: number): boolean {
+  switch (name) {
+    case 'x-forwarded-for':
+      fields.forwardedFor = joined(fields.forwardedFor, valueOf(text, from, to));
+      return true;
+    case 'x-forwarded-proto':
+      fields.forwardedProto = joined(fields.forwardedProto, valueOf(text, from, to));
+      return true;
+    case 'x-forwarded-host':
+      fields.forwardedHost = joined(fields.forwardedHost, valueOf(text, from, to));
+      return true;
+    default:
+      return false;
   }
-  const length = contentLength(fields);
-  if (length === null) return { kind: 'untilClose' };
-  return length === 0 ? { kind: 'none' } : { kind: 'length', bytes: length };
 }
 
-function contentLength(fields: ReadonlyMap<string, readonly string[]>): number | null {
-  const value = only(fields, 'content-length', 'Content-Length');
-  if (value === null) return null;
+function valueOf(text: string, from: number, to: number): string {
+  return text.slice(from, to).trim();
+}
+
+function joined(before: string | null, value: string): string {
+  return before === null ? value : `${before}, ${value}`;
+}
+
+function contentLength(before: number | null, value: string): number {
+  if (before !== null) throw new BadMessage(400, 'Content-Length is given twice');
   if (!/^\d{1,15}$/.test(value)) throw new BadMessage(400, 'Content-Length is not a number');
   return Number(value);
 }
 
-function only(fields: ReadonlyMap<string, readonly string[]>, name: string, label: string): string | null {
-  const values = fields.get(name);
-  if (values !== undefined && values.length > 1) throw new BadMessage(400, `${label} is given twice`);
-  return values?.[0] ?? null;
+/** Whether a comma-separated list in lower case has this token. */
+function has(list: string, token: string): boolean {
+  return list === token || list.split(',').some((part) => part.trim() === token);
 }
 
-function tokensOf(values: readonly string[] | undefined): string[] {
-  return values === undefined ? [] : values.join(',').toLowerCase().split(',').map((token) => token.trim());
-}
-
-/** Follows a body through its bytes without changing them. */
-export interface BodyMeter {
-  /** How many bytes of the chunk, from its start, belong to this body. @throws BadMessage on damaged chunking. */
-  take(chunk: Buffer): number;
-  readonly done: boolean;
-}
-
-export function meterOf(framing: Framing): BodyMeter {
-  switch (framing.kind) {
-    case 'none':
-      return { done: true, take: () => 0 };
-    case 'untilClose':
-      return { done: false, take: (chunk) => chunk.length };
-    case 'length':
-      return lengthMeter(framing.bytes);
-    case 'chunked':
-      return chunkedMeter();
-  }
-}
-
-function lengthMeter(bytes: number): BodyMeter {
-  let left = bytes;
-  return {
-    get done() {
-      return left === 0;
-    },
-    take(chunk) {
-      const mine = Math.min(left, chunk.length);
-      left -= mine;
-      return mine;
-    },
-  };
-}
-
-const MAX_CHUNK_LINE = 4_096;
-
-/** Chunked coding, RFC 9112 section 7.1: sizes, data, trailers up to the empty line. */
-function chunkedMeter(): BodyMeter {
-  let state: 'size' | 'data' | 'dataEnd' | 'trailer' | 'done' = 'size';
-  let line = '';
-  let left = 0;
-
-  function endOfLine(): void {
-    const text = line.endsWith('\r') ? line.slice(0, -1) : null;
-    line = '';
-    if (text === null) throw new BadMessage(400, 'a chunk line ends without CR');
-    if (state === 'dataEnd') {
-      if (text !== '') throw new BadMessage(400, 'chunk data is longer than its size');
-      state = 'size';
-    } else if (state === 'size') {
-      const size = /^([0-9a-fA-F]{1,12})(?:[ \t]*;.*)?$/.exec(text)?.[1];
-      if (size === undefined) throw new BadMessage(400, 'a chunk size is malformed');
-      left = Number.parseInt(size, 16);
-      state = left === 0 ? 'trailer' : 'data';
-    } else if (text === '') {
-      state = 'done';
-    }
-  }
-
-  return {
-    get done() {
-      return state === 'done';
-    },
-    take(chunk) {
-      let at = 0;
-      while (at < chunk.length && state !== 'done') {
-        if (state === 'data') {
-          const mine = Math.min(left, chunk.length - at);
-          left -= mine;
-          at += mine;
-          if (left === 0) state = 'dataEnd';
-          continue;
-        }
-        const newline = chunk.indexOf(10, at);
-        const end = newline === -1 ? chunk.length : newline;
-        line += chunk.toString('latin1', at, end);
-        if (line.length > MAX_CHUNK_LINE) throw new BadMessage(400, 'a chunk line is too long');
-        at = newline === -1 ? chunk.length : newline + 1;
-        if (newline !== -1) endOfLine();
-      }
-      return at;
-    },
-  };
+/** RFC 9110 section 7.6.1: fields that `Connection` names end here. */
+function dropNamed(fields: Fields): void {
+  const named = fields.connection.split(',').map((token) => token.trim());
+  const dropped = named.filter((name) => !ESSENTIAL.has(name));
+  if (dropped.length === 0) return;
+  const lines = fields.kept.split('\r\n').filter((line) => line !== '' && !dropped.includes(line.slice(0, line.indexOf(':')).toLowerCase()));
+  fields.kept = lines.map((line) => `${line}\r\n`).join('');
 }

@@ -8,8 +8,10 @@ import { writeAtomic } from '../adapters/_shared/atomic-file.ts';
 import { startTimeOf } from '../adapters/_shared/process-identity.ts';
 import { createControl } from './control.ts';
 import { createDataPath, DEFAULT_LIMITS } from './server.ts';
-import { edgeStateFile } from './state-file.ts';
-import { createTable } from './table.ts';
+import { edgeStateFile, type LoadedState } from './state-file.ts';
+import { createTable, type Table } from './table.ts';
+
+const STOP_MS = 10_000;
 
 /** How the adapter finds a running edge: `<dir>/edge.json`. */
 export interface EdgeRecord {
@@ -25,7 +27,13 @@ export interface EdgeRecord {
 export const PORT_TAKEN = 98;
 
 const { values } = parseArgs({
-  options: { dir: { type: 'string' }, host: { type: 'string', default: '127.0.0.1' }, port: { type: 'string', default: '0' }, limits: { type: 'string', default: '{}' } },
+  options: {
+    dir: { type: 'string' },
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'string', default: '0' },
+    limits: { type: 'string', default: '{}' },
+    'trust-forwarded': { type: 'boolean', default: false },
+  },
 });
 if (values.dir === undefined) throw new Error('--dir is missing');
 await run(values.dir, values.host, Number(values.port));
@@ -36,34 +44,51 @@ async function run(dir: string, host: string, port: number): Promise<void> {
   const token = randomBytes(32).toString('hex');
   const state = edgeStateFile(dir);
   const table = createTable(epoch);
-  for (const intent of await state.load()) table.apply(intent);
-
   const limits = { ...DEFAULT_LIMITS, ...(JSON.parse(values.limits) as object) };
-  const data = createDataPath(table, limits);
+  const data = createDataPath(table, { limits, trustForwarded: values['trust-forwarded'] });
+  // Before the port is open, so that no request finds an empty table.
+  for (const intent of (await state.load()).intents) table.apply(intent);
   const dataPort = await listen(data.server, host, port);
-  const stop = () => {
+  // And again: until now another edge could have had the port, and with it the right to change the state.
+  const loaded = await state.load();
+  if (loaded.problem !== null) console.error(`edge: ${loaded.problem}`);
+  restore(table, loaded);
+
+  const control = createControl({ table, state, loaded, token, epoch, stop });
+  const controlPort = await listen(control, '127.0.0.1', 0);
+  const record: EdgeRecord = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', host, port: dataPort, controlPort, token };
+  await writeAtomic(join(dir, 'edge.json'), JSON.stringify(record), { mode: 0o600 });
+
+  function stop(): void {
     data.stop();
     control.close();
     control.closeAllConnections();
     // Requests under way may finish; then the process has nothing left to do and ends by itself.
-    setTimeout(() => process.exit(0), 10_000).unref();
-  };
-  const control = createControl({ table, state, token, epoch, stop });
-  const controlPort = await listen(control, '127.0.0.1', 0);
-  const record: EdgeRecord = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', host, port: dataPort, controlPort, token };
-  await writeAtomic(join(dir, 'edge.json'), JSON.stringify(record), { mode: 0o600 });
+    setTimeout(() => process.exit(0), STOP_MS).unref();
+  }
   process.on('SIGTERM', stop);
   // A terminal's Ctrl-C is meant for the command in it, not for the data path.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
+  // One connection that goes wrong must not take all others with it.
+  process.on('uncaughtException', (error) => console.error('edge:', error));
+}
+
+function restore(table: Table, { intents }: LoadedState): void {
+  for (const { app } of table.intents()) if (!intents.some((intent) => intent.app === app)) table.remove(app);
+  for (const intent of intents) table.apply(intent);
 }
 
 async function listen(server: Server, host: string, port: number): Promise<number> {
-  server.on('error', (error: NodeJS.ErrnoException) => {
+  const refused = (error: NodeJS.ErrnoException): void => {
     console.error(`edge: cannot listen on ${host}:${port}: ${error.message}`);
     process.exit(error.code === 'EADDRINUSE' ? PORT_TAKEN : 1);
-  });
+  };
+  server.once('error', refused);
   server.listen({ port, host, backlog: 1024 });
   await once(server, 'listening');
+  server.off('error', refused);
+  // Too many open files, for example: that connection is lost, the others go on.
+  server.on('error', (error) => console.error(`edge: cannot accept a connection: ${error.message}`));
   return (server.address() as AddressInfo).port;
 }

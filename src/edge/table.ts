@@ -1,6 +1,7 @@
 import { bucketOf } from '../core/analysis/histogram.ts';
+import { endsOf } from '../core/edge/assign.ts';
+import { findRoute, routeTable, type RouteTable } from '../core/edge/routes.ts';
 import type { EdgeIntent, EdgeObservation, EdgeStats, Endpoint, Sticky, VersionCounters } from '../ports/edge.ts';
-import { appFor, routeTable, type RouteTable, versionAt } from './routing.ts';
 
 /** One version as the data path sees it: where it listens, and what it has done. */
 export interface LiveVersion {
@@ -18,9 +19,13 @@ export interface LiveVersion {
 export interface LiveApp {
   readonly name: string;
   readonly sticky: Sticky;
+  /** Finds the value of the header by which users are known, in the header lines of a request. */
+  readonly userHeader: RegExp | null;
   readonly versions: readonly LiveVersion[];
-  /** More than one version gets traffic, so that users must be told apart. */
-  readonly isSplit: boolean;
+  /** Where each version's part of the places ends; see `core/edge/assign.ts`. */
+  readonly ends: readonly number[];
+  /** The one version with all the traffic, if there is one: users need not be told apart. */
+  readonly only: LiveVersion | null;
 }
 
 /** How many retired versions of an app keep their counters. */
@@ -34,52 +39,52 @@ export interface Table {
   find(host: string, target: string): LiveApp | null;
   observe(app: string): EdgeObservation | null;
   stats(app: string, at: number): EdgeStats;
-  /** A request has ended: its status class or `failed`, and how long it took. */
-  count(version: LiveVersion, outcome: string, tookMs: number): void;
 }
 
 export function createTable(epoch: string): Table {
   const intents = new Map<string, EdgeIntent>();
   const apps = new Map<string, LiveApp>();
   const known = new Map<string, Map<string, LiveVersion>>();
-  let routes: RouteTable = [];
+  let routes: RouteTable<LiveApp> = new Map();
 
   function live(app: string, id: string): LiveVersion {
     const versions = known.get(app) ?? new Map<string, LiveVersion>();
     known.set(app, versions);
     const version = versions.get(id) ?? { id, weight: 0, endpoints: [], turn: 0, inFlight: 0, requests: 0, byClass: {}, latency: {} };
+    // Last in the order of the map: the ones used longest ago are forgotten first.
     versions.delete(id);
     versions.set(id, version);
     return version;
   }
 
-  function forgetOld(app: string, kept: ReadonlySet<string>): void {
-    const versions = known.get(app);
-    for (const [id, version] of versions ?? []) {
-      if ((versions?.size ?? 0) <= KEPT_COUNTERS) return;
-      if (!kept.has(id) && version.inFlight === 0) versions?.delete(id);
+  function forgetOld(app: string, kept: readonly LiveVersion[]): void {
+    const versions = known.get(app) ?? new Map<string, LiveVersion>();
+    for (const [id, version] of versions) {
+      if (versions.size <= KEPT_COUNTERS) return;
+      if (!kept.includes(version) && version.inFlight === 0) versions.delete(id);
     }
+  }
+
+  function reroute(): void {
+    routes = routeTable([...intents.values()].flatMap((intent) => intent.routes.map((route) => [route, apps.get(intent.app) as LiveApp] as const)));
   }
 
   return {
     apply(intent) {
-      intents.set(intent.app, intent);
       const versions = intent.versions.map(({ id, weight, endpoints }) => Object.assign(live(intent.app, id), { weight, endpoints }));
-      apps.set(intent.app, { name: intent.app, sticky: intent.sticky, versions, isSplit: versions.filter(({ weight }) => weight > 0).length > 1 });
-      forgetOld(intent.app, new Set(versions.map(({ id }) => id)));
-      routes = routeTable(intents.values());
+      intents.set(intent.app, intent);
+      apps.set(intent.app, liveApp(intent, versions));
+      forgetOld(intent.app, versions);
+      reroute();
     },
     remove(app) {
       intents.delete(app);
       apps.delete(app);
       known.delete(app);
-      routes = routeTable(intents.values());
+      reroute();
     },
     intents: () => [...intents.values()],
-    find(host, target) {
-      const name = appFor(routes, host, target);
-      return name === null ? null : (apps.get(name) ?? null);
-    },
+    find: (host, target) => findRoute(routes, host, target),
     observe(app) {
       const intent = intents.get(app);
       const versions = apps.get(app)?.versions;
@@ -93,16 +98,26 @@ export function createTable(epoch: string): Table {
       ]);
       return { epoch, at, versions: Object.fromEntries(versions) };
     },
-    count(version, outcome, tookMs) {
-      version.requests += 1;
-      version.byClass[outcome] = (version.byClass[outcome] ?? 0) + 1;
-      const bucket = bucketOf(tookMs);
-      version.latency[bucket] = (version.latency[bucket] ?? 0) + 1;
-    },
   };
 }
 
-/** The version of an app for a place in [0, 100). */
-export function pickVersion(app: LiveApp, place: number): LiveVersion | null {
-  return versionAt(app.versions, place);
+function liveApp(intent: EdgeIntent, versions: readonly LiveVersion[]): LiveApp {
+  const { sticky } = intent;
+  const name = sticky.by === 'header' ? sticky.header.replace(/[^A-Za-z0-9-]/g, '\\$&') : null;
+  return {
+    name: intent.app,
+    sticky,
+    userHeader: name === null ? null : new RegExp(`(?:^|\\r\\n)${name}:([^\\r]*)`, 'i'),
+    versions,
+    ends: endsOf(versions.map(({ weight }) => weight)),
+    only: versions.find(({ weight }) => weight === 100) ?? null,
+  };
+}
+
+/** A request has ended: its status class, `failed` or `aborted`, and how long the version took. */
+export function countRequest(version: LiveVersion, outcome: string, tookMs: number): void {
+  version.requests += 1;
+  version.byClass[outcome] = (version.byClass[outcome] ?? 0) + 1;
+  const bucket = bucketOf(tookMs);
+  version.latency[bucket] = (version.latency[bucket] ?? 0) + 1;
 }

@@ -30,7 +30,9 @@ export function visitor(url: string, host: string, options: { readonly connectio
   const { hostname, port } = new URL(url);
   const agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 });
   const open = (visit: Visit = {}): ClientRequest => {
-    const headers = { host, ...visit.headers };
+    // Node sends the body of a DELETE without any length unless it is told one.
+    const length = visit.body === undefined ? {} : { 'content-length': Buffer.byteLength(visit.body) };
+    const headers = { host, ...length, ...visit.headers };
     return httpRequest({ hostname, port, path: visit.path ?? '/', method: visit.method ?? 'GET', headers, agent });
   };
   return { agent, open, get: async (visit = {}) => read(await answered(open(visit), visit.body)) };

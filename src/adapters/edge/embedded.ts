@@ -16,7 +16,9 @@ export interface EmbeddedEdgeOptions {
   readonly port: number;
   readonly host?: string;
   /** Time limits of the data path in ms, where they differ from the defaults. */
-  readonly limits?: Partial<Record<'headMs' | 'idleMs' | 'responseMs' | 'connectMs', number>>;
+  readonly limits?: Partial<Record<'headMs' | 'idleMs' | 'bodyMs' | 'responseMs' | 'connectMs', number>>;
+  /** Believe `X-Forwarded-Proto` and `-Host` of the client: only with a proxy of one's own in front. */
+  readonly trustForwarded?: boolean;
 }
 
 export interface ManagedEdge extends Edge {
@@ -27,6 +29,7 @@ export interface ManagedEdge extends Edge {
 }
 
 const recordSchema = z.object({ pid: z.int(), startTime: z.string(), host: z.string(), port: z.int(), controlPort: z.int(), token: z.string() });
+const refusal = z.object({ blame: z.string().optional(), code: z.string().optional(), message: z.string().optional(), hint: z.string().nullable().optional() });
 type EdgeAddress = z.infer<typeof recordSchema>;
 
 const START_MS = 15_000;
@@ -60,6 +63,7 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
     const known = recordSchema.safeParse(await readJson(join(options.dir, 'edge.json')));
     const port = options.port === 0 && known.success ? known.data.port : options.port;
     const own = ['--dir', options.dir, '--host', host, '--port', String(port), '--limits', JSON.stringify(options.limits ?? {})];
+    if (options.trustForwarded === true) own.push('--trust-forwarded');
     const child = spawn(program, [...args, ...own], { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: options.dir });
     let exit: number | null = null;
     child.on('exit', (code) => (exit = code ?? 1));
@@ -128,10 +132,11 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
   }
 
   function refused(status: number, body: unknown): Error {
-    const { code, message } = (body ?? {}) as { code?: string; message?: string };
-    if (status === 409) return new FencedError('the edge has accepted a newer command for this app');
-    if (code === 'DISK_FULL') return new OutsideError('DISK_FULL', message ?? 'no space left', 'Free some space; the edge goes on serving what it was told before.');
-    return new OutsideError('EDGE_REFUSED', `the edge refused the command (${status}): ${message ?? 'no reason given'}`);
+    const { blame, code, message = `status ${status}`, hint = null } = refusal.parse(body ?? {});
+    if (blame === 'fenced') return new FencedError(message);
+    if (blame === 'user' && code !== undefined) return new UserError(code, message, hint);
+    if (blame === 'outside' && code !== undefined) return new OutsideError(code, message, hint);
+    return new OutsideError('EDGE_REFUSED', `the edge refused the command: ${message}`, `See ${join(options.dir, 'edge.log')}.`);
   }
 
   function unreachable(error: unknown): OutsideError {
