@@ -40,7 +40,6 @@ describe('files', () => {
   const damages: Record<string, (folder: string) => Promise<void>> = {
     'a file is missing': (folder) => rm(join(folder, 'deep/a')),
     'a file was cut off': (folder) => writeFile(join(folder, 'deep/a'), 'con'),
-    'a file was added': (folder) => writeFile(join(folder, 'deep/b'), ''),
     'a file became executable': (folder) => chmod(join(folder, 'deep/a'), 0o755),
     'its list of contents is broken': (folder) => writeFile(join(folder, '../contents.json'), '{"schema":1,"entries":[]}'),
   };
@@ -53,6 +52,14 @@ describe('files', () => {
     await expect(store.folder(digest)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED' });
     expect(await store.put(source)).toBe(digest);
     await store.verify(digest);
+  });
+
+  test('what some program added beside the files is found by verify, and stands in no way', async () => {
+    const { digest, folder } = await stored();
+    await chmod(join(folder, 'deep'), 0o755);
+    await writeFile(join(folder, 'deep/cache'), '');
+    expect(await store.folder(digest)).toBe(folder);
+    await expect(store.verify(digest)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED', message: expect.stringContaining('deep/cache was added') });
   });
 
   test('a change of bytes alone is found by verify', async () => {

@@ -158,16 +158,19 @@ function parse(text: string): Contents | null {
   }
 }
 
-/** Kinds, sizes and modes are compared always, bytes only when `deep`. */
+/**
+ * Kinds, sizes and modes are compared always; bytes, and what was added, only when `deep`. A cache that some
+ * program has put beside the files (root may, read-only or not) must not stand in the way of a rollback.
+ */
 async function firstDifference(files: string, contents: Contents, deep: boolean): Promise<string | null> {
   const there = await scan(files).catch(noneIfMissing);
   const byPath = new Map(there.map((entry) => [entry.path, entry]));
   const wrong = contents.entries.find((entry) => !isSame(entry, byPath.get(entry.path)));
   if (wrong !== undefined) return `${wrong.path} is ${byPath.has(wrong.path) ? 'not what was stored' : 'missing'}`;
+  if (!deep) return null;
   const known = new Set(contents.entries.map((entry) => entry.path));
   const added = there.find((entry) => !known.has(entry.path));
   if (added !== undefined) return `${added.path} was added`;
-  if (!deep) return null;
   for (const entry of contents.entries) {
     if (entry.kind === 'file' && (await hashFile(join(files, entry.path))) !== entry.sha256)
       return `${entry.path} has other bytes than were stored`;
