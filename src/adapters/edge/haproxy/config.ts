@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { STICKY_COOKIE, VERSION_HEADER } from '../../../ports/edge.ts';
+import type { Address, Layout } from './layout.ts';
+import { MAX_SPLIT } from './schema.ts';
+
+export interface ConfigOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly slots: number;
+  readonly headers: readonly string[];
+}
+
+/**
+ * Pools of idle connections for servers, said explicitly: a server added while HAProxy 2.6 runs has no default
+ * for these and would open a connection for every request. Purged every 2 s, before Node's servers (5 s) close them.
+ */
+export const SERVER_OPTIONS = 'pool-purge-delay 2s pool-max-conn 512';
+/** Ring in which HAProxy keeps a line per request until the keeper has read it. */
+export const RING = 'account';
+const RING_BYTES = 8 * 1024 * 1024;
+const USER = 'var(txn.user)';
+const UNDECIDED = '!{ var(txn.token) -m found }';
+const RELAYED = '{ str(relay),map_str(mode.map,0) -m str 1 }';
+
+/** What a configuration can do; anything in it that changes, but for servers and map entries, changes this. */
+export function templateHash(options: Pick<ConfigOptions, 'host' | 'port'>): string {
+  const empty: Layout = { routes: new Map(), versions: new Map(), splits: new Map(), servers: new Map(), headers: [] };
+  return createHash('sha256').update(configText({ ...options, slots: 1, headers: ['x'] }, empty)).digest('hex');
+}
+
+/** The configuration file. Paths are relative: HAProxy runs in the edge's folder, whatever its length. */
+export function configText(options: ConfigOptions, layout: Layout): string {
+  return `${globalText()}\n${frontendText(options)}\n${backendsText(options.slots, layout)}`;
+}
+
+function globalText(): string {
+  return `# Written by Sluice for every start and reload of this edge; changes made here are lost.
+global
+  stats socket unix@runtime.sock mode 600 level admin expose-fd listeners
+  stats timeout 24h
+  hard-stop-after 24h
+  noreuseport
+
+ring ${RING}
+  format raw
+  maxlen 256
+  size ${RING_BYTES}
+
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 300s
+  timeout server 300s
+  timeout http-request 15s
+  timeout http-keep-alive 75s
+  timeout tunnel 24h
+  retries 2
+  retry-on conn-failure empty-response
+  option redispatch 1
+  option abortonclose
+  option idle-close-on-response
+  http-error status 502 content-type text/plain string "The app closed the connection before it had answered.\\n"
+  http-error status 503 content-type text/plain string "The app cannot be reached.\\n"
+  http-error status 504 content-type text/plain string "The app did not answer in time.\\n"
+`;
+}
+
+function frontendText({ host, port, headers }: ConfigOptions): string {
+  const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  const rules = [...relayRules(), ...routeRules(), ...versionRules(), ...userRules(headers), ...splitRules(), ...answerRules()];
+  return `frontend edge
+  bind ${at}
+  # A worker that a reload has replaced hands its last requests over to its successor.
+  bind unix@relay.sock mode 600 accept-proxy
+  log ring@${RING} len 256 format raw local0
+  log-format "%[var(txn.token)] %ST %ts %[date(0,us),sub(txn.start)] %Ta"
+${rules.map((rule) => `  ${rule}\n`).join('')}  use_backend relay if ${RELAYED}
+  use_backend %[var(txn.token),field(1,.)]
+`;
+}
+
+function relayRules(): string[] {
+  return [
+    `http-request set-log-level silent if ${RELAYED}`,
+    `http-request allow if ${RELAYED}`,
+    // A request that was (perhaps) received is sent again only where RFC 9110 section 9.2.2 lets a proxy do so.
+    'http-request disable-l7-retry if !{ method GET HEAD OPTIONS TRACE }',
+    'http-request set-var(txn.start) date(0,us)',
+  ];
+}
+
+function routeRules(): string[] {
+  const silent = '!{ var(txn.app) -m found }';
+  return [
+    'http-request set-var(txn.path) path',
+    'http-request set-var(txn.app) req.hdr(host),host_only,lower,concat(,txn.path,/),map_beg(routes.map)',
+    `http-request set-var(txn.app) str(*),concat(,txn.path,/),map_beg(routes.map) if ${silent}`,
+    `http-request set-log-level silent if ${silent}`,
+    `http-request return status 404 content-type text/plain string "No app is routed here.\\n" if ${silent}`,
+  ];
+}
+
+function versionRules(): string[] {
+  const asked = `{ req.hdr_cnt(${VERSION_HEADER}) gt 0 }`;
+  return [
+    `http-request set-var(txn.wanted) req.fhdr(${VERSION_HEADER}),hex if ${asked}`,
+    `http-request set-var(txn.token) var(txn.app),concat(:,txn.wanted),map_str(versions.map) if ${asked}`,
+    `http-request set-log-level silent if ${asked} ${UNDECIDED}`,
+    `http-request return status 404 content-type text/plain string "The app has no such version here.\\n" if ${asked} ${UNDECIDED}`,
+  ];
+}
+
+/** Who asks: a place in [0, 10000), the same for ever for one user of one app. */
+function userRules(headers: readonly string[]): string[] {
+  const byCookie = '{ var(txn.mode) -m str c }';
+  const unknown = '!{ var(txn.user) -m found }';
+  return [
+    'http-request set-var(txn.split) var(txn.app),map_str(splits.map)',
+    `http-request set-var(txn.mode) var(txn.split),field(1,|) if ${UNDECIDED}`,
+    `http-request set-var(${'txn.user'}) req.cook(${STICKY_COOKIE}) if ${byCookie} { req.cook(${STICKY_COOKIE}) -m len gt 0 }`,
+    `http-request set-var(txn.fresh) uuid() if ${byCookie} ${unknown}`,
+    `http-request set-var(txn.user) var(txn.fresh) if { var(txn.fresh) -m found }`,
+    ...headers.map((header) => `http-request set-var(txn.user) req.fhdr(${header}) if { var(txn.mode) -m str h:${header} } { req.fhdr(${header}) -m len gt 0 }`),
+    `http-request set-var(txn.place) rand(10000) if ${UNDECIDED} ${unknown}`,
+    `http-request set-var(txn.place) ${USER},concat(|,txn.app),xxh32(1),mod(10000) if ${UNDECIDED} { var(txn.user) -m found }`,
+  ];
+}
+
+/** The first part whose end is beyond the place decides. */
+function splitRules(): string[] {
+  return Array.from({ length: MAX_SPLIT }, (_, index) => [
+    `http-request set-var(txn.part) var(txn.split),field(${index + 2},|) if ${UNDECIDED}`,
+    `http-request set-var(txn.left) var(txn.part),field(1,:),sub(txn.place) if ${UNDECIDED}`,
+    `http-request set-var(txn.token) var(txn.part),field(2,:) if ${UNDECIDED} { var(txn.left) -m int gt 0 }`,
+  ]).flat();
+}
+
+function answerRules(): string[] {
+  return [
+    'http-request set-header X-Forwarded-Proto http if !{ req.hdr(x-forwarded-proto) -m found }',
+    'http-request set-header X-Forwarded-Host %[req.hdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
+    `http-response add-header Set-Cookie "${STICKY_COOKIE}=%[var(txn.fresh)]; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax" if { var(txn.fresh) -m found }`,
+  ];
+}
+
+function backendsText(slots: number, layout: Layout): string {
+  const backends = Array.from({ length: slots }, (_, index) => {
+    const name = `b${index + 1}`;
+    const servers = [...(layout.servers.get(name) ?? [])].map(([server, at]) => `  server ${server} ${addressText(at)} ${SERVER_OPTIONS}\n`);
+    return `backend ${name}\n  balance leastconn\n  option forwardfor\n${servers.join('')}`;
+  });
+  return `backend relay\n  server successor unix@relay.sock send-proxy-v2\n\n${backends.join('\n')}`;
+}
+
+export function addressText({ ip, port }: Address): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

@@ -1,0 +1,81 @@
+import { bucketOf } from '../../../core/analysis/histogram.ts';
+import type { VersionCounters } from '../../../ports/edge.ts';
+
+/** How many versions an app no longer has keep their counters. */
+const KEPT_COUNTERS = 20;
+/** By how much the microsecond clock (which can be set) may differ from the steady one, ms. */
+const CLOCK_SLACK_MS = 50;
+
+interface Tally {
+  requests: number;
+  readonly byClass: Record<string, number>;
+  readonly latency: Record<string, number>;
+}
+
+/** Counters per version, fed with HAProxy's log lines. */
+export interface Counters {
+  /** From now on lines with this token belong to this version. */
+  know(token: string, app: string, version: string): void;
+  forget(app: string): void;
+  take(line: string): void;
+  read(app: string): Record<string, VersionCounters>;
+}
+
+export function createCounters(): Counters {
+  const apps = new Map<string, Map<string, Tally>>();
+  const byToken = new Map<string, { readonly app: string; readonly version: string; readonly tally: Tally }>();
+
+  function forgetOldest(app: string, versions: Map<string, Tally>): void {
+    const oldest = versions.keys().next();
+    if (versions.size <= KEPT_COUNTERS || oldest.done === true) return;
+    versions.delete(oldest.value);
+    for (const [token, known] of byToken) if (known.app === app && known.version === oldest.value) byToken.delete(token);
+  }
+
+  return {
+    know(token, app, version) {
+      const versions = apps.get(app) ?? new Map<string, Tally>();
+      apps.set(app, versions);
+      const tally = versions.get(version) ?? { requests: 0, byClass: {}, latency: {} };
+      // Taken out and put back: the version used last is forgotten last.
+      versions.delete(version);
+      versions.set(version, tally);
+      byToken.set(token, { app, version, tally });
+      forgetOldest(app, versions);
+    },
+    forget(app) {
+      apps.delete(app);
+      for (const [token, known] of byToken) if (known.app === app) byToken.delete(token);
+    },
+    take(line) {
+      const [token = '', status = '', ended = '', micros = '', millis = ''] = line.split(' ');
+      const tally = byToken.get(token)?.tally;
+      const outcome = outcomeOf(Number(status), ended);
+      if (tally === undefined || outcome === null) return;
+      tally.requests += 1;
+      tally.byClass[outcome] = (tally.byClass[outcome] ?? 0) + 1;
+      const bucket = bucketOf(latencyMs(Number(micros) / 1_000, Number(millis)));
+      tally.latency[bucket] = (tally.latency[bucket] ?? 0) + 1;
+    },
+    read(app) {
+      return Object.fromEntries([...(apps.get(app) ?? [])].map(([id, { requests, byClass, latency }]) => [id, { requests, byClass: { ...byClass }, latency: { ...latency } }]));
+    },
+  };
+}
+
+/**
+ * What became of a request, from its status and the first two flags of the termination state
+ * (configuration.txt section 8.5). Null: the client left, which says nothing about the version.
+ */
+export function outcomeOf(status: number, ended: string): string | null {
+  if (status === 101) return '1xx';
+  const [by = '-', phase = '-'] = ended;
+  if (by === 'C' || by === 'c') return null;
+  // The version (S, s), or a proxy that could not take its answer (PH).
+  if (by === 'S' || by === 's' || (by === 'P' && phase === 'H')) return 'failed';
+  return status >= 200 && status < 600 ? `${Math.floor(status / 100)}xx` : 'failed';
+}
+
+function latencyMs(fine: number, steady: number): number {
+  return Number.isFinite(fine) && Math.abs(fine - steady) <= CLOCK_SLACK_MS + steady * 0.01 ? fine : steady;
+}

@@ -1,0 +1,42 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { edgeContract } from '../../../../test/contracts/edge.ts';
+import { until } from '../../../../test/worlds/visitor.ts';
+import { isAlive } from '../../_shared/process-identity.ts';
+import { haproxyBinary } from './binary.ts';
+import { haproxyEdge } from './haproxy.ts';
+
+const missing = await haproxyBinary().then(
+  () => null,
+  (error: Error) => error.message,
+);
+
+async function killed(dir: string): Promise<void> {
+  const { pid, startTime } = JSON.parse(await readFile(join(dir, 'haproxy.json'), 'utf8')) as { pid: number; startTime: string };
+  process.kill(-pid, 'SIGKILL');
+  await until(() => isAlive(pid, startTime), (alive) => !alive);
+}
+
+if (missing !== null) describe.skip(`edge: haproxy (skipped: ${missing})`, () => test('contract', () => {}));
+else {
+  edgeContract('haproxy', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'sluice-haproxy-'));
+    const edge = haproxyEdge({ dir, port: 0 });
+    return {
+      edge,
+      url: await edge.ensure(),
+      restart: async () => {
+        await killed(dir);
+        await edge.ensure();
+      },
+      stop: async () => {
+        await edge.stop();
+        await rm(dir, { recursive: true, force: true });
+      },
+    };
+  });
+}
+void execFileSync;

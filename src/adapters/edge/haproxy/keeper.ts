@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
+import type { EdgeIntent, EdgeObservation, EdgeStats } from '../../../ports/edge.ts';
+import { writeAtomic } from '../../_shared/atomic-file.ts';
+import { configText, templateHash } from './config.ts';
+import { createCounters } from './counters.ts';
+import { createDrain } from './drain.ts';
+import { appKey, layoutOf, MAPS, mapText, routeKey } from './layout.ts';
+import { createLogStream } from './log-stream.ts';
+import { createMaster, type Shape, type Workers } from './master.ts';
+import { busyBackends, countInFlight, observationOf } from './observation.ts';
+import { commandsFor, type Holding, linesOf, readHolding, say } from './runtime.ts';
+import { type KeeperState, parseIntent } from './schema.ts';
+import { allocate } from './slots.ts';
+import type { StateFile } from './state.ts';
+
+export interface KeeperOptions {
+  readonly binary: string;
+  readonly host: string;
+  readonly port: number;
+  readonly slots: number;
+}
+
+/** Keeps one HAProxy as it was last told: the only process that commands it, one thing after another. */
+export interface Keeper {
+  apply(raw: unknown): Promise<EdgeObservation>;
+  remove(app: string, fence: number): Promise<null>;
+  observe(app: string): Promise<EdgeObservation | null>;
+  stats(app: string): Promise<EdgeStats>;
+  /** Settled once HAProxy runs. */
+  ensure(): Promise<void>;
+  /** End HAProxy too; requests under way may finish. */
+  stop(): Promise<void>;
+  /** Leave HAProxy running. */
+  close(): void;
+}
+
+const RUNTIME_SOCKET = 'runtime.sock';
+const WATCH_MS = 500;
+/** The last worker of a killed HAProxy may hold the port a moment longer. */
+const REVIVE_MS = 5_000;
+const CONVERGE_TRIES = 4;
+
+export async function createKeeper(options: KeeperOptions, file: StateFile): Promise<Keeper> {
+  let state: KeeperState = (await file.load()) ?? { port: options.port, serial: 0, slots: options.slots, apps: {} };
+  const epoch = randomUUID();
+  const counters = createCounters();
+  const log = createLogStream(RUNTIME_SOCKET, (line) => counters.take(line), () => watch());
+  const master = createMaster({ binary: options.binary, onExit: () => watch() });
+  const drain = createDrain(master, log);
+  let hasRun = false;
+  let isStopping = false;
+  let isWatchQueued = false;
+  /** The worker that serves users now. */
+  let worker = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  for (const [app, { tokens }] of Object.entries(state.apps)) for (const [id, token] of Object.entries(tokens)) counters.know(token, app, id);
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = last.then(work, work);
+    last = mine.catch(() => {});
+    return mine;
+  }
+
+  const shapeOf = (of: KeeperState): Shape => ({ template: templateHash({ host: options.host, port: of.port }), slots: of.slots, headers: [...layoutOf(of).headers] });
+
+  function fits(wanted: Shape): boolean {
+    const has = master.record?.shape;
+    return has !== undefined && has.template === wanted.template && has.slots >= wanted.slots && wanted.headers.every((header) => has.headers.includes(header));
+  }
+
+  async function writeFiles(of: KeeperState): Promise<void> {
+    const layout = layoutOf(of);
+    const text = configText({ host: options.host, port: of.port, slots: of.slots, headers: layout.headers }, layout);
+    const files = { 'haproxy.cfg': text, 'mode.map': 'relay 0\n', ...Object.fromEntries(MAPS.map((name) => [`${name}.map`, mapText(layout[name])])) };
+    await Promise.all(Object.entries(files).map(([name, content]) => writeAtomic(name, content, { mode: 0o600 })));
+  }
+
+  /** HAProxy runs afterwards: found running, or started from what is on disk. */
+  async function running(): Promise<void> {
+    if (await master.isAlive()) return;
+    if (!hasRun && (await master.adopt())) await adopted();
+    else await started();
+    hasRun = true;
+  }
+
+  async function adopted(): Promise<void> {
+    const workers = await master.workers();
+    if (workers === null) return;
+    follow(workers, false);
+    await drain.retire(workers.old, state.serial);
+    if (!fits(shapeOf(state))) await reloaded(state, state.serial);
+  }
+
+  async function started(): Promise<void> {
+    for (const until = Date.now() + REVIVE_MS; ; ) {
+      await writeFiles(state);
+      try {
+        await master.start(shapeOf(state));
+        break;
+      } catch (error) {
+        if (!hasRun || Date.now() > until || !(error instanceof UserError)) throw error;
+      }
+    }
+    drain.reset();
+    follow(await master.workers(), true);
+  }
+
+  /** `serial`: the newest token that the workers replaced can know. */
+  async function reloaded(of: KeeperState, serial: number): Promise<void> {
+    await writeFiles(of);
+    const workers = await master.reload(shapeOf(of));
+    follow(workers, true);
+    await drain.retire(workers.old, serial);
+  }
+
+  /** HAProxy does what the state says; returns what it holds, read back. */
+  async function converged(): Promise<Holding> {
+    const layout = layoutOf(state);
+    let said = '';
+    for (let tries = 0; tries < CONVERGE_TRIES; tries += 1) {
+      const holding = await readHolding(RUNTIME_SOCKET);
+      const lines = linesOf(commandsFor(layout, holding));
+      if (lines.length === 0) return holding;
+      for (const line of lines) said = (await say(RUNTIME_SOCKET, line)).trim();
+    }
+    throw new OutsideError('HAPROXY_DIVERGED', `HAProxy does not do what it is told: ${said}`, 'Run the command again; it starts from what HAProxy really does.');
+  }
+
+  /** Work that needs HAProxy; repeated once when it dies meanwhile. */
+  async function withHaproxy<T>(work: () => Promise<T>): Promise<T> {
+    await running();
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof OutsideError) || (await master.isAlive())) throw error;
+      await running();
+      return work();
+    }
+  }
+
+  function accept(app: string, fence: number): void {
+    const accepted = state.apps[app]?.fence ?? -Infinity;
+    if (fence < accepted) throw new FencedError(`the edge has accepted fence ${accepted} for ${app}; ${fence} is older`);
+  }
+
+  /** Store a new state, then have HAProxy follow; a reload only when its configuration cannot do it. */
+  async function become(next: KeeperState): Promise<void> {
+    const before = state;
+    await file.save(next);
+    state = next;
+    if (fits(shapeOf(next))) return;
+    try {
+      await reloaded(next, before.serial);
+    } catch (error) {
+      // A configuration that HAProxy refuses must not be what the next start finds.
+      state = before;
+      await file.save(before);
+      await writeFiles(before);
+      throw error;
+    }
+  }
+
+  async function apply(intent: EdgeIntent): Promise<EdgeObservation> {
+    accept(intent.app, intent.fence);
+    refuseTakenRoutes(state, intent);
+    const addresses = await addressesOf(intent);
+    return withHaproxy(async () => {
+      const { tokens, serial, slots } = allocate(state, intent, new Set([...(await busyBackends(RUNTIME_SOCKET)), ...drain.resting()]));
+      const earlier = state.apps[intent.app]?.tokens ?? {};
+      const next = { ...state, serial, slots, apps: { ...state.apps, [intent.app]: { fence: intent.fence, intent, tokens, addresses } } };
+      for (const [id, token] of Object.entries(tokens)) counters.know(token, intent.app, id);
+      await become(next);
+      const holding = await converged();
+      drain.note(Object.values(earlier).filter((token) => !Object.values(tokens).includes(token)));
+      return observed(intent.app, holding);
+    });
+  }
+
+  async function observed(app: string, holding: Holding): Promise<EdgeObservation> {
+    const known = state.apps[app];
+    const inFlight = await countInFlight(Object.values(known?.tokens ?? {}), RUNTIME_SOCKET, (line) => drain.ask(line));
+    const observation = observationOf(app, known?.fence ?? 0, (known?.intent?.versions ?? []).map(({ id }) => id), holding, inFlight);
+    if (observation === null) throw new OutsideError('HAPROXY_DIVERGED', `HAProxy does not know ${app}, of which it was told`, 'Run the command again.');
+    return observation;
+  }
+
+  async function remove(app: string, fence: number): Promise<null> {
+    accept(app, fence);
+    return withHaproxy(async () => {
+      const earlier = Object.values(state.apps[app]?.tokens ?? {});
+      await become({ ...state, apps: { ...state.apps, [app]: { fence, intent: null, tokens: {}, addresses: {} } } });
+      await converged();
+      drain.note(earlier);
+      counters.forget(app);
+      return null;
+    });
+  }
+
+  /** Bring HAProxy back when it has died; tidy up when something is left over. */
+  function watch(): void {
+    if (isStopping || !hasRun || isWatchQueued) return;
+    isWatchQueued = true;
+    inTurn(async () => {
+      isWatchQueued = false;
+      if (isStopping) return;
+      await running();
+      if (!log.isFollowing(worker)) follow(await master.workers(), false);
+      await drain.sweep(() => layoutOf(state), RUNTIME_SOCKET);
+    }).catch((error: unknown) => console.error(`${new Date().toISOString()} ${error instanceof SluiceError ? error.code : 'BUG'}: ${String(error)}`));
+  }
+  const watcher = setInterval(watch, WATCH_MS);
+
+  function follow(workers: Workers | null, fromStart: boolean): void {
+    if (workers === null) return;
+    worker = workers.current;
+    log.follow(worker, fromStart);
+  }
+
+  function close(): void {
+    isStopping = true;
+    clearInterval(watcher);
+    log.close();
+  }
+
+  return {
+    apply: async (raw) => {
+      const intent = parseIntent(raw);
+      return inTurn(() => apply(intent));
+    },
+    remove: (app, fence) => inTurn(() => remove(app, fence)),
+    observe: (app) => inTurn(async () => (state.apps[app]?.intent ?? null) === null ? null : withHaproxy(async () => observed(app, await readHolding(RUNTIME_SOCKET)))),
+    stats: async (app) => ({ epoch, at: Date.now(), versions: counters.read(app) }),
+    ensure: () => inTurn(() => withHaproxy(async () => void (await converged()))),
+    async stop() {
+      close();
+      await inTurn(() => master.stop());
+    },
+    close,
+  };
+}
+
+function refuseTakenRoutes(state: KeeperState, intent: EdgeIntent): void {
+  const wanted = new Map(intent.routes.map((route) => [routeKey(route), route]));
+  for (const [app, known] of Object.entries(state.apps)) {
+    if (appKey(app) === appKey(intent.app)) continue;
+    for (const route of known.intent?.routes ?? []) {
+      if (!wanted.has(routeKey(route))) continue;
+      throw new UserError('EDGE_ROUTE_TAKEN', `the route ${route.host ?? '*'}${route.pathPrefix} of ${intent.app} belongs to ${app}`, 'Give the apps different hosts or path prefixes, or remove the other app from the edge first.');
+    }
+  }
+}
+
+/** HAProxy takes addresses at run time; names are looked up here, once per apply. */
+async function addressesOf(intent: EdgeIntent): Promise<Record<string, string>> {
+  const hosts = new Set(intent.versions.flatMap(({ endpoints }) => endpoints.map(({ host }) => host)).filter((host) => isIP(host) === 0));
+  const found = await Promise.all(
+    [...hosts].map(async (host) => {
+      const { address } = await lookup(host, { verbatim: false }).catch((error: unknown) => {
+        throw new OutsideError('EDGE_ENDPOINT_UNKNOWN', `the endpoint host ${host} of ${intent.app} cannot be looked up`, 'Check the name and the name server, then run the command again.', error);
+      });
+      return [host, address] as const;
+    }),
+  );
+  return Object.fromEntries(found);
+}
