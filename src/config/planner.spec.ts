@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { gitSource } from '../adapters/source/git.ts';
 import type { Plan } from '../core/release/plan.ts';
 import { versionId } from '../core/release/plan.ts';
+import type { Manifest } from '../engine/face.ts';
 import type { Planner, PlannerManifest } from './planner.ts';
 import { createPlanner } from './planner.ts';
 import type { Config } from './schema.ts';
@@ -68,11 +69,17 @@ function after(plan: Plan, before = empty, release = 'r1', at = 1): PlannerManif
   }
   return { ...before, apps };
 }
+/** What the engine hands out is what the planner takes: a matter of types only. */
+const asManifest = (manifest: Manifest): PlannerManifest => manifest;
 const plan = (manifest = empty, more: object = {}, environment = 'production'): Promise<Plan> =>
   planner.plan({ environment, manifest, ...more });
 const reasons = (made: Plan): Record<string, string> => Object.fromEntries(made.apps.map((app) => [app.app, app.reason]));
 
 describe('from commit to plan', () => {
+  test("takes the engine's own manifest", async () => {
+    expect((await plan(asManifest({ environment: 'production', apps: {} }))).apps).toHaveLength(3);
+  });
+
   test('first everything, then nothing, then what changed and what depends on it', async () => {
     const first = await plan();
     const head = git('rev-parse', 'HEAD');
