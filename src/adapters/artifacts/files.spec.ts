@@ -59,7 +59,10 @@ describe('files', () => {
     await chmod(join(folder, 'deep'), 0o755);
     await writeFile(join(folder, 'deep/cache'), '');
     expect(await store.folder(digest)).toBe(folder);
-    await expect(store.verify(digest)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED', message: expect.stringContaining('deep/cache was added') });
+    await expect(store.verify(digest)).rejects.toMatchObject({
+      code: 'ARTIFACT_DAMAGED',
+      message: expect.stringContaining('deep/cache was added'),
+    });
   });
 
   test('a change of bytes alone is found by verify', async () => {
