@@ -2,12 +2,19 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 SUDO := $(shell [ "$$(id -u)" = 0 ] || (command -v sudo >/dev/null && sudo -n true 2>/dev/null && echo "sudo -n"))
 CAN_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || [ -n "$(SUDO)" ]; } && echo yes)
-DEBIAN_PACKAGES := git:git python3:python3 haproxy:haproxy
+# command:Debian package:what cannot be shown without it
+DEBIAN_PACKAGES := git:git:everything python3:python3:the_app_rates_of_harbour haproxy:haproxy:the_HAProxy_edge
 export npm_config_update_notifier := false
 
-.PHONY: help demo test check specs bench soak build clean packages
+# $(call stage,name,command): say what is done, and how long it took.
+define stage
+@echo "== $(1)"; since=$$(date +%s%N); $(2); echo "   $$(( ($$(date +%s%N) - since) / 1000000 )) ms"
+endef
+
+.PHONY: help demo test check specs bench soak build clean install packages
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -15,16 +22,16 @@ help: ## Show what can be made
 demo: build ## Release, canary, break and put back a real workspace under traffic (under 3 minutes)
 	@node --import tsx scripts/demo.ts
 
-test: packages build check specs ## Lint, types, architecture and every test
+test: packages build check specs ## Lint, format, types, unused code, architecture and every test
 
-check: node_modules/.installed
-	@echo "== lint"; npx --no-install oxlint --deny-warnings
-	@echo "== format"; npx --no-install oxfmt --check
-	@echo "== types"; npx --no-install tsc --noEmit
-	@echo "== unused code"; npx --no-install knip
+check: install ## Lint, format, types and unused code alone
+	$(call stage,lint,npx --no-install oxlint --deny-warnings)
+	$(call stage,format,npx --no-install oxfmt --check)
+	$(call stage,types,npx --no-install tsc --noEmit)
+	$(call stage,unused code,npx --no-install knip --no-config-hints)
 
-specs: node_modules/.installed
-	@echo "== tests"; npx --no-install vitest run
+specs: install ## The tests alone
+	@echo "== tests (the architecture's too)"; npx --no-install vitest run
 
 bench: build packages ## Measure against named peers; results go to bench/RESULTS.md
 	@for file in bench/*.bench.ts; do echo "== $$file"; node --import tsx "$$file"; done
@@ -33,23 +40,23 @@ soak: build ## Long runs: a million simulated releases, a hundred real kills
 	@SLUICE_SEEDS=1000000 npx --no-install vitest run test/simulation/simulation.spec.ts
 	@SLUICE_KILLS=100 npx --no-install vitest run test/e2e/kills.spec.ts
 
-build: node_modules/.installed ## Compile to dist/
-	@echo "== build"; npx --no-install tsc -p tsconfig.build.json
+build: install ## Compile to dist/
+	$(call stage,build,npx --no-install tsc -p tsconfig.build.json)
 
 clean: ## Remove what was built and installed here
 	rm -rf dist node_modules coverage .make
 
-# Without package-lock.json having changed nothing is fetched: works offline after the first time.
-node_modules/.installed: package-lock.json
-	@echo "== npm ci"; npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	@touch $@
+# Compared by content: nothing is fetched unless package-lock.json says something else, so it works offline after the first time.
+install:
+	@if ! cmp -s package-lock.json node_modules/.installed-lock.json; then \
+	  echo "== npm ci"; npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error; \
+	  cp package-lock.json node_modules/.installed-lock.json; fi
 
 # Suites whose server is missing skip themselves and say so.
 packages:
-	@missing=""; for pair in $(DEBIAN_PACKAGES); do \
-	  PATH="$$PATH:/usr/sbin" command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
-	if [ -n "$$missing" ] && [ "$(CAN_INSTALL)" = yes ]; then \
-	  echo "== installing$$missing"; { $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null 2>&1 || \
-	    { $(SUDO) apt-get update -qq >/dev/null && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }; } || \
-	  echo "== could not install$$missing: their suites will be skipped"; \
-	elif [ -n "$$missing" ]; then echo "== not installed and not allowed to install:$$missing; their suites will be skipped"; fi
+	@missing=""; lost=""; for entry in $(DEBIAN_PACKAGES); do IFS=: read -r command package what <<<"$$entry"; \
+	  PATH="$$PATH:/usr/sbin" command -v "$$command" >/dev/null || { missing="$$missing $$package"; lost="$$lost; without $$package the tests of $${what//_/ } are skipped"; }; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$(CAN_INSTALL)" != yes ]; then echo "== missing:$$missing (only root or passwordless sudo may install them$$lost)"; exit 0; fi; \
+	install() { $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null 2>&1; }; \
+	echo "== apt-get install$$missing"; install || { $(SUDO) apt-get update -qq >/dev/null 2>&1 || true; install; } || echo "   did not work$$lost"
