@@ -1,6 +1,6 @@
-import { observeSample, startAnalysis } from '../../src/core/analysis/judge.ts';
 import { SEQUENTIAL_DEFAULTS, type SequentialPolicy } from '../../src/core/analysis/policy.ts';
 import type { Arms, Sample } from '../../src/core/analysis/sample.ts';
+import { sequentialJudge } from '../../src/core/analysis/sequential/judge.ts';
 import type { AnalysisSetting, SequentialState } from '../../src/core/analysis/sequential/state.ts';
 import { simulate, type Scenario } from '../../src/core/analysis/simulate.ts';
 
@@ -22,14 +22,23 @@ export function simulated(change: Partial<Scenario>, seed = 1): Sample[] {
 }
 
 export function started(policy: SequentialPolicy = EVERY_SECOND, setting: AnalysisSetting = HALF_HOUR): SequentialState {
-  return startAnalysis(policy, BAKE_AT, setting) as SequentialState;
+  return sequentialJudge(setting).start(policy, BAKE_AT);
+}
+
+/** The judge's state after one more sample. */
+export function look(policy: SequentialPolicy, state: SequentialState, sample: Sample): SequentialState {
+  return sequentialJudge().observe(policy, state, sample);
 }
 
 /** The judge's state after these samples, or at the first that decides. */
-export function judged(samples: readonly Sample[], policy: SequentialPolicy = EVERY_SECOND, setting: AnalysisSetting = HALF_HOUR): SequentialState {
+export function judged(
+  samples: readonly Sample[],
+  policy: SequentialPolicy = EVERY_SECOND,
+  setting: AnalysisSetting = HALF_HOUR,
+): SequentialState {
   let state = started(policy, setting);
   for (const sample of samples) {
-    state = observeSample(policy, state, sample) as SequentialState;
+    state = look(policy, state, sample);
     if (state.decided !== null) break;
   }
   return state;

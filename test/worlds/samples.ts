@@ -20,7 +20,12 @@ export function latency(answers: Readonly<Record<string, number>>): Histogram {
 }
 
 /** The sample of look number `look` (0, 1, 2 …). */
-export function sampleAt(look: number, candidate: ArmCounts | null, baseline: ArmCounts | null = null, error: string | null = null): Sample {
+export function sampleAt(
+  look: number,
+  candidate: ArmCounts | null,
+  baseline: ArmCounts | null = null,
+  error: string | null = null,
+): Sample {
   return { fromAt: T0 + look * LOOK, at: T0 + (look + 1) * LOOK, candidate, baseline, error };
 }
 

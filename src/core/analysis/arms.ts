@@ -45,7 +45,8 @@ function faultOfArm(whose: string, counts: ArmCounts | null): string | null {
   for (const bucket in counts.latency) {
     const count = counts.latency[bucket] ?? 0;
     const index = Number(bucket);
-    if (!(Number.isInteger(index) && index >= 0 && index <= MAX_BUCKET && String(index) === bucket)) return `the latency histogram of ${whose} has an unknown bucket ${bucket}`;
+    if (!(Number.isInteger(index) && index >= 0 && index <= MAX_BUCKET && String(index) === bucket))
+      return `the latency histogram of ${whose} has an unknown bucket ${bucket}`;
     if (!isCount(count)) return `the latency histogram of ${whose} counts ${count} in bucket ${bucket}`;
   }
   return null;

@@ -15,7 +15,12 @@ function counters(ok: number, failed = 0, fivexx = 0) {
 
 describe('sampleBetween', () => {
   it('subtracts the counters of both versions', () => {
-    const sample = sampleBetween(reading(10, { a: counters(5), b: counters(50, 0, 1) }), reading(20, { a: counters(9, 1, 2), b: counters(80, 0, 1) }), 'a', 'b');
+    const sample = sampleBetween(
+      reading(10, { a: counters(5), b: counters(50, 0, 1) }),
+      reading(20, { a: counters(9, 1, 2), b: counters(80, 0, 1) }),
+      'a',
+      'b',
+    );
     expect(sample).toEqual({
       fromAt: 10,
       at: 20,
@@ -39,7 +44,11 @@ describe('sampleBetween', () => {
 
   it('a version seen for the first time counts from zero; one the edge does not know has no counts', () => {
     expect(sampleBetween(reading(10, {}), reading(20, { a: counters(3) }), 'a', null).candidate?.requests).toBe(3);
-    expect(sampleBetween(reading(10, { a: counters(3) }), reading(20, {}), 'a', 'b')).toMatchObject({ candidate: null, baseline: null, error: null });
+    expect(sampleBetween(reading(10, { a: counters(3) }), reading(20, {}), 'a', 'b')).toMatchObject({
+      candidate: null,
+      baseline: null,
+      error: null,
+    });
   });
 
   it('judges finished requests only', () => {
@@ -50,7 +59,11 @@ describe('sampleBetween', () => {
 
   it('makes counters that are not numbers an error sample', () => {
     const broken = { ...counters(1), requests: Number.NaN };
-    expect(sampleBetween(reading(0, {}), reading(1, { a: broken, b: counters(1) }), 'a', 'b')).toMatchObject({ candidate: null, baseline: null, error: "the edge's counters of version a are not numbers" });
+    expect(sampleBetween(reading(0, {}), reading(1, { a: broken, b: counters(1) }), 'a', 'b')).toMatchObject({
+      candidate: null,
+      baseline: null,
+      error: "the edge's counters of version a are not numbers",
+    });
   });
 
   it('blocks of any readings of growing counters add up to the whole, however they are cut', () => {

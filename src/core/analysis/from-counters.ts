@@ -19,7 +19,9 @@ export function sampleBetween(previous: Reading, current: Reading, candidate: st
     error: null,
   };
   const bad = [candidate, ...(baseline === null ? [] : [baseline])].find((id) => !isReadable(current.versions[id]));
-  return bad === undefined ? sample : { ...sample, candidate: null, baseline: null, error: `the edge's counters of version ${bad} are not numbers` };
+  return bad === undefined
+    ? sample
+    : { ...sample, candidate: null, baseline: null, error: `the edge's counters of version ${bad} are not numbers` };
 }
 
 function armBetween(previous: Reading, current: Reading, version: string): ArmCounts | null {
@@ -59,5 +61,7 @@ function anyLower(before: Readonly<Record<string, number>>, after: Readonly<Reco
 
 function isReadable(counters: Counters | undefined): boolean {
   if (counters === undefined) return true;
-  return [counters.requests, ...Object.values(counters.byClass), ...Object.values(counters.latency)].every((count) => Number.isFinite(count) && count >= 0);
+  return [counters.requests, ...Object.values(counters.byClass), ...Object.values(counters.latency)].every(
+    (count) => Number.isFinite(count) && count >= 0,
+  );
 }

@@ -38,7 +38,9 @@ export function quantileMs(histogram: Histogram, q: number): number | null {
   if (!(count > 0)) return null;
   const rank = Math.max(1, Math.ceil(q * count));
   let seen = 0;
-  for (const bucket of Object.keys(histogram).map(Number).toSorted((a, b) => a - b)) {
+  for (const bucket of Object.keys(histogram)
+    .map(Number)
+    .toSorted((a, b) => a - b)) {
     seen += histogram[bucket] ?? 0;
     if (seen >= rank) return upperEdgeMs(bucket);
   }

@@ -9,9 +9,37 @@ export type JudgeState = ThresholdState | SequentialState;
 
 /** The judge a policy asks for. `setting`: what it is told of the bake, used as the analysis starts. */
 export function judgeFor(policy: AnalysisPolicy, setting: AnalysisSetting = UNKNOWN_SETTING): Judge<AnalysisPolicy, JudgeState> {
-  // A policy and the state started from it always name the same judge, which the types cannot say.
-  return (policy.judge === 'threshold' ? thresholdJudge : sequentialJudge(setting)) as unknown as Judge<AnalysisPolicy, JudgeState>;
+  return policy.judge === 'threshold'
+    ? guarded(thresholdJudge, isThreshold, startedByThreshold)
+    : guarded(sequentialJudge(setting), isSequential, startedBySequential);
 }
+
+/** A judge that takes any policy and state, and only ever sees its own: a policy goes with the state started from it. */
+function guarded<P extends AnalysisPolicy, S extends JudgeState>(
+  judge: Judge<P, S>,
+  isPolicy: (policy: AnalysisPolicy) => policy is P,
+  isState: (state: JudgeState) => state is S,
+): Judge<AnalysisPolicy, JudgeState> {
+  const mine = (policy: AnalysisPolicy): P => {
+    if (!isPolicy(policy)) throw new TypeError(`a policy of the ${policy.judge} judge was given to another`);
+    return policy;
+  };
+  const own = (state: JudgeState): S => {
+    if (!isState(state)) throw new TypeError(`an analysis started by the ${state.judge} judge was given to another`);
+    return state;
+  };
+  return {
+    start: (policy, at) => judge.start(mine(policy), at),
+    observe: (policy, state, sample) => judge.observe(mine(policy), own(state), sample),
+    verdict: (policy, state, now) => judge.verdict(mine(policy), own(state), now),
+    finish: (policy, state, now) => judge.finish(mine(policy), own(state), now),
+  };
+}
+
+const isThreshold = (policy: AnalysisPolicy) => policy.judge === 'threshold';
+const isSequential = (policy: AnalysisPolicy) => policy.judge === 'sequential';
+const startedByThreshold = (state: JudgeState) => state.judge === 'threshold';
+const startedBySequential = (state: JudgeState) => state.judge === 'sequential';
 
 /** A bake begins at `at`. */
 export function startAnalysis(policy: AnalysisPolicy, at: number, setting: AnalysisSetting = UNKNOWN_SETTING): JudgeState {

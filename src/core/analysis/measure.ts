@@ -35,17 +35,15 @@ function holds(condition: Condition | null, candidate: number | null, ratio: num
   if (condition === null) return null;
   const value = condition.of === 'ratio' ? ratio : candidate;
   if (value === null || Number.isNaN(value) || Number.isNaN(condition.value)) return null;
-  switch (condition.compare) {
-    case '<':
-      return value < condition.value;
-    case '<=':
-      return value <= condition.value;
-    case '>':
-      return value > condition.value;
-    case '>=':
-      return value >= condition.value;
-  }
+  return COMPARE[condition.compare](value, condition.value);
 }
+
+const COMPARE: Readonly<Record<Condition['compare'], (value: number, limit: number) => boolean>> = {
+  '<': (value, limit) => value < limit,
+  '<=': (value, limit) => value <= limit,
+  '>': (value, limit) => value > limit,
+  '>=': (value, limit) => value >= limit,
+};
 
 function valueOf(kind: Measure, counts: ArmCounts): number | null {
   return kind.kind === 'errorRate' ? errorRateOf(counts) : quantileMs(counts.latency, kind.quantile);
@@ -72,7 +70,9 @@ export function formatValue(kind: Measure, value: number | null): string {
 
 /** The condition in words, e.g. `< 1 %` or `<= 1.2 times the old version's`. */
 export function formatCondition(kind: Measure, condition: Condition): string {
-  return condition.of === 'ratio' ? `${condition.compare} ${condition.value} times the old version's` : `${condition.compare} ${formatValue(kind, condition.value)}`;
+  return condition.of === 'ratio'
+    ? `${condition.compare} ${condition.value} times the old version's`
+    : `${condition.compare} ${formatValue(kind, condition.value)}`;
 }
 
 /** SEMANTICS.md, worst last. */

@@ -4,25 +4,52 @@ import { ERROR_RATE, LATENCY, LOOK, POLICY, T0 } from '../../../test/worlds/samp
 import { finishAnalysis, observeSample, startAnalysis, verdictOf } from './judge.ts';
 import type { ThresholdPolicy } from './policy.ts';
 import type { ArmCounts, Sample } from './sample.ts';
-import type { ThresholdState } from './threshold.ts';
+import { thresholdJudge, type ThresholdState } from './threshold.ts';
 
 const anyCount = fc.oneof(fc.nat(1000), fc.constantFrom(0, -1, 0.5, 1e12, 1e300, Number.NaN, Infinity, -Infinity));
-const anyHistogram = fc.dictionary(fc.oneof(fc.nat(900).map(String), fc.constantFrom('863', '99999', 'x', '-1', '')), anyCount, { maxKeys: 4 });
+const anyHistogram = fc.dictionary(fc.oneof(fc.nat(900).map(String), fc.constantFrom('863', '99999', 'x', '-1', '')), anyCount, {
+  maxKeys: 4,
+});
 const anyArm: fc.Arbitrary<ArmCounts | null> = fc.option(fc.record({ requests: anyCount, errors: anyCount, latency: anyHistogram }));
-const anyTime = fc.oneof(fc.integer({ min: -2, max: 12 }).map((look) => T0 + look * LOOK), fc.constantFrom(Number.NaN, Infinity, 0, -1));
-const anySample: fc.Arbitrary<Sample> = fc.record({ fromAt: anyTime, at: anyTime, candidate: anyArm, baseline: anyArm, error: fc.option(fc.constant('down'), { freq: 4 }) });
-const soundArm = fc.record({ requests: fc.nat(300), share: fc.double({ min: 0, max: 1, noNaN: true }), bucket: fc.nat(860) }).map(({ requests, share, bucket }) => ({
-  requests,
-  errors: Math.floor(requests * share),
-  latency: requests > 0 ? { [bucket]: requests } : {},
-}));
+const anyTime = fc.oneof(
+  fc.integer({ min: -2, max: 12 }).map((look) => T0 + look * LOOK),
+  fc.constantFrom(Number.NaN, Infinity, 0, -1),
+);
+const anySample: fc.Arbitrary<Sample> = fc.record({
+  fromAt: anyTime,
+  at: anyTime,
+  candidate: anyArm,
+  baseline: anyArm,
+  error: fc.option(fc.constant('down'), { freq: 4 }),
+});
+const soundArm = fc
+  .record({ requests: fc.nat(300), share: fc.double({ min: 0, max: 1, noNaN: true }), bucket: fc.nat(860) })
+  .map(({ requests, share, bucket }) => ({
+    requests,
+    errors: Math.floor(requests * share),
+    latency: requests > 0 ? { [bucket]: requests } : {},
+  }));
 const limit = fc.integer({ min: -1, max: 3 });
 const anyPolicy: fc.Arbitrary<ThresholdPolicy> = fc
-  .record({ failureLimit: limit, inconclusiveLimit: limit, consecutiveErrorLimit: limit, consecutiveSuccessLimit: fc.nat(3), minRequests: fc.nat(200), noData: fc.constantFrom('inconclusive' as const, 'fail' as const) })
-  .map(({ noData, minRequests, ...limits }) => ({ ...POLICY, noData, metrics: [{ ...ERROR_RATE, ...limits, minRequests }, { ...LATENCY, ...limits, minRequests }] }));
+  .record({
+    failureLimit: limit,
+    inconclusiveLimit: limit,
+    consecutiveErrorLimit: limit,
+    consecutiveSuccessLimit: fc.nat(3),
+    minRequests: fc.nat(200),
+    noData: fc.constantFrom('inconclusive' as const, 'fail' as const),
+  })
+  .map(({ noData, minRequests, ...limits }) => ({
+    ...POLICY,
+    noData,
+    metrics: [
+      { ...ERROR_RATE, ...limits, minRequests },
+      { ...LATENCY, ...limits, minRequests },
+    ],
+  }));
 
 function after(policy: ThresholdPolicy, samples: readonly Sample[]): ThresholdState {
-  return samples.reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0)) as ThresholdState;
+  return samples.reduce((state, sample) => thresholdJudge.observe(policy, state, sample), thresholdJudge.start(policy, T0));
 }
 
 /** Samples of consecutive looks. */
@@ -80,7 +107,12 @@ describe('the threshold judge, whatever it is fed', () => {
   it('an error at every request is never a pass', () => {
     fc.assert(
       fc.property(anyPolicy, fc.array(fc.nat(500), { maxLength: 10 }), (policy, counts) => {
-        const samples = looks(counts.map((requests) => ({ candidate: { requests, errors: requests, latency: {} }, baseline: { requests: 1000, errors: 1000, latency: {} } })));
+        const samples = looks(
+          counts.map((requests) => ({
+            candidate: { requests, errors: requests, latency: {} },
+            baseline: { requests: 1000, errors: 1000, latency: {} },
+          })),
+        );
         expect(finishAnalysis(policy, after(policy, samples), T0 + counts.length * LOOK).phase).not.toBe('Successful');
       }),
     );
@@ -88,11 +120,17 @@ describe('the threshold judge, whatever it is fed', () => {
 
   it('a failed verdict stays whatever follows', () => {
     fc.assert(
-      fc.property(anyPolicy, fc.array(fc.record({ candidate: soundArm, baseline: soundArm }), { minLength: 1, maxLength: 10 }), (policy, arms) => {
-        const samples = looks(arms);
-        const failedAt = samples.findIndex((_, index) => verdictOf(policy, after(policy, samples.slice(0, index + 1)), T0).phase === 'Failed');
-        if (failedAt >= 0) expect(finishAnalysis(policy, after(policy, samples), T0 + samples.length * LOOK).phase).toBe('Failed');
-      }),
+      fc.property(
+        anyPolicy,
+        fc.array(fc.record({ candidate: soundArm, baseline: soundArm }), { minLength: 1, maxLength: 10 }),
+        (policy, arms) => {
+          const samples = looks(arms);
+          const failedAt = samples.findIndex(
+            (_, index) => verdictOf(policy, after(policy, samples.slice(0, index + 1)), T0).phase === 'Failed',
+          );
+          if (failedAt >= 0) expect(finishAnalysis(policy, after(policy, samples), T0 + samples.length * LOOK).phase).toBe('Failed');
+        },
+      ),
     );
   });
 
@@ -100,7 +138,12 @@ describe('the threshold judge, whatever it is fed', () => {
     fc.assert(
       fc.property(anyPolicy, fc.array(fc.record({ candidate: soundArm, baseline: soundArm }), { maxLength: 10 }), (policy, arms) => {
         const samples = looks(arms);
-        expect(after(policy, samples.flatMap((sample) => [sample, sample]))).toEqual(after(policy, samples));
+        expect(
+          after(
+            policy,
+            samples.flatMap((sample) => [sample, sample]),
+          ),
+        ).toEqual(after(policy, samples));
       }),
     );
   });
@@ -109,7 +152,10 @@ describe('the threshold judge, whatever it is fed', () => {
     fc.assert(
       fc.property(anyPolicy, fc.array(fc.record({ candidate: soundArm, baseline: soundArm }), { maxLength: 10 }), (policy, arms) => {
         const samples = looks(arms);
-        const stored = samples.reduce((state, sample) => JSON.parse(JSON.stringify(observeSample(policy, state, sample))), startAnalysis(policy, T0));
+        const stored = samples.reduce(
+          (state, sample) => JSON.parse(JSON.stringify(observeSample(policy, state, sample))),
+          startAnalysis(policy, T0),
+        );
         expect(finishAnalysis(policy, stored, T0)).toEqual(finishAnalysis(policy, after(policy, samples), T0));
       }),
     );

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { arm, ERROR_RATE, LATENCY, latency, LOOK, POLICY, sampleAt, T0, unreadable } from '../../../test/worlds/samples.ts';
-import { finishAnalysis, observeSample, startAnalysis, verdictOf } from './judge.ts';
+import { finishAnalysis, observeSample, verdictOf } from './judge.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
 import type { ArmCounts, Sample } from './sample.ts';
-import type { ThresholdState } from './threshold.ts';
+import { thresholdJudge, type ThresholdState } from './threshold.ts';
 
 function after(policy: ThresholdPolicy, samples: readonly Sample[]): ThresholdState {
-  return samples.reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0)) as ThresholdState;
+  return samples.reduce((state, sample) => thresholdJudge.observe(policy, state, sample), thresholdJudge.start(policy, T0));
 }
 
 /** Verdict after these candidate blocks, one a look, at the end of the bake. */
@@ -29,7 +29,11 @@ describe('a bake with evidence', () => {
   it('is Successful at its end, and never before', () => {
     expect(running(POLICY, [])).toMatchObject({ phase: 'Pending' });
     expect(running(POLICY, [good(0), good(1)])).toMatchObject({ phase: 'Running', candidateRequests: 200 });
-    expect(finish(POLICY, [good(0), good(1)])).toMatchObject({ phase: 'Successful', candidateRequests: 200, reason: 'the metric is good on 200 requests of the new version' });
+    expect(finish(POLICY, [good(0), good(1)])).toMatchObject({
+      phase: 'Successful',
+      candidateRequests: 200,
+      reason: 'the metric is good on 200 requests of the new version',
+    });
   });
 
   it('is Failed as soon as the failure limit is exceeded', () => {
@@ -46,7 +50,10 @@ describe('a bake with evidence', () => {
   });
 
   it('gets worse after an inconclusive verdict, never better', () => {
-    const policy = withMetric({ success: { compare: '<', value: 0.01, of: 'candidate' }, failure: { compare: '>', value: 0.05, of: 'candidate' } });
+    const policy = withMetric({
+      success: { compare: '<', value: 0.01, of: 'candidate' },
+      failure: { compare: '>', value: 0.05, of: 'candidate' },
+    });
     const between = sampleAt(0, arm(100, 3));
     expect(running(policy, [between]).phase).toBe('Inconclusive');
     expect(running(policy, [between, good(1)]).phase).toBe('Inconclusive');
@@ -64,7 +71,10 @@ describe('a bake with evidence', () => {
     const verdict = finish(policy, [slow]);
     expect(verdict.phase).toBe('Successful');
     expect(verdict.metrics[1]).toMatchObject({ phase: 'Failed', dryRun: true });
-    expect(finish(withMetric({ dryRun: true }), [good(0)])).toMatchObject({ phase: 'Inconclusive', reason: 'no metric counts towards the verdict, so nothing was proven' });
+    expect(finish(withMetric({ dryRun: true }), [good(0)])).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'no metric counts towards the verdict, so nothing was proven',
+    });
   });
 });
 
@@ -134,7 +144,7 @@ describe('windows', () => {
     expect(state.metrics[0]?.successful).toBe(1);
   });
 
-  it('are the metric\'s own', () => {
+  it("are the metric's own", () => {
     const policy: ThresholdPolicy = { ...POLICY, metrics: [ERROR_RATE, { ...LATENCY, minRequests: 250 }] };
     const state = after(policy, [good(0), good(1), good(2)]);
     expect(state.metrics.map((metric) => metric.successful)).toEqual([3, 1]);
@@ -146,7 +156,10 @@ describe('consecutiveSuccessLimit', () => {
 
   it('is what a pass needs', () => {
     expect(finish(policy, [good(0), good(1), good(2)]).phase).toBe('Successful');
-    expect(finish(policy, [good(0), good(1), bad(2), good(3)])).toMatchObject({ phase: 'Inconclusive', reason: 'error rate was not good 3 times in a row' });
+    expect(finish(policy, [good(0), good(1), bad(2), good(3)])).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'error rate was not good 3 times in a row',
+    });
     expect(finish(withMetric({ consecutiveSuccessLimit: 3, failureLimit: -1 }), [good(0), bad(1), good(2)]).phase).toBe('Failed');
   });
 
@@ -160,8 +173,14 @@ describe('consecutiveSuccessLimit', () => {
 describe('FAILURES A: analysis says "good" without evidence', () => {
   it('AR#4479: every measurement an error or a failure is no success', () => {
     const mixed = withMetric({ failureLimit: -1, consecutiveErrorLimit: -1 });
-    expect(finish(mixed, [bad(0), unreadable(1), bad(2), unreadable(3), bad(4)])).toMatchObject({ phase: 'Inconclusive', reason: 'error rate was never good' });
-    expect(finish(mixed, [unreadable(0), unreadable(1)])).toMatchObject({ phase: 'Inconclusive', reason: 'the metrics could not be read: prometheus answered 503' });
+    expect(finish(mixed, [bad(0), unreadable(1), bad(2), unreadable(3), bad(4)])).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'error rate was never good',
+    });
+    expect(finish(mixed, [unreadable(0), unreadable(1)])).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'the metrics could not be read: prometheus answered 503',
+    });
   });
 
   it('AR#1329: an analysis that ends before its first measurement is Inconclusive', () => {
@@ -177,8 +196,16 @@ describe('FAILURES A: analysis says "good" without evidence', () => {
   it('AR#4535: malformed values are errors', () => {
     const broken = { requests: 100, errors: Number.NaN, latency: {} };
     expect(finish(POLICY, [good(0), sampleAt(1, broken)]).metrics[0]?.phase).toBe('Successful');
-    expect(running(POLICY, [0, 1, 2, 3, 4].map((look) => sampleAt(look, broken))).phase).toBe('Error');
-    expect(finish(POLICY, [sampleAt(0, broken)])).toMatchObject({ phase: 'Inconclusive', reason: 'the metrics could not be read: the error count of the new version is NaN' });
+    expect(
+      running(
+        POLICY,
+        [0, 1, 2, 3, 4].map((look) => sampleAt(look, broken)),
+      ).phase,
+    ).toBe('Error');
+    expect(finish(POLICY, [sampleAt(0, broken)])).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'the metrics could not be read: the error count of the new version is NaN',
+    });
   });
 
   it('AR bluegreen docs: time alone turns nothing into a pass', () => {
@@ -189,7 +216,10 @@ describe('FAILURES A: analysis says "good" without evidence', () => {
   it('FL#1011: traffic that stops during the analysis is not a pass', () => {
     const silent = [3, 4, 5].map((look) => sampleAt(look, arm(0), arm(900)));
     const verdict = finish(POLICY, [good(0), good(1), good(2), ...silent]);
-    expect(verdict).toMatchObject({ phase: 'Inconclusive', reason: 'no request reached the new version in the last 30 s, so nothing says how it is now' });
+    expect(verdict).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'no request reached the new version in the last 30 s, so nothing says how it is now',
+    });
     expect(finish(POLICY, [good(0), good(1), good(2), ...silent.slice(0, 2)]).phase).toBe('Successful');
   });
 });
@@ -235,7 +265,7 @@ describe('one sample is judged once', () => {
 
   it('counts a block that spans an outage, and the outage itself', () => {
     const spanning = { ...good(2), fromAt: T0 + LOOK };
-    const state = after(POLICY, [good(0), unreadable(1), spanning]) as ThresholdState;
+    const state = after(POLICY, [good(0), unreadable(1), spanning]);
     expect(state).toMatchObject({ candidateRequests: 200, unreadable: 1, readable: 2 });
   });
 });

@@ -2,7 +2,18 @@ import { addCounts, faultOf, NOTHING_COUNTED } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
-import { counted, countOf, isOld, isRepeatedError, isTooEarly, missed, missingEvidence, noDataPhase, startTimeline, type Timeline } from './timeline.ts';
+import {
+  counted,
+  countOf,
+  isOld,
+  isRepeatedError,
+  isTooEarly,
+  missed,
+  missingEvidence,
+  noDataPhase,
+  startTimeline,
+  type Timeline,
+} from './timeline.ts';
 
 /** Everything the threshold judge remembers. Plain JSON. */
 export interface ThresholdState extends Timeline {
@@ -89,23 +100,18 @@ function lookFailed(metric: MetricPolicy, state: MetricState, fault: string): Me
 
 function count(metric: MetricPolicy, state: MetricState, measured: Measurement): MetricState {
   const next = { ...state, last: measured };
-  switch (measured.phase) {
-    case 'Successful': {
-      const successesInARow = state.successesInARow + 1;
-      const enough = state.enough || (metric.consecutiveSuccessLimit > 0 && successesInARow >= metric.consecutiveSuccessLimit);
-      return { ...next, successful: state.successful + 1, successesInARow, enough };
-    }
-    case 'Failed': {
-      const failed = state.failed + 1;
-      const worse = { ...next, failed, successesInARow: 0 };
-      return isOver(failed, metric.failureLimit) ? decide(worse, 'Failed', tell(metric, measured, failed, 'failed')) : worse;
-    }
-    case 'Inconclusive': {
-      const inconclusive = state.inconclusive + 1;
-      const open = { ...next, inconclusive, successesInARow: 0 };
-      return isOver(inconclusive, metric.inconclusiveLimit) ? decide(open, 'Inconclusive', tell(metric, measured, inconclusive, 'told nothing')) : open;
-    }
+  if (measured.phase === 'Successful') {
+    const successesInARow = state.successesInARow + 1;
+    const enough = state.enough || (metric.consecutiveSuccessLimit > 0 && successesInARow >= metric.consecutiveSuccessLimit);
+    return { ...next, successful: state.successful + 1, successesInARow, enough };
   }
+  if (measured.phase === 'Failed') {
+    const worse = { ...next, failed: state.failed + 1, successesInARow: 0 };
+    return isOver(worse.failed, metric.failureLimit) ? decide(worse, 'Failed', tell(metric, measured, worse.failed, 'failed')) : worse;
+  }
+  const open = { ...next, inconclusive: state.inconclusive + 1, successesInARow: 0 };
+  if (!isOver(open.inconclusive, metric.inconclusiveLimit)) return open;
+  return decide(open, 'Inconclusive', tell(metric, measured, open.inconclusive, 'told nothing'));
 }
 
 function isOver(count: number, limit: number): boolean {
@@ -121,7 +127,8 @@ function tell(metric: MetricPolicy, measured: Measurement, times: number, what: 
   const value = formatValue(metric.measure, measured.candidate);
   const against = measured.baseline === null ? '' : ` against ${formatValue(metric.measure, measured.baseline)} of the old version`;
   const rule = metric.success ?? metric.failure;
-  const asked = rule === null ? 'no condition is set' : `${rule === metric.success ? 'asked' : 'forbidden'}: ${formatCondition(metric.measure, rule)}`;
+  const asked =
+    rule === null ? 'no condition is set' : `${rule === metric.success ? 'asked' : 'forbidden'}: ${formatCondition(metric.measure, rule)}`;
   return `${metric.name} ${what}${times > 1 ? ` ${times} times, last` : ''} with ${value}${against} (${asked})`;
 }
 
@@ -142,7 +149,14 @@ function running(metric: MetricPolicy, state: MetricState): MetricVerdict {
   const phase = state.decided ?? (state.enough ? 'Successful' : state.last === null ? 'Pending' : 'Running');
   const missing = `${state.candidate.requests} of ${Math.max(1, metric.minRequests)} requests for the first measurement`;
   const reason = state.why ?? (state.last === null ? missing : tell(metric, state.last, 1, 'was last measured'));
-  return { name: metric.name, phase, reason, candidate: state.last?.candidate ?? null, baseline: state.last?.baseline ?? null, dryRun: metric.dryRun };
+  return {
+    name: metric.name,
+    phase,
+    reason,
+    candidate: state.last?.candidate ?? null,
+    baseline: state.last?.baseline ?? null,
+    dryRun: metric.dryRun,
+  };
 }
 
 /** The bake is over. Successful takes evidence: enough requests, fresh ones, and a good measurement of every metric that counts. */

@@ -19,12 +19,25 @@ export interface Timeline {
 }
 
 export function startTimeline(at: number): Timeline {
-  return { startedAt: at, countedUntil: null, errorUntil: null, newestDataAt: null, candidateRequests: 0, readable: 0, unreadable: 0, lastError: null };
+  return {
+    startedAt: at,
+    countedUntil: null,
+    errorUntil: null,
+    newestDataAt: null,
+    candidateRequests: 0,
+    readable: 0,
+    unreadable: 0,
+    lastError: null,
+  };
 }
 
 /** Judged already, in whole or in part, or from before this analysis: one sample is judged once. */
 export function isOld(timeline: Timeline, sample: Sample): boolean {
-  return sample.at <= sample.fromAt || sample.at <= timeline.startedAt || (timeline.countedUntil !== null && sample.fromAt < timeline.countedUntil);
+  return (
+    sample.at <= sample.fromAt ||
+    sample.at <= timeline.startedAt ||
+    (timeline.countedUntil !== null && sample.fromAt < timeline.countedUntil)
+  );
 }
 
 export function isRepeatedError(timeline: Timeline, sample: Sample): boolean {
@@ -59,11 +72,16 @@ export function missed<T extends Timeline>(timeline: T, sample: Sample, fault: s
 }
 
 /** Too little to pass anything on, in one sentence, and the phase it means; null when it is enough. */
-export function missingEvidence(policy: AnalysisPolicy, timeline: Timeline, now: number): { readonly phase: AnalysisPhase; readonly reason: string } | null {
+export function missingEvidence(
+  policy: AnalysisPolicy,
+  timeline: Timeline,
+  now: number,
+): { readonly phase: AnalysisPhase; readonly reason: string } | null {
   const { candidateRequests: requests, newestDataAt } = timeline;
   const ageMs = newestDataAt === null ? Infinity : now - newestDataAt;
   // A metrics outage says nothing about the release: it may hold it, but never puts it back.
-  if (isOutage(timeline) && ageMs > 2 * policy.intervalMs) return { phase: 'Inconclusive', reason: `the metrics could not be read: ${timeline.lastError}` };
+  if (isOutage(timeline) && ageMs > 2 * policy.intervalMs)
+    return { phase: 'Inconclusive', reason: `the metrics could not be read: ${timeline.lastError}` };
   const phase = isOutage(timeline) ? 'Inconclusive' : noDataPhase(policy);
   const needed = Math.max(1, policy.minRequests);
   if (timeline.readable === 0) return { phase, reason: 'nothing was measured before the bake ended' };

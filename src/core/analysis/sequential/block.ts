@@ -60,11 +60,20 @@ export function slowerEvidence(cuts: Cuts, known: Baseline, arms: Arms): readonl
   if (candidate === null || baseline === null || !knowsLatency(known)) return NO_SLOWER;
   const edges = edgesOf(cuts, known);
   if (edges.length === 0) return NO_SLOWER;
-  const seen = categories(known.latency, edges.map((edge) => edge.index)).map(inRequests);
+  const seen = categories(
+    known.latency,
+    edges.map((edge) => edge.index),
+  ).map(inRequests);
   const total = seen.reduce((sum, count) => sum + count, 0) + 0.5 * seen.length;
   const expected = seen.map((count) => (count + 0.5) / total);
-  const ofCandidate = histogramCategories(candidate.latency, edges.map((edge) => edge.candidate));
-  const ofBaseline = histogramCategories(baseline.latency, edges.map((edge) => edge.baseline));
+  const ofCandidate = histogramCategories(
+    candidate.latency,
+    edges.map((edge) => edge.candidate),
+  );
+  const ofBaseline = histogramCategories(
+    baseline.latency,
+    edges.map((edge) => edge.baseline),
+  );
   return TILTS.map((tilt) => logOrderedE(expected, tilted(expected, tilt), ofCandidate, ofBaseline));
 }
 
@@ -81,7 +90,12 @@ function edgesOf(cuts: Cuts, known: Baseline): { index: number; baseline: number
 }
 
 /** Hits beyond one quantile's edge, and the log-evidence that the candidate is within the margin there. */
-export function quantileEvidence(cuts: Cuts, known: Baseline, quantile: number, arms: Arms): { evidence: number[]; candidate: Hits; baseline: Hits } {
+export function quantileEvidence(
+  cuts: Cuts,
+  known: Baseline,
+  quantile: number,
+  arms: Arms,
+): { evidence: number[]; candidate: Hits; baseline: Hits } {
   const nothing = { evidence: BETTER_ODDS.map(() => 0), candidate: { n: 0, k: 0 }, baseline: { n: 0, k: 0 } };
   const index = knowsLatency(known) ? indexesAt(known.latency, [quantile])[0] : undefined;
   const edge = index === undefined ? null : baselineEdge(cuts, index);

@@ -31,14 +31,27 @@ export function logBetaBinomial(s: number, v: number, tunedFor: number, g: numbe
 }
 
 /** Bound that the sum stays below at all times with probability 1 - alpha. */
-export function betaBinomialBound(v: number, tunedFor: number, g: number, h: number, alpha: number = ALPHA, tunedAlpha: number = ALPHA): number {
+export function betaBinomialBound(
+  v: number,
+  tunedFor: number,
+  g: number,
+  h: number,
+  alpha: number = ALPHA,
+  tunedAlpha: number = ALPHA,
+): number {
   const excess = (s: number) => logBetaBinomial(s, v, tunedFor, g, h, tunedAlpha) + Math.log(alpha);
   const most = v / g;
   return excess(most) < 0 ? most : bisect(excess, 0, most);
 }
 
 /** Interval around a share that holds at every number of trials at once. */
-export function shareInterval(hits: number, trials: number, alpha: number = ALPHA, tunedFor: number = TUNED_FOR, tunedAlpha: number = ALPHA): readonly [number, number] {
+export function shareInterval(
+  hits: number,
+  trials: number,
+  alpha: number = ALPHA,
+  tunedFor: number = TUNED_FOR,
+  tunedAlpha: number = ALPHA,
+): readonly [number, number] {
   if (!(trials > 0)) return [0, 1];
   const seen = hits / trials;
   // At 0 and 1 the mixture does not exist: what was seen there is possible, and impossible at the other end.

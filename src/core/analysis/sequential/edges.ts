@@ -14,7 +14,10 @@ export interface Cuts {
 }
 
 export function cutsOf(latency: LatencyTests, grain: number): Cuts {
-  const allowed = latency.edgesMs === null ? null : [...new Set(latency.edgesMs.map(bucketOf))].filter((edge) => edge < MAX_BUCKET).toSorted((a, b) => a - b);
+  const allowed =
+    latency.edgesMs === null
+      ? null
+      : [...new Set(latency.edgesMs.map(bucketOf))].filter((edge) => edge < MAX_BUCKET).toSorted((a, b) => a - b);
   return { grain, margin: latency.margin, allowed };
 }
 

@@ -83,9 +83,12 @@ describe('binary e-variables', () => {
     const ofCandidate = [0, 0.15, 0.137];
     const mean = (list: number[]) => list.reduce((sum, p) => sum + p, 0) / list.length;
     expect(mean(ofCandidate)).toBeLessThanOrEqual(line.slope * mean(ofBaseline) + line.shift);
-    const counts = (list: number[]) => list.reduce((dist, p) => [...dist, 0].map((_, k) => (dist[k] ?? 0) * (1 - p) + (dist[k - 1] ?? 0) * p), [1]);
+    const counts = (list: number[]) =>
+      list.reduce((dist, p) => [...dist, 0].map((_, k) => (dist[k] ?? 0) * (1 - p) + (dist[k - 1] ?? 0) * p), [1]);
     let sum = 0;
-    for (const [kb, qb] of counts(ofBaseline).entries()) for (const [kc, qc] of counts(ofCandidate).entries()) sum += qb * qc * Math.exp(logBinaryE(line, star, { n: 3, k: kc }, { n: 4, k: kb }));
+    for (const [kb, qb] of counts(ofBaseline).entries())
+      for (const [kc, qc] of counts(ofCandidate).entries())
+        sum += qb * qc * Math.exp(logBinaryE(line, star, { n: 3, k: kc }, { n: 4, k: kb }));
     expect(sum).toBeLessThanOrEqual(1 + 1e-12);
   });
 
@@ -116,16 +119,22 @@ describe('ordered e-variables', () => {
   /** Every way to put n answers into the categories, with its probability. */
   function* outcomes(n: number, p: readonly number[]): Generator<{ counts: number[]; probability: number }> {
     const [first = 0, ...rest] = p;
-    if (rest.length === 0) return yield { counts: [n], probability: first ** n };
-    for (let k = 0; k <= n; k++) {
-      const ways = Math.exp(-logBeta(k + 1, n - k + 1) - Math.log(n + 1));
-      for (const { counts, probability } of outcomes(n - k, rest)) yield { counts: [k, ...counts], probability: ways * first ** k * probability };
-    }
+    if (rest.length === 0) yield { counts: [n], probability: first ** n };
+    else
+      for (let k = 0; k <= n; k++) {
+        const ways = Math.exp(-logBeta(k + 1, n - k + 1) - Math.log(n + 1));
+        for (const { counts, probability } of outcomes(n - k, rest))
+          yield { counts: [k, ...counts], probability: ways * first ** k * probability };
+      }
   }
 
   it('expect at most 1 for every candidate that is stochastically no slower (all outcomes enumerated)', () => {
     let most = 0;
-    for (const [nb, nc] of [[1, 1], [4, 2], [2, 4]] as const) {
+    for (const [nb, nc] of [
+      [1, 1],
+      [4, 2],
+      [2, 4],
+    ] as const) {
       for (const baseline of [expected, [0.25, 0.25, 0.25, 0.25], [0.97, 0.01, 0.01, 0.01], [0, 0, 0, 1], [0.05, 0.05, 0.1, 0.8]]) {
         const faster = [baseline, [baseline[0]! + baseline[3]! / 2, baseline[1]!, baseline[2]!, baseline[3]! / 2], [1, 0, 0, 0]];
         for (const candidate of faster) {
@@ -133,7 +142,9 @@ describe('ordered e-variables', () => {
             const star = tilted(expected, tilt);
             let sum = 0;
             for (const b of outcomes(nb, baseline)) {
-              if (b.probability > 0) for (const c of outcomes(nc, candidate)) if (c.probability > 0) sum += b.probability * c.probability * Math.exp(logOrderedE(expected, star, c.counts, b.counts));
+              if (b.probability > 0)
+                for (const c of outcomes(nc, candidate))
+                  if (c.probability > 0) sum += b.probability * c.probability * Math.exp(logOrderedE(expected, star, c.counts, b.counts));
             }
             most = Math.max(most, sum);
           }
@@ -186,7 +197,10 @@ describe('ordered e-variables', () => {
 describe('traffic e-variables', () => {
   it('of the split expect exactly 1 at the configured share', () => {
     for (const share of [0.01, 0.05, 0.5]) {
-      const sum = binomial(300, share).reduce((total, probability, k) => total + (probability > 0 ? probability * Math.exp(logSplitE(share, k, 300 - k)) : 0), 0);
+      const sum = binomial(300, share).reduce(
+        (total, probability, k) => total + (probability > 0 ? probability * Math.exp(logSplitE(share, k, 300 - k)) : 0),
+        0,
+      );
       expect(sum).toBeCloseTo(1, 9);
     }
   });
@@ -194,7 +208,10 @@ describe('traffic e-variables', () => {
   it('of silence expect at most 1 from half the share on', () => {
     for (const share of [0.01, 0.05, 0.5, 0.95]) {
       for (const seen of [share / 2, share * 0.75, share, 1]) {
-        const sum = binomial(200, seen).reduce((total, probability, k) => total + (probability > 0 ? probability * Math.exp(logSilenceE(share, k, 200 - k)) : 0), 0);
+        const sum = binomial(200, seen).reduce(
+          (total, probability, k) => total + (probability > 0 ? probability * Math.exp(logSilenceE(share, k, 200 - k)) : 0),
+          0,
+        );
         expect(sum).toBeLessThanOrEqual(1 + 1e-9);
       }
     }

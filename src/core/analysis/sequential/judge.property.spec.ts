@@ -1,34 +1,69 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BAKE_AT, EVERY_SECOND, HALF_HOUR, samplesOf, started } from '../../../../test/worlds/bakes.ts';
+import { BAKE_AT, EVERY_SECOND, HALF_HOUR, look, samplesOf, started } from '../../../../test/worlds/bakes.ts';
 import { MAX_BUCKET } from '../histogram.ts';
-import { finishAnalysis, observeSample, verdictOf } from '../judge.ts';
+import { finishAnalysis, verdictOf } from '../judge.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { ArmCounts, Arms, Sample } from '../sample.ts';
 import { failEvidence, passEvidence } from './process.ts';
 import { heldBack, type AnalysisSetting, type SequentialState } from './state.ts';
 
 const anyCount = fc.oneof(fc.nat(1000), fc.constantFrom(0, -1, 0.5, 1e12, 9e15, 1e300, Number.NaN, Infinity, -Infinity));
-const anyHistogram = fc.dictionary(fc.oneof(fc.nat(MAX_BUCKET).map(String), fc.constantFrom('99999', 'x', '-1', '', '007')), anyCount, { maxKeys: 5 });
+const anyHistogram = fc.dictionary(fc.oneof(fc.nat(MAX_BUCKET).map(String), fc.constantFrom('99999', 'x', '-1', '', '007')), anyCount, {
+  maxKeys: 5,
+});
 const anyArm: fc.Arbitrary<ArmCounts | null> = fc.option(fc.record({ requests: anyCount, errors: anyCount, latency: anyHistogram }));
-const anyTime = fc.oneof(fc.integer({ min: -2, max: 40 }).map((look) => BAKE_AT + look * 1000), fc.constantFrom(Number.NaN, Infinity, 0, -1));
-const anySample: fc.Arbitrary<Sample> = fc.record({ fromAt: anyTime, at: anyTime, candidate: anyArm, baseline: anyArm, error: fc.option(fc.constant('down'), { freq: 4 }) });
-const anySetting: fc.Arbitrary<AnalysisSetting> = fc.record({ share: fc.constantFrom(null, 0, 0.05, 0.5, 1), bakeMs: fc.constantFrom(null, 0, 60_000, 1_800_000), bakes: fc.nat(4) });
+const anyTime = fc.oneof(
+  fc.integer({ min: -2, max: 40 }).map((look) => BAKE_AT + look * 1000),
+  fc.constantFrom(Number.NaN, Infinity, 0, -1),
+);
+const anySample: fc.Arbitrary<Sample> = fc.record({
+  fromAt: anyTime,
+  at: anyTime,
+  candidate: anyArm,
+  baseline: anyArm,
+  error: fc.option(fc.constant('down'), { freq: 4 }),
+});
+const anySetting: fc.Arbitrary<AnalysisSetting> = fc.record({
+  share: fc.constantFrom(null, 0, 0.05, 0.5, 1),
+  bakeMs: fc.constantFrom(null, 0, 60_000, 1_800_000),
+  bakes: fc.nat(4),
+});
 const anyPolicy: fc.Arbitrary<SequentialPolicy> = fc
-  .record({ initialDelayMs: fc.constantFrom(0, 5000), noData: fc.constantFrom('inconclusive' as const, 'fail' as const), minRequests: fc.nat(200), designEffect: fc.constantFrom(1, 3), strata: fc.nat(2), strict: fc.boolean(), judgesLatency: fc.boolean(), alphaPass: fc.constantFrom(0.05, 0.5) })
-  .map(({ strict, judgesLatency, ...rest }) => ({ ...EVERY_SECOND, ...rest, errors: { ...EVERY_SECOND.errors, strict }, latency: judgesLatency ? EVERY_SECOND.latency : null }));
+  .record({
+    initialDelayMs: fc.constantFrom(0, 5000),
+    noData: fc.constantFrom('inconclusive' as const, 'fail' as const),
+    minRequests: fc.nat(200),
+    designEffect: fc.constantFrom(1, 3),
+    strata: fc.nat(2),
+    strict: fc.boolean(),
+    judgesLatency: fc.boolean(),
+    alphaPass: fc.constantFrom(0.05, 0.5),
+  })
+  .map(({ strict, judgesLatency, ...rest }) => ({
+    ...EVERY_SECOND,
+    ...rest,
+    errors: { ...EVERY_SECOND.errors, strict },
+    latency: judgesLatency ? EVERY_SECOND.latency : null,
+  }));
 
 /** An arm that could be: as many latencies as requests, no more errors than requests. */
 const soundArm = (most: number): fc.Arbitrary<ArmCounts> =>
-  fc.record({ requests: fc.oneof(fc.nat(most), fc.constantFrom(0, 1, 1e12)), share: fc.constantFrom(0, 0.001, 0.1, 1), buckets: fc.array(fc.oneof(fc.integer({ min: 200, max: 300 }), fc.constantFrom(0, MAX_BUCKET)), { minLength: 1, maxLength: 6 }) }).map(({ requests, share, buckets }) => ({
-    requests,
-    errors: Math.floor(requests * share),
-    latency: requests === 0 ? {} : Object.fromEntries(buckets.map((bucket) => [bucket, Math.floor(requests / buckets.length)])),
-  }));
+  fc
+    .record({
+      requests: fc.oneof(fc.nat(most), fc.constantFrom(0, 1, 1e12)),
+      share: fc.constantFrom(0, 0.001, 0.1, 1),
+      buckets: fc.array(fc.oneof(fc.integer({ min: 200, max: 300 }), fc.constantFrom(0, MAX_BUCKET)), { minLength: 1, maxLength: 6 }),
+    })
+    .map(({ requests, share, buckets }) => ({
+      requests,
+      errors: Math.floor(requests * share),
+      latency: requests === 0 ? {} : Object.fromEntries(buckets.map((bucket) => [bucket, Math.floor(requests / buckets.length)])),
+    }));
 const soundArms: fc.Arbitrary<Arms> = fc.record({ candidate: soundArm(60), baseline: soundArm(900) });
 
 function after(policy: SequentialPolicy, samples: readonly Sample[], setting = HALF_HOUR): SequentialState {
-  return samples.reduce((state, sample) => observeSample(policy, state, sample) as SequentialState, started(policy, setting));
+  return samples.reduce((state, sample) => look(policy, state, sample), started(policy, setting));
 }
 
 describe('the sequential judge, whatever it is fed', () => {
@@ -78,38 +113,73 @@ describe('the sequential judge, whatever it is fed', () => {
       fc.assert(
         fc.property(anyPolicy, fc.array(arms, { maxLength: 30 }), (policy, looks) => {
           const setting = { ...HALF_HOUR, share: 0.5 };
-          expect(finishAnalysis(policy, after(policy, samplesOf(looks), setting), BAKE_AT + looks.length * 1000).phase).not.toBe('Successful');
+          expect(finishAnalysis(policy, after(policy, samplesOf(looks), setting), BAKE_AT + looks.length * 1000).phase).not.toBe(
+            'Successful',
+          );
         }),
         { numRuns: 60 },
       );
     });
-  const full = (requests: number, errors: number, bucket: number): ArmCounts => ({ requests, errors, latency: requests > 0 ? { [bucket]: requests } : {} });
+  const full = (requests: number, errors: number, bucket: number): ArmCounts => ({
+    requests,
+    errors,
+    latency: requests > 0 ? { [bucket]: requests } : {},
+  });
   const count = fc.oneof(fc.nat(2000), fc.constant(1e12));
-  neverPasses('zero traffic to the candidate', count.map((n) => ({ candidate: full(0, 0, 1), baseline: full(n, 0, 200) })));
-  neverPasses('zero traffic to the baseline', count.map((n) => ({ candidate: full(n, 0, 200), baseline: full(0, 0, 1) })));
-  neverPasses('an error at every request of both', count.map((n) => ({ candidate: full(n, n, 200), baseline: full(n, n, 200) })));
-  neverPasses('an error at every request of the candidate', count.map((n) => ({ candidate: full(n, n, 200), baseline: full(n, 0, 200) })));
+  neverPasses(
+    'zero traffic to the candidate',
+    count.map((n) => ({ candidate: full(0, 0, 1), baseline: full(n, 0, 200) })),
+  );
+  neverPasses(
+    'zero traffic to the baseline',
+    count.map((n) => ({ candidate: full(n, 0, 200), baseline: full(0, 0, 1) })),
+  );
+  neverPasses(
+    'an error at every request of both',
+    count.map((n) => ({ candidate: full(n, n, 200), baseline: full(n, n, 200) })),
+  );
+  neverPasses(
+    'an error at every request of the candidate',
+    count.map((n) => ({ candidate: full(n, n, 200), baseline: full(n, 0, 200) })),
+  );
   it('latency that cannot be told apart, or is off the scale, is never a pass where latency is judged', () => {
     for (const bucket of [0, 240, MAX_BUCKET - 1, MAX_BUCKET]) {
       const samples = samplesOf(Array.from({ length: 120 }, () => ({ candidate: full(500, 0, bucket), baseline: full(500, 0, bucket) })));
-      expect(finishAnalysis(EVERY_SECOND, after(EVERY_SECOND, samples, { ...HALF_HOUR, share: 0.5 }), samples.at(-1)!.at).phase).toBe('Inconclusive');
+      expect(finishAnalysis(EVERY_SECOND, after(EVERY_SECOND, samples, { ...HALF_HOUR, share: 0.5 }), samples.at(-1)!.at).phase).toBe(
+        'Inconclusive',
+      );
     }
   });
 });
 
 describe('what must not change a verdict', () => {
   const looks = fc.array(soundArms, { minLength: 1, maxLength: 12 });
-  const check = (property: (samples: Sample[]) => void) => fc.assert(fc.property(looks, (arms) => property(samplesOf(arms))), { numRuns: 80 });
-  const evidence = (state: SequentialState) => ({ fail: state.fail, pass: Object.fromEntries(Object.entries(state.pass).map(([name, { log }]) => [name, log])) });
+  const check = (property: (samples: Sample[]) => void) =>
+    fc.assert(
+      fc.property(looks, (arms) => property(samplesOf(arms))),
+      { numRuns: 80 },
+    );
+  const evidence = (state: SequentialState) => ({
+    fail: state.fail,
+    pass: Object.fromEntries(Object.entries(state.pass).map(([name, { log }]) => [name, log])),
+  });
 
   it('seeing every sample twice', () =>
     check((samples) => {
-      expect(after(EVERY_SECOND, samples.flatMap((sample) => [sample, sample]))).toEqual(after(EVERY_SECOND, samples));
+      expect(
+        after(
+          EVERY_SECOND,
+          samples.flatMap((sample) => [sample, sample]),
+        ),
+      ).toEqual(after(EVERY_SECOND, samples));
     }));
 
   it('errors of the source between samples', () =>
     check((samples) => {
-      const errors = samples.flatMap((sample, i) => [sample, { fromAt: sample.at, at: sample.at + i, candidate: null, baseline: null, error: 'down' }]);
+      const errors = samples.flatMap((sample, i) => [
+        sample,
+        { fromAt: sample.at, at: sample.at + i, candidate: null, baseline: null, error: 'down' },
+      ]);
       expect(evidence(after(EVERY_SECOND, errors))).toEqual(evidence(after(EVERY_SECOND, samples)));
     }));
 
@@ -117,7 +187,10 @@ describe('what must not change a verdict', () => {
     check((all) => {
       // Within one capped block: the next one begins with a sample, and these are more samples.
       const samples = all.slice(0, 8);
-      const empty = samples.flatMap((sample) => [{ ...sample, at: sample.at - 500 }, { ...sample, fromAt: sample.at - 500, candidate: full0, baseline: full0 }]);
+      const empty = samples.flatMap((sample) => [
+        { ...sample, at: sample.at - 500 },
+        { ...sample, fromAt: sample.at - 500, candidate: full0, baseline: full0 },
+      ]);
       const whole = samples.map((sample) => ({ ...sample, at: sample.at - 500 }));
       expect(evidence(after(EVERY_SECOND, empty))).toEqual(evidence(after(EVERY_SECOND, whole)));
     }));
@@ -126,15 +199,25 @@ describe('what must not change a verdict', () => {
   it('the time of day', () =>
     check((samples) => {
       const later = samples.map((sample) => ({ ...sample, fromAt: sample.fromAt + 86_400_000, at: sample.at + 86_400_000 }));
-      const shifted = later.reduce((state, sample) => observeSample(EVERY_SECOND, state, sample) as SequentialState, { ...started(), startedAt: BAKE_AT + 86_400_000 });
+      const shifted = later.reduce((state, sample) => look(EVERY_SECOND, state, sample), {
+        ...started(),
+        startedAt: BAKE_AT + 86_400_000,
+      });
       expect(evidence(shifted)).toEqual(evidence(after(EVERY_SECOND, samples)));
     }));
 
   it('the scale of latencies: both arms slower alike', () =>
     check((samples) => {
-      const scale = (counts: ArmCounts | null) => counts && { ...counts, latency: Object.fromEntries(Object.entries(counts.latency).map(([bucket, n]) => [Number(bucket) < 200 || Number(bucket) > 300 ? 250 : Number(bucket), n])) };
+      const scale = (counts: ArmCounts | null) =>
+        counts && {
+          ...counts,
+          latency: Object.fromEntries(
+            Object.entries(counts.latency).map(([bucket, n]) => [Number(bucket) < 200 || Number(bucket) > 300 ? 250 : Number(bucket), n]),
+          ),
+        };
       const within = samples.map((sample) => ({ ...sample, candidate: scale(sample.candidate), baseline: scale(sample.baseline) }));
-      const slow = (counts: ArmCounts | null) => counts && { ...counts, latency: Object.fromEntries(Object.entries(counts.latency).map(([bucket, n]) => [Number(bucket) + 80, n])) };
+      const slow = (counts: ArmCounts | null) =>
+        counts && { ...counts, latency: Object.fromEntries(Object.entries(counts.latency).map(([bucket, n]) => [Number(bucket) + 80, n])) };
       const slower = within.map((sample) => ({ ...sample, candidate: slow(sample.candidate), baseline: slow(sample.baseline) }));
       expect(evidence(after(EVERY_SECOND, slower))).toEqual(evidence(after(EVERY_SECOND, within)));
     }));
@@ -142,7 +225,10 @@ describe('what must not change a verdict', () => {
   it('the name of the only stratum', () =>
     check((samples) => {
       const policy = { ...EVERY_SECOND, strata: 2 };
-      const named = samples.map((sample) => ({ ...sample, strata: { checkout: { candidate: sample.candidate, baseline: sample.baseline } } }));
+      const named = samples.map((sample) => ({
+        ...sample,
+        strata: { checkout: { candidate: sample.candidate, baseline: sample.baseline } },
+      }));
       expect(evidence(after(policy, named))).toEqual(evidence(after(policy, samples)));
     }));
 });
@@ -154,7 +240,10 @@ describe('what must move a verdict, and which way', () => {
     fc.assert(
       fc.property(looks, (arms) => {
         const [one, two] = [1, 2].map((designEffect) => after({ ...EVERY_SECOND, designEffect }, samplesOf(arms)));
-        for (const [name, { log }] of Object.entries(one!.pass)) log.forEach((value, g) => expect(two!.pass[name]!.log[g]!).toBeCloseTo(value / 2, 6 - Math.max(0, Math.ceil(Math.log10(Math.abs(value) + 1)) - 3)));
+        for (const [name, { log }] of Object.entries(one!.pass))
+          log.forEach((value, g) =>
+            expect(two!.pass[name]!.log[g]!).toBeCloseTo(value / 2, 6 - Math.max(0, Math.ceil(Math.log10(Math.abs(value) + 1)) - 3)),
+          );
       }),
       { numRuns: 60 },
     );
@@ -163,9 +252,16 @@ describe('what must move a verdict, and which way', () => {
   it('more errors of the candidate never speak for it', () => {
     fc.assert(
       fc.property(looks, fc.nat(11), (arms, at) => {
-        const worse = arms.map((pair, i) => (i === at % arms.length && pair.candidate !== null ? { ...pair, candidate: { ...pair.candidate, errors: pair.candidate.requests } } : pair));
+        const worse = arms.map((pair, i) =>
+          i === at % arms.length && pair.candidate !== null
+            ? { ...pair, candidate: { ...pair.candidate, errors: pair.candidate.requests } }
+            : pair,
+        );
         const [before, now] = [after(EVERY_SECOND, samplesOf(arms)), after(EVERY_SECOND, samplesOf(worse))];
-        for (const test of ['errors', 'limit']) expect(passEvidence(now.pass[test]!)).toBeLessThanOrEqual(passEvidence(before.pass[test]!) + 1e-6 * Math.abs(passEvidence(before.pass[test]!)));
+        for (const test of ['errors', 'limit'])
+          expect(passEvidence(now.pass[test]!)).toBeLessThanOrEqual(
+            passEvidence(before.pass[test]!) + 1e-6 * Math.abs(passEvidence(before.pass[test]!)),
+          );
       }),
       { numRuns: 80 },
     );
@@ -177,7 +273,7 @@ describe('what must move a verdict, and which way', () => {
     expect(failed.decided?.phase).toBe('Failed');
     fc.assert(
       fc.property(fc.array(anySample, { maxLength: 10 }), (samples) => {
-        const later = samples.reduce((state, sample) => observeSample(EVERY_SECOND, state, sample) as SequentialState, failed);
+        const later = samples.reduce((state, sample) => look(EVERY_SECOND, state, sample), failed);
         expect(finishAnalysis(EVERY_SECOND, later, BAKE_AT + 60_000).reason).toBe(failed.decided?.reason);
       }),
       { numRuns: 40 },

@@ -1,12 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { BAKE, BAKE_AT, decidedAfter, EVERY_SECOND, HALF_HOUR, judged, samplesOf, simulated, started } from '../../../../test/worlds/bakes.ts';
+import {
+  BAKE,
+  BAKE_AT,
+  decidedAfter,
+  EVERY_SECOND,
+  HALF_HOUR,
+  judged,
+  look,
+  samplesOf,
+  simulated,
+  started,
+} from '../../../../test/worlds/bakes.ts';
 import { arm, latency } from '../../../../test/worlds/samples.ts';
-import { finishAnalysis, observeSample, verdictOf } from '../judge.ts';
+import { finishAnalysis, verdictOf } from '../judge.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { ArmCounts, Arms, Sample } from '../sample.ts';
 import { simulate } from '../simulate.ts';
 import { forecastBake, requestsToFail, requestsToPass } from './planner.ts';
-import type { SequentialState } from './state.ts';
 
 const MINUTE = 60;
 
@@ -52,13 +62,22 @@ describe('a candidate as good as the baseline', () => {
 
   it('is Running until then, and says how much is missing', () => {
     const early = judged(samples.slice(0, 30));
-    expect(verdictOf(EVERY_SECOND, early, BAKE_AT + 30_000)).toMatchObject({ phase: 'Running', reason: expect.stringMatching(/nothing worse seen, about \d+ more needed to pass/) });
-    expect(verdictOf(EVERY_SECOND, judged(samples), BAKE_AT)).toMatchObject({ phase: 'Running', reason: expect.stringMatching(/enough to pass when the bake ends/) });
+    expect(verdictOf(EVERY_SECOND, early, BAKE_AT + 30_000)).toMatchObject({
+      phase: 'Running',
+      reason: expect.stringMatching(/nothing worse seen, about \d+ more needed to pass/),
+    });
+    expect(verdictOf(EVERY_SECOND, judged(samples), BAKE_AT)).toMatchObject({
+      phase: 'Running',
+      reason: expect.stringMatching(/enough to pass when the bake ends/),
+    });
     expect(verdictOf(EVERY_SECOND, started(), BAKE_AT)).toMatchObject({ phase: 'Pending' });
   });
 
   it('is Inconclusive when the bake ends too early, and says how many requests are missing', () => {
-    expect(finish(samples.slice(0, 40))).toMatchObject({ phase: 'Inconclusive', reason: expect.stringMatching(/^that .* is not shown .*: about \d+ more requests to the new version are needed$/) });
+    expect(finish(samples.slice(0, 40))).toMatchObject({
+      phase: 'Inconclusive',
+      reason: expect.stringMatching(/^that .* is not shown .*: about \d+ more requests to the new version are needed$/),
+    });
   });
 });
 
@@ -66,13 +85,20 @@ describe('a worse candidate', () => {
   it('fails for errors within a minute, and says so', () => {
     const state = judged(simulated({ candidate: { errorRate: 0.03 } }));
     expect(decidedAfter(state)).toBeLessThan(MINUTE);
-    expect(verdictOf(EVERY_SECOND, state, BAKE_AT)).toMatchObject({ phase: 'Failed', reason: expect.stringMatching(/^the new version fails more often: [\d.]+ % errors against [\d.]+ % of the old version, after \d+ requests$/) });
+    expect(verdictOf(EVERY_SECOND, state, BAKE_AT)).toMatchObject({
+      phase: 'Failed',
+      reason: expect.stringMatching(
+        /^the new version fails more often: [\d.]+ % errors against [\d.]+ % of the old version, after \d+ requests$/,
+      ),
+    });
     expect(finishAnalysis(EVERY_SECOND, state, BAKE_AT).phase).toBe('Failed');
   });
 
   it('fails for latency, and names the level', () => {
     const inGeneral = judged(simulated({ candidate: { latencyFactor: 1.5 } }));
-    expect(inGeneral.decided?.reason).toMatch(/^the new version is slower in general, by more than 10 %: p50 [\d.]+ ms against [\d.]+ ms of the old version/);
+    expect(inGeneral.decided?.reason).toMatch(
+      /^the new version is slower in general, by more than 10 %: p50 [\d.]+ ms against [\d.]+ ms of the old version/,
+    );
     const tail = judged(simulated({ candidate: { tailFactor: 3 } }));
     expect(tail.decided?.reason).toMatch(/slower above p9\d/);
     expect(decidedAfter(tail)).toBeLessThan(3 * MINUTE);
@@ -85,9 +111,13 @@ describe('a worse candidate', () => {
   });
 
   it('does not fail on one burst, or on fewer than 20 requests', () => {
-    const burst = repeat(60, { candidate: spread(50), baseline: spread(950) }).map((arms, i) => (i === 30 ? { candidate: spread(50, 50, 500), baseline: spread(950) } : arms));
+    const burst = repeat(60, { candidate: spread(50), baseline: spread(950) }).map((arms, i) =>
+      i === 30 ? { candidate: spread(50, 50, 500), baseline: spread(950) } : arms,
+    );
     expect(judged(samplesOf(burst)).decided).toBeNull();
-    const few = repeat(200, { candidate: arm(0), baseline: spread(100) }).map((arms, i) => (i % 10 === 0 ? { ...arms, candidate: arm(1, 1, 900) } : arms));
+    const few = repeat(200, { candidate: arm(0), baseline: spread(100) }).map((arms, i) =>
+      i % 10 === 0 ? { ...arms, candidate: arm(1, 1, 900) } : arms,
+    );
     expect(judged(samplesOf(few.slice(0, 190)), EVERY_SECOND, { ...HALF_HOUR, share: null }).decided).toBeNull();
     expect(judged(samplesOf(few), EVERY_SECOND, { ...HALF_HOUR, share: null }).decided?.phase).toBe('Failed');
   });
@@ -97,7 +127,9 @@ describe('a worse candidate', () => {
     const cold = simulated({ seconds: 15 * MINUTE, candidate: { coldFactor: 3, coldSeconds: 100 } });
     expect(judged(cold).decided?.phase).toBe('Failed');
     expect(judged(cold, warm).decided).toBeNull();
-    expect(judged(simulated({ seconds: 10 * MINUTE, incident: { from: 100, until: 300, errorRate: 0.2, latencyFactor: 4 } })).decided).toBeNull();
+    expect(
+      judged(simulated({ seconds: 10 * MINUTE, incident: { from: 100, until: 300, errorRate: 0.2, latencyFactor: 4 } })).decided,
+    ).toBeNull();
   });
 
   it('kayenta#426, kayenta#780: sparse errors and a longer tail are found', () => {
@@ -112,31 +144,51 @@ describe('no data is never success', () => {
     const down = samplesOf(repeat(100, { candidate: null, baseline: null })).map((sample) => ({ ...sample, error: 'connection refused' }));
     expect(verdictOf(EVERY_SECOND, judged(down), BAKE_AT).phase).toBe('Running');
     expect(finish(down)).toMatchObject({ phase: 'Inconclusive', reason: 'the metrics could not be read: connection refused' });
-    expect(finish(samplesOf(repeat(5, { candidate: arm(0), baseline: arm(10) })))).toMatchObject({ phase: 'Inconclusive', reason: 'no request reached the new version' });
-    expect(finish(samplesOf(repeat(60, { candidate: spread(1), baseline: spread(20) })))).toMatchObject({ phase: 'Inconclusive', reason: 'only 60 of 100 requests needed reached the new version' });
-    expect(finish(samplesOf(repeat(5, { candidate: arm(0), baseline: arm(10) })), { ...EVERY_SECOND, noData: 'fail' }).phase).toBe('Failed');
+    expect(finish(samplesOf(repeat(5, { candidate: arm(0), baseline: arm(10) })))).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'no request reached the new version',
+    });
+    expect(finish(samplesOf(repeat(60, { candidate: spread(1), baseline: spread(20) })))).toMatchObject({
+      phase: 'Inconclusive',
+      reason: 'only 60 of 100 requests needed reached the new version',
+    });
+    expect(finish(samplesOf(repeat(5, { candidate: arm(0), baseline: arm(10) })), { ...EVERY_SECOND, noData: 'fail' }).phase).toBe(
+      'Failed',
+    );
   });
 
   it('a candidate that never gets traffic holds the rollout at once: it would otherwise look perfect', () => {
     const state = judged(simulated({ candidate: { silentFrom: 0 } }));
     expect(decidedAfter(state)).toBeLessThan(MINUTE);
-    expect(state.decided).toMatchObject({ phase: 'Inconclusive', reason: expect.stringMatching(/^no request reaches the new version, where about \d+ were to be expected/) });
+    expect(state.decided).toMatchObject({
+      phase: 'Inconclusive',
+      reason: expect.stringMatching(/^no request reaches the new version, where about \d+ were to be expected/),
+    });
   });
 
   it('FL#1011: traffic that stops during the bake is not a pass', () => {
     const samples = simulated({ seconds: 11 * MINUTE, candidate: { silentFrom: 10 * MINUTE } });
     expect(judged(samples).decided?.reason).toMatch(/^requests have all but stopped reaching the new version/);
-    expect(finish(samples, EVERY_SECOND, { ...HALF_HOUR, share: null })).toMatchObject({ phase: 'Inconclusive', reason: expect.stringMatching(/^no request reached the new version in the last 60 s/) });
+    expect(finish(samples, EVERY_SECOND, { ...HALF_HOUR, share: null })).toMatchObject({
+      phase: 'Inconclusive',
+      reason: expect.stringMatching(/^no request reached the new version in the last 60 s/),
+    });
   });
 
   it('is held when the candidate gets another share than asked', () => {
-    expect(finish(simulated({ seconds: 12 * MINUTE, share: 0.3 }))).toMatchObject({ phase: 'Inconclusive', reason: expect.stringMatching(/^the new version got [\d.]+ % of the requests where 5 % was asked/) });
+    expect(finish(simulated({ seconds: 12 * MINUTE, share: 0.3 }))).toMatchObject({
+      phase: 'Inconclusive',
+      reason: expect.stringMatching(/^the new version got [\d.]+ % of the requests where 5 % was asked/),
+    });
     expect(finish(simulated({ seconds: 12 * MINUTE, share: 0.06 })).phase).toBe('Successful');
   });
 
   it('is Inconclusive without the old version to compare with', () => {
     const alone = simulated({ seconds: 12 * MINUTE }).map((sample) => ({ ...sample, baseline: null }));
-    expect(finish(alone, EVERY_SECOND, { ...HALF_HOUR, share: null })).toMatchObject({ phase: 'Inconclusive', reason: expect.stringMatching(/too little of the old version was seen/) });
+    expect(finish(alone, EVERY_SECOND, { ...HALF_HOUR, share: null })).toMatchObject({
+      phase: 'Inconclusive',
+      reason: expect.stringMatching(/too little of the old version was seen/),
+    });
   });
 });
 
@@ -158,8 +210,14 @@ describe('all traffic on the candidate', () => {
   const only = (samples: Sample[]) => samples.map((sample) => ({ ...sample, baseline: null }));
 
   it('is judged by the error limit', () => {
-    expect(finish(only(simulated({ share: 1, seconds: 120 })), EVERY_SECOND, alone)).toMatchObject({ phase: 'Successful', metrics: [{ name: 'error limit' }] });
-    expect(judged(only(simulated({ share: 1, candidate: { errorRate: 0.04 } })), EVERY_SECOND, alone).decided).toMatchObject({ phase: 'Failed', test: 'limit' });
+    expect(finish(only(simulated({ share: 1, seconds: 120 })), EVERY_SECOND, alone)).toMatchObject({
+      phase: 'Successful',
+      metrics: [{ name: 'error limit' }],
+    });
+    expect(judged(only(simulated({ share: 1, candidate: { errorRate: 0.04 } })), EVERY_SECOND, alone).decided).toMatchObject({
+      phase: 'Failed',
+      test: 'limit',
+    });
   });
 });
 
@@ -167,7 +225,13 @@ describe('strata', () => {
   /** Two routes: a fast one without errors and a slow one with 10 %; the candidate gets far more of the second. */
   const mixed = (seconds: number): Arms[] => repeat(seconds, { candidate: spread(60, 5), baseline: spread(1000, 10) });
   const withStrata = (arms: Arms[]): Sample[] =>
-    samplesOf(arms).map((sample) => ({ ...sample, strata: { cheap: { candidate: spread(10, 0), baseline: spread(900, 0) }, dear: { candidate: spread(50, 5, 60), baseline: spread(100, 10, 60) } } }));
+    samplesOf(arms).map((sample) => ({
+      ...sample,
+      strata: {
+        cheap: { candidate: spread(10, 0), baseline: spread(900, 0) },
+        dear: { candidate: spread(50, 5, 60), baseline: spread(100, 10, 60) },
+      },
+    }));
 
   it('keep another traffic mix from looking like a regression', () => {
     const policy = { ...EVERY_SECOND, latency: null };
@@ -177,7 +241,10 @@ describe('strata', () => {
   });
 
   it('pool what is beyond their number', () => {
-    const many = samplesOf(mixed(5)).map((sample) => ({ ...sample, strata: Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, { candidate: arm(5), baseline: arm(50) }])) }));
+    const many = samplesOf(mixed(5)).map((sample) => ({
+      ...sample,
+      strata: Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, { candidate: arm(5), baseline: arm(50) }])),
+    }));
     expect(Object.keys(judged(many, { ...EVERY_SECOND, strata: 99 }).baselines).toSorted()).toEqual(['', 'a', 'b', 'c', 'd']);
   });
 });
@@ -226,7 +293,11 @@ describe('false alarms and false passes, over many bakes', () => {
   const setting = { share: 0.2, bakeMs: 300_000, bakes: 1 };
   const plain: SequentialPolicy = { ...EVERY_SECOND, intervalMs: 5000, latency: null, alphaFail: 0.1, alphaPass: 0.1 };
   /** Five minutes in looks of 5 s with 200 requests each. */
-  const bake = (errorRate: number, seed: number) => samplesOf(simulate({ ...BAKE, requestsPerSecond: 200, share: 0.2, seconds: 60, errorRate: 0.01, candidate: { errorRate } }, seed), 5000);
+  const bake = (errorRate: number, seed: number) =>
+    samplesOf(
+      simulate({ ...BAKE, requestsPerSecond: 200, share: 0.2, seconds: 60, errorRate: 0.01, candidate: { errorRate } }, seed),
+      5000,
+    );
   /** Promised share of all runs, and three standard errors on top. */
   const most = 0.1 * RUNS + 3 * Math.sqrt(RUNS * 0.1 * 0.9);
   const seeds = Array.from({ length: RUNS }, (_, i) => i + 1);
@@ -254,26 +325,35 @@ describe('the state', () => {
     const samples = simulated({ seconds: 40 });
     const state = judged(samples);
     const last = samples.at(-1)!;
-    for (const again of [last, samples[3]!, { ...last, fromAt: last.fromAt - 500, at: last.at + 500 }, { ...last, fromAt: last.at, at: last.at }]) {
-      expect(observeSample(EVERY_SECOND, state, again)).toEqual(state);
+    for (const again of [
+      last,
+      samples[3]!,
+      { ...last, fromAt: last.fromAt - 500, at: last.at + 500 },
+      { ...last, fromAt: last.at, at: last.at },
+    ]) {
+      expect(look(EVERY_SECOND, state, again)).toEqual(state);
     }
   });
 
   it('counts on from JSON to the last digit', () => {
     const samples = simulated({ seconds: 90, candidate: { errorRate: 0.004 } });
     let stored = started();
-    for (const sample of samples) stored = JSON.parse(JSON.stringify(observeSample(EVERY_SECOND, stored, sample))) as SequentialState;
+    for (const sample of samples) stored = JSON.parse(JSON.stringify(look(EVERY_SECOND, stored, sample)));
     expect(stored).toEqual(judged(samples));
   });
 
   it('stays below 16 kB, with every bucket in use and 10^12 requests a second', () => {
-    const everywhere = (requests: number): ArmCounts => ({ requests, errors: Math.floor(requests / 7), latency: Object.fromEntries(Array.from({ length: 863 }, (_, i) => [i, Math.floor((requests / 863) * (1 + Math.sin(i) / 2))])) });
+    const everywhere = (requests: number): ArmCounts => ({
+      requests,
+      errors: Math.floor(requests / 7),
+      latency: Object.fromEntries(Array.from({ length: 863 }, (_, i) => [i, Math.floor((requests / 863) * (1 + Math.sin(i) / 2))])),
+    });
     for (const strata of [0, 4]) {
       const policy = { ...EVERY_SECOND, strata };
       let state = started(policy);
       for (const sample of samplesOf(repeat(50, { candidate: everywhere(1e11 + 12_345), baseline: everywhere(1e12 + 54_321) }))) {
         const arms = { candidate: sample.candidate, baseline: sample.baseline };
-        state = observeSample(policy, state, { ...sample, strata: { a: arms, b: arms, c: arms, d: arms, e: arms } }) as SequentialState;
+        state = look(policy, state, { ...sample, strata: { a: arms, b: arms, c: arms, d: arms, e: arms } });
       }
       expect(JSON.stringify(state).length, `strata ${strata}`).toBeLessThan(16_384);
     }

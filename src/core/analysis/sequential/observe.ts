@@ -4,11 +4,33 @@ import type { ArmCounts, Arms, Sample } from '../sample.ts';
 import { counted, isOld, isRepeatedError, isTooEarly, missed } from '../timeline.ts';
 import { learn, UNKNOWN_BASELINE } from './baseline.ts';
 import type { Hits } from './binary.ts';
-import { BETTER_ODDS, errorEvidence, errorHits, failLine, limitEvidence, limitLine, passLine, quantileEvidence, slowerEvidence, WORSE_ODDS } from './block.ts';
+import {
+  BETTER_ODDS,
+  errorEvidence,
+  errorHits,
+  failLine,
+  limitEvidence,
+  limitLine,
+  passLine,
+  quantileEvidence,
+  slowerEvidence,
+  WORSE_ODDS,
+} from './block.ts';
 import { addTo } from './buckets.ts';
 import { cutsOf, type Cuts } from './edges.ts';
 import { addToFail, addToPass, BLOCK_MS, releasedBy, type FailProcess } from './process.ts';
-import { COARSE, failTests, passNeeded, passTests, USUAL_BAKE_MS, type FailTest, type PassCount, type PassTest, type SequentialState, type Totals } from './state.ts';
+import {
+  COARSE,
+  failTests,
+  passNeeded,
+  passTests,
+  USUAL_BAKE_MS,
+  type FailTest,
+  type PassCount,
+  type PassTest,
+  type SequentialState,
+  type Totals,
+} from './state.ts';
 import { logSilenceE } from './traffic.ts';
 import { decide } from './verdict.ts';
 
@@ -22,7 +44,9 @@ export function observe(policy: SequentialPolicy, state: SequentialState, sample
   if (fault !== null) return isRepeatedError(state, sample) ? state : missed(state, sample, fault);
   if (isOld(state, sample)) return state;
   const strata = strataOf(policy, state, sample);
-  const judged = isTooEarly(policy, state, sample.fromAt) ? { ...state, countedUntil: sample.at } : decide(policy, judge(policy, state, sample, strata), sample.at);
+  const judged = isTooEarly(policy, state, sample.fromAt)
+    ? { ...state, countedUntil: sample.at }
+    : decide(policy, judge(policy, state, sample, strata), sample.at);
   return learnFrom(policy, judged, sample, strata);
 }
 
@@ -38,7 +62,9 @@ function strataOf(policy: SequentialPolicy, state: SequentialState, sample: Samp
   for (const name of Object.keys(sample.strata).toSorted()) {
     const arms = sample.strata[name] ?? { candidate: null, baseline: null };
     if (known.has(name) || (name !== '' && known.size < most)) own.push([known.add(name) && name, arms]);
-    else rest = rest === null ? arms : { candidate: together(rest.candidate, arms.candidate), baseline: together(rest.baseline, arms.baseline) };
+    else
+      rest =
+        rest === null ? arms : { candidate: together(rest.candidate, arms.candidate), baseline: together(rest.baseline, arms.baseline) };
   }
   return rest === null ? own : [...own, ['', rest]];
 }
@@ -59,7 +85,8 @@ function judge(policy: SequentialPolicy, state: SequentialState, sample: Sample,
   const due = fresh ? releasedBy(sample.fromAt - state.startedAt, state.setting.bakeMs ?? USUAL_BAKE_MS) : 0;
   const release = Math.max(0, due - state.released);
   const cuts = policy.latency === null ? null : cutsOf(policy.latency, grainOf(policy));
-  const put = (process: FailProcess, evidence: readonly number[]): FailProcess => addToFail(process, scaled(policy, evidence), release, fresh);
+  const put = (process: FailProcess, evidence: readonly number[]): FailProcess =>
+    addToFail(process, scaled(policy, evidence), release, fresh);
   const fail = failTests(policy, state.setting).map((test) => {
     const process = state.fail[test.name];
     return process === undefined ? [] : [[test.name, put(process, failingEvidence(policy, state, test, cuts, sample, strata))] as const];
@@ -81,25 +108,33 @@ function scaled(policy: SequentialPolicy, evidence: readonly number[]): readonly
 }
 
 /** Log-evidence of all strata together: products of e-variables of separate requests. */
-function overStrata(state: SequentialState, strata: Strata, of: (stratum: string, arms: Arms) => readonly number[]): number[] {
+function overStrata(strata: Strata, of: (stratum: string, arms: Arms) => readonly number[]): number[] {
   const sum: number[] = [];
   for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] ?? 0) + log;
   return sum;
 }
 
-function failingEvidence(policy: SequentialPolicy, state: SequentialState, test: FailTest, cuts: Cuts | null, sample: Sample, strata: Strata): readonly number[] {
+function failingEvidence(
+  policy: SequentialPolicy,
+  state: SequentialState,
+  test: FailTest,
+  cuts: Cuts | null,
+  sample: Sample,
+  strata: Strata,
+): readonly number[] {
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
-  switch (test.name) {
-    case 'errors':
-      return overStrata(state, strata, (name, arms) => errorEvidence(failLine(policy.errors), WORSE_ODDS, known(name), arms));
-    case 'limit':
-      return limitEvidence(limitLine(policy.errors), WORSE_ODDS, sample.candidate);
-    case 'latency':
-      return cuts === null ? [] : overStrata(state, strata, (name, arms) => slowerEvidence(cuts, known(name), arms));
-  }
+  if (test.name === 'limit') return limitEvidence(limitLine(policy.errors), WORSE_ODDS, sample.candidate);
+  if (test.name === 'latency') return cuts === null ? [] : overStrata(strata, (name, arms) => slowerEvidence(cuts, known(name), arms));
+  return overStrata(strata, (name, arms) => errorEvidence(failLine(policy.errors), WORSE_ODDS, known(name), arms));
 }
 
-function passing(policy: SequentialPolicy, state: SequentialState, cuts: Cuts | null, sample: Sample, strata: Strata): Record<string, PassCount> {
+function passing(
+  policy: SequentialPolicy,
+  state: SequentialState,
+  cuts: Cuts | null,
+  sample: Sample,
+  strata: Strata,
+): Record<string, PassCount> {
   const needed = passNeeded(policy);
   const next: Record<string, PassCount> = {};
   for (const test of passTests(policy, state.setting)) {
@@ -112,18 +147,32 @@ function passing(policy: SequentialPolicy, state: SequentialState, cuts: Cuts | 
   return next;
 }
 
-function passingEvidence(policy: SequentialPolicy, state: SequentialState, test: PassTest, cuts: Cuts | null, sample: Sample, strata: Strata): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
+function passingEvidence(
+  policy: SequentialPolicy,
+  state: SequentialState,
+  test: PassTest,
+  cuts: Cuts | null,
+  sample: Sample,
+  strata: Strata,
+): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
   const hits = { candidate: errorHits(sample.candidate), baseline: errorHits(sample.baseline) };
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
   const { quantile } = test;
   if (quantile === null || cuts === null) {
     if (test.name === 'limit') return { evidence: limitEvidence(limitLine(policy.errors), BETTER_ODDS, sample.candidate), ...hits };
-    return { evidence: overStrata(state, strata, (name, arms) => errorEvidence(passLine(policy.errors), BETTER_ODDS, known(name), arms)), ...hits };
+    return {
+      evidence: overStrata(strata, (name, arms) => errorEvidence(passLine(policy.errors), BETTER_ODDS, known(name), arms)),
+      ...hits,
+    };
   }
   const parts = strata.map(([name, arms]) => quantileEvidence(cuts, known(name), quantile, arms));
   const evidence = BETTER_ODDS.map((_, g) => parts.reduce((sum, part) => sum + (part.evidence[g] ?? 0), 0));
   const none: Hits = { n: 0, k: 0 };
-  return { evidence, candidate: parts.reduce((sum, part) => plus(sum, part.candidate), none), baseline: parts.reduce((sum, part) => plus(sum, part.baseline), none) };
+  return {
+    evidence,
+    candidate: parts.reduce((sum, part) => plus(sum, part.candidate), none),
+    baseline: parts.reduce((sum, part) => plus(sum, part.baseline), none),
+  };
 }
 
 function plus(a: Hits, b: Hits): Hits {
@@ -142,7 +191,9 @@ function addTotals(totals: Totals, counts: ArmCounts | null): Totals {
 
 function learnFrom(policy: SequentialPolicy, state: SequentialState, sample: Sample, strata: Strata): SequentialState {
   const learned = strata.flatMap(([name, arms]) =>
-    arms.baseline === null ? [] : [[name, learn(state.baselines[name] ?? UNKNOWN_BASELINE, sample.at, arms.baseline, grainOf(policy))] as const],
+    arms.baseline === null
+      ? []
+      : [[name, learn(state.baselines[name] ?? UNKNOWN_BASELINE, sample.at, arms.baseline, grainOf(policy))] as const],
   );
   return { ...state, baselines: { ...state.baselines, ...Object.fromEntries(learned) } };
 }

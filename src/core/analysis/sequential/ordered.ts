@@ -35,7 +35,12 @@ export function tilted(baseline: readonly number[], tilt: Tilt): number[] {
  * rises with the category the pooled mixture is the null's nearest point, so the expectation is at most 1
  * for every null.
  */
-export function logOrderedE(expected: readonly number[], star: readonly number[], candidate: readonly number[], baseline: readonly number[]): number {
+export function logOrderedE(
+  expected: readonly number[],
+  star: readonly number[],
+  candidate: readonly number[],
+  baseline: readonly number[],
+): number {
   const nc = sum(candidate);
   const nb = sum(baseline);
   if (nc === 0 || nb === 0) return 0;

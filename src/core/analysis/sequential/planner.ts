@@ -9,7 +9,12 @@ const MIXTURE_TO_FAIL = 4;
 const MIXTURE_TO_PASS = 2;
 
 /** Candidate requests until an error rate of `candidate` is failed, about; null when it is within the margin. */
-export function requestsToFail(policy: SequentialPolicy, baseline: number, candidate: number, setting: AnalysisSetting = UNKNOWN_SETTING): number | null {
+export function requestsToFail(
+  policy: SequentialPolicy,
+  baseline: number,
+  candidate: number,
+  setting: AnalysisSetting = UNKNOWN_SETTING,
+): number | null {
   const boundary = boundaryOf(failLine(policy.errors), baseline);
   return candidate > boundary ? Math.ceil((failNeeded(policy, setting) + MIXTURE_TO_FAIL) / binaryDistance(candidate, boundary)) : null;
 }
@@ -35,7 +40,13 @@ export interface BakeForecast {
 }
 
 /** Forecast from the baseline's error rate and its traffic. */
-export function forecastBake(policy: SequentialPolicy, baselineErrorRate: number, requestsPerSecond: number, share: number, bakeMs: number): BakeForecast {
+export function forecastBake(
+  policy: SequentialPolicy,
+  baselineErrorRate: number,
+  requestsPerSecond: number,
+  share: number,
+  bakeMs: number,
+): BakeForecast {
   const requests = Math.floor(requestsPerSecond * share * (Math.max(0, bakeMs - policy.initialDelayMs) / 1000));
   const toPass = requestsToPass(policy, baselineErrorRate);
   return {

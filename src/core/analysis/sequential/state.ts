@@ -99,7 +99,10 @@ export function failTests(policy: SequentialPolicy, setting: AnalysisSetting): F
 export function passTests(policy: SequentialPolicy, setting: AnalysisSetting): PassTest[] {
   const limit: PassTest = { name: 'limit', quantile: null };
   if (isAlone(setting)) return [limit];
-  const quantiles = (policy.latency?.quantiles ?? []).map((quantile): PassTest => ({ name: `p${Number((quantile * 100).toFixed(3))}`, quantile }));
+  const quantiles = (policy.latency?.quantiles ?? []).map((quantile): PassTest => ({
+    name: `p${Number((quantile * 100).toFixed(3))}`,
+    quantile,
+  }));
   return [{ name: 'errors', quantile: null }, limit, ...quantiles];
 }
 
@@ -123,7 +126,9 @@ export function startSequential(policy: SequentialPolicy, at: number, setting: A
     released: 0,
     baselines: { '': UNKNOWN_BASELINE },
     fail: Object.fromEntries(failTests(policy, setting).map((test) => [test.name, startFail(test.alternatives)])),
-    pass: Object.fromEntries(passTests(policy, setting).map((test) => [test.name, { ...startPass(BETTER_ODDS.length), candidate: none, baseline: none }])),
+    pass: Object.fromEntries(
+      passTests(policy, setting).map((test) => [test.name, { ...startPass(BETTER_ODDS.length), candidate: none, baseline: none }]),
+    ),
     silence: startFail(1),
     unhealthy: startFail(WORSE_ODDS.length),
     totals: { candidate: nothing, baseline: nothing },

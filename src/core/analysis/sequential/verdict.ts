@@ -7,7 +7,19 @@ import { logSumExp } from './numbers.ts';
 import { TILTS } from './ordered.ts';
 import { requestsMissing } from './planner.ts';
 import { failEvidence, passEvidence, strongest } from './process.ts';
-import { failNeeded, failTests, heldBack, isAlone, LEAST_TO_FAIL, passNeeded, passTests, TRAFFIC_NEEDED, type Decided, type PassTest, type SequentialState } from './state.ts';
+import {
+  failNeeded,
+  failTests,
+  heldBack,
+  isAlone,
+  LEAST_TO_FAIL,
+  passNeeded,
+  passTests,
+  TRAFFIC_NEEDED,
+  type Decided,
+  type PassTest,
+  type SequentialState,
+} from './state.ts';
 import { logSplitE } from './traffic.ts';
 
 /** Whether the newest sample decides: a worse candidate fails for good, one cut off from traffic holds until it does. */
@@ -19,7 +31,10 @@ export function decide(policy: SequentialPolicy, state: SequentialState, at: num
 
 function failure(policy: SequentialPolicy, state: SequentialState, at: number): Decided | null {
   if (state.candidateRequests < LEAST_TO_FAIL) return null;
-  const stakes = failTests(policy, state.setting).map((test) => ({ test: test.name, log: Math.log(test.weight) + evidenceToFail(state, test.name) }));
+  const stakes = failTests(policy, state.setting).map((test) => ({
+    test: test.name,
+    log: Math.log(test.weight) + evidenceToFail(state, test.name),
+  }));
   if (logSumExp(stakes.map((stake) => stake.log)) < failNeeded(policy, state.setting)) return null;
   const cause = stakes.reduce((best, stake) => (stake.log > best.log ? stake : best));
   return { phase: 'Failed', at, test: cause.test, reason: causeOf(policy, state, cause.test) };
@@ -32,10 +47,13 @@ function evidenceToFail(state: SequentialState, test: string): number {
 
 function causeOf(policy: SequentialPolicy, state: SequentialState, test: string): string {
   const { candidate, baseline } = state.totals;
-  const rate = (totals: typeof candidate) => formatValue({ kind: 'errorRate' }, totals.requests > 0 ? totals.errors / totals.requests : null);
+  const rate = (totals: typeof candidate) =>
+    formatValue({ kind: 'errorRate' }, totals.requests > 0 ? totals.errors / totals.requests : null);
   const rest = `after ${countOf(state.candidateRequests, 'request')}`;
-  if (test === 'errors') return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version, ${rest}`;
-  if (test === 'limit') return `the new version fails too often: ${rate(candidate)} errors where ${formatValue({ kind: 'errorRate' }, policy.errors.limit)} is the limit, ${rest}`;
+  if (test === 'errors')
+    return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version, ${rest}`;
+  if (test === 'limit')
+    return `the new version fails too often: ${rate(candidate)} errors where ${formatValue({ kind: 'errorRate' }, policy.errors.limit)} is the limit, ${rest}`;
   const process = state.fail['latency'];
   const level = process === undefined ? 'in general' : (TILTS[strongest(process)]?.level ?? 'in general');
   const quantile = level === 'above p99' ? 0.99 : level === 'above p95' ? 0.95 : level === 'above p90' ? 0.9 : 0.5;
@@ -142,8 +160,10 @@ function unproven(policy: SequentialPolicy, state: SequentialState): string {
   const hits = state.pass[open.test.name];
   const numbers = hits === undefined ? '' : `${hits.candidate.k} of ${hits.candidate.n} against ${hits.baseline.k} of ${hits.baseline.n}`;
   const seen = open.test.name === 'limit' ? `${hits?.candidate.k ?? 0} errors in ${countOf(hits?.candidate.n ?? 0, 'request')}` : numbers;
-  if (hits === undefined || hits.candidate.n === 0 || (open.test.name !== 'limit' && hits.baseline.n === 0)) return `${what} could not be compared: too little of the old version was seen`;
-  const more = open.missing === null ? 'what was seen does not point that way' : `about ${open.missing} more requests to the new version are needed`;
+  if (hits === undefined || hits.candidate.n === 0 || (open.test.name !== 'limit' && hits.baseline.n === 0))
+    return `${what} could not be compared: too little of the old version was seen`;
+  const more =
+    open.missing === null ? 'what was seen does not point that way' : `about ${open.missing} more requests to the new version are needed`;
   return `${what} is not shown (${seen}): ${more}`;
 }
 
@@ -154,7 +174,11 @@ function nameOf(test: PassTest, policy: SequentialPolicy): string {
 }
 
 function passedIn(policy: SequentialPolicy, state: SequentialState): string {
-  const what = isAlone(state.setting) ? `errors are below ${percent(policy.errors.limit)}` : policy.latency === null ? 'errors are no worse than the old version\'s' : 'errors and latency are no worse than the old version\'s';
+  const what = isAlone(state.setting)
+    ? `errors are below ${percent(policy.errors.limit)}`
+    : policy.latency === null
+      ? "errors are no worse than the old version's"
+      : "errors and latency are no worse than the old version's";
   return `${what}, shown on ${countOf(state.candidateRequests, 'request')} of the new version`;
 }
 
@@ -178,11 +202,14 @@ function metricsOf(policy: SequentialPolicy, state: SequentialState, open: Analy
 }
 
 function shortfall(evidence: Evidence): string {
-  return evidence.requestsMissing === null ? 'not shown to be within the margin' : `about ${evidence.requestsMissing} more requests to the new version are needed`;
+  return evidence.requestsMissing === null
+    ? 'not shown to be within the margin'
+    : `about ${evidence.requestsMissing} more requests to the new version are needed`;
 }
 
 function evidenceOf(policy: SequentialPolicy, state: SequentialState, test: PassTest, worse: number | null): Evidence {
-  const estimate = (totals: SequentialState['totals']['candidate']): Estimate | null => (test.quantile === null ? errorEstimate(totals) : quantileEstimate(totals, test.quantile));
+  const estimate = (totals: SequentialState['totals']['candidate']): Estimate | null =>
+    test.quantile === null ? errorEstimate(totals) : quantileEstimate(totals, test.quantile);
   return {
     worse: worse === null ? null : odds(worse),
     worseNeeded: odds(failNeeded(policy, state.setting)),
