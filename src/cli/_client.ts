@@ -33,14 +33,26 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   let target = await options.locate();
 
   async function ask<T>(method: string, path: string, body: object | null): Promise<T> {
-    const answer = await send(target, path, {
-      method,
-      signal: AbortSignal.timeout(requestMs),
-      ...(body === null ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    const late = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(unreachable(target, new Error(`no answer within ${requestMs / 1000} s`)));
+        late.abort();
+      }, requestMs);
     });
-    const content: unknown = await answer.json().catch(() => null);
-    if (!answer.ok) throw errorOf(answer, content, target);
-    return content as T;
+    const answered = async (): Promise<T> => {
+      const json = body === null ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const answer = await send(target, path, { method, signal: late.signal, ...json });
+      const content: unknown = await answer.json().catch(() => null);
+      if (!answer.ok) throw errorOf(answer, content, target);
+      return content as T;
+    };
+    try {
+      return await Promise.race([answered(), expired]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async function* events(path: string, { signal, isOver = () => false, resumes = true }: Parameters<Client['events']>[1]): AsyncGenerator<ServerEvent> {
@@ -77,22 +89,48 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   };
 }
 
+/** One connection of a stream. Ends when the server ends it, when `signal` fires, or with an error after a long silence. */
 async function* connect(target: Target, path: string, last: string | null, signal: AbortSignal, silentMs: number): AsyncGenerator<ServerEvent> {
-  const silence = new AbortController();
-  let timer = setTimeout(() => silence.abort(), silentMs);
+  const opening = new AbortController();
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  let isSilent = false;
+  // The reader is cancelled by hand: once an answer has begun, a signal given to fetch may be lost to the garbage collector.
+  const stop = (): void => {
+    opening.abort();
+    void reader?.cancel().catch(() => {});
+  };
+  const silence = (): void => {
+    isSilent = true;
+    stop();
+  };
+  let timer = setTimeout(silence, silentMs);
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await send(target, path, { method: 'GET', signal: AbortSignal.any([signal, silence.signal]), headers: last === null ? {} : { 'last-event-id': last } });
+    const answer = await send(target, path, { method: 'GET', signal: opening.signal, headers: last === null ? {} : { 'last-event-id': last } });
     if (!answer.ok) throw errorOf(answer, await answer.json().catch(() => null), target);
     if (answer.body === null) return;
-    for await (const event of parseEvents(answer.body)) {
+    reader = answer.body.getReader();
+    if (signal.aborted) return;
+    for await (const event of parseEvents(chunksOf(reader))) {
       clearTimeout(timer);
-      timer = setTimeout(() => silence.abort(), silentMs);
+      timer = setTimeout(silence, silentMs);
       yield event;
     }
+    if (isSilent) throw new Error('nothing was heard for a long time');
   } catch (error) {
     throw error instanceof SluiceError ? error : unreachable(target, error);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
   }
 }
 
@@ -105,8 +143,8 @@ async function send(target: Target, path: string, init: RequestInit & { readonly
 }
 
 function unreachable(target: Target, error: unknown): OutsideError {
-  const { message, cause, name } = error as Error & { cause?: { code?: string } };
-  const why = name === 'TimeoutError' ? 'it did not answer in time' : (cause?.code ?? message);
+  const { message, cause } = error as Error & { cause?: { code?: string } };
+  const why = cause?.code ?? message;
   const hint = target.isLocal ? '`sluice doctor` says more; its log is .sluice/control-plane.log.' : 'See that SLUICE_URL is right, and that the control plane runs.';
   return new OutsideError('CONTROL_PLANE_UNREACHABLE', `the control plane at ${target.url} cannot be reached: ${why}`, hint, error);
 }

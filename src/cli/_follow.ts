@@ -127,7 +127,7 @@ function treeView({ terminal, now }: Session): View {
   let latest: ReleaseState | null = null;
   const paint = (): void => {
     tick += 1;
-    if (latest !== null) painter.paint(treeOf(latest, { now: now(), columns: terminal.columns(), tick, seen, colour: terminal.colour }));
+    if (latest !== null) painter.paint(treeOf(latest, { now: now(), columns: terminal.columns(), tick, seen, colour: terminal.colour, endsElsewhere: true }));
   };
   const timer = setInterval(paint, REPAINT_MS);
   return {

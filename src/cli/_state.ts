@@ -1,5 +1,5 @@
 import type { ReleaseState, RolloutState } from '../core/release/state.ts';
-import { stepsOf } from '../core/rollout/steps.ts';
+import { isOut, stepsOf } from '../core/rollout/steps.ts';
 
 /** What a release waits for a person to say, and which command says it. */
 export interface WaitingFor {
@@ -20,13 +20,18 @@ export function waitingForPerson(state: ReleaseState): readonly WaitingFor[] {
     return [{ app: null, message: `paused by ${pause.by}${reason}`, commands: [`sluice resume ${id}`, `sluice abort ${id}`] }];
   }
   const rollouts = Object.values(state.rollouts);
-  if (rollouts.some((rollout) => rollout.phase === 'Progressing' || isTimed(rollout))) return [];
+  if (rollouts.some((rollout) => isUnderWay(rollout) || isTimed(rollout))) return [];
   return rollouts.flatMap((rollout) => {
     if (rollout.pause === null) return [];
     const isOpen = rollout.pause.reason === 'inconclusive';
     const commands = isOpen ? [`sluice resume ${id}`, `sluice promote ${id}`, `sluice abort ${id}`] : [`sluice approve ${id}`, `sluice reject ${id} --reason "…"`];
     return [{ app: rollout.app.app, message: rollout.pause.message, commands }];
   });
+}
+
+/** What is fully out only waits for the others. */
+function isUnderWay(rollout: RolloutState): boolean {
+  return rollout.phase === 'Progressing' && !isOut(rollout);
 }
 
 /** A pause step that ends by itself. */

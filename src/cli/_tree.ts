@@ -18,6 +18,8 @@ export interface TreeOptions {
   readonly tick: number;
   readonly seen: ReadonlyMap<string, Seen>;
   readonly colour: (colour: Colour, text: string) => string;
+  /** The outcome is told in another place. */
+  readonly endsElsewhere?: boolean;
 }
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -33,8 +35,8 @@ export function treeOf(state: ReleaseState, options: TreeOptions): string[] {
   return lines.map((line) => fit(line, options.columns));
 }
 
-function headline(state: ReleaseState, { colour, now }: TreeOptions): string[] {
-  if (state.outcome !== null) return [colour(state.outcome === 'Succeeded' ? 'green' : 'red', `${outcomeWords(state.outcome)}: ${state.reason}`)];
+function headline(state: ReleaseState, { colour, now, endsElsewhere }: TreeOptions): string[] {
+  if (state.outcome !== null) return endsElsewhere ? [] : [colour(state.outcome === 'Succeeded' ? 'green' : 'red', `${outcomeWords(state.outcome)}: ${state.reason}`)];
   if (state.cause !== null) return [colour('red', `Putting back: ${state.cause.message}`)];
   if (state.waitingFor !== null) return [colour('yellow', `Waits for ${state.waitingFor.app}, held by release ${state.waitingFor.holder}, for ${duration(now - state.waitingFor.since)}`)];
   return [];
@@ -95,7 +97,7 @@ function activity(state: ReleaseState, rollout: RolloutState, options: TreeOptio
     case 'soaking':
       return `fully out; the old version stays for ${left(rollout.stageSince + rollout.pausedMs + soakMs(rollout.app), now)}`;
     case 'ready':
-      return 'fully out and healthy';
+      return Object.values(state.rollouts).every((other) => ['ready', 'skipped', 'done'].includes(other.stage)) ? 'fully out and healthy' : 'fully out and healthy; waits for the others';
     case 'done':
       return `runs${version}`;
     case 'failed':

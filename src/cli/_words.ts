@@ -47,7 +47,7 @@ export function strategyWords(strategy: Strategy): string {
     case 'allAtOnce':
       return `all at once${kept(strategy.soakMs)}`;
     case 'blueGreen': {
-      const parts = [...(strategy.confirm ? ['wait for promote'] : []), strategy.bakeMs > 0 ? `100 % for ${duration(strategy.bakeMs)}, watched` : '100 %'];
+      const parts = [...(strategy.confirm ? ['wait for approval'] : []), strategy.bakeMs > 0 ? `100 % for ${duration(strategy.bakeMs)}, watched` : '100 %'];
       return `blue/green: ${parts.join(' → ')}${kept(strategy.soakMs)}`;
     }
     case 'canary':
@@ -60,15 +60,18 @@ function kept(ms: number): string {
 }
 
 function stepsWords(steps: readonly Step[]): string[] {
-  const words: string[] = [];
-  for (const step of steps) {
-    const last = words.length - 1;
-    if (step.kind === 'weight') words.push(`${step.weight} %`);
-    else if (step.kind === 'bake' && last >= 0) words[last] = `${words[last]} for ${duration(step.forMs)}`;
-    else if (step.kind === 'bake') words.push(`look for ${duration(step.forMs)}`);
-    else words.push(step.forMs === null ? 'wait for promote' : `pause ${duration(step.forMs)}`);
-  }
-  return words;
+  return steps.flatMap((step, i) => {
+    const before = steps[i - 1];
+    const after = steps[i + 1];
+    switch (step.kind) {
+      case 'weight':
+        return [after?.kind === 'bake' ? `${step.weight} % for ${duration(after.forMs)}` : `${step.weight} %`];
+      case 'bake':
+        return before?.kind === 'weight' ? [] : [`look for ${duration(step.forMs)}`];
+      case 'pause':
+        return [step.forMs === null ? 'wait for approval' : `pause ${duration(step.forMs)}`];
+    }
+  });
 }
 
 /** What the plan will do, for people to look at before it does. */
@@ -76,7 +79,7 @@ export function planText(plan: Plan, notices: readonly string[] = []): string {
   const { commit, branch, dirty } = plan.source;
   const from = [commit === null ? null : `commit ${commit.slice(0, 7)}`, branch === null ? null : `branch ${branch}`, dirty ? 'with uncommitted changes' : null].filter((part) => part !== null);
   const title = `${plan.kind === 'rollback' ? 'Rollback' : 'Deploy'} to ${plan.environment}${from.length === 0 ? '' : ` (${from.join(', ')})`}`;
-  const rows = plan.apps.map((app) => [app.app, app.reason, app.stable === null ? `first deploy, so at once (then ${strategyWords(app.strategy)})` : strategyWords(app.strategy)]);
+  const rows = plan.apps.map((app) => [app.app, app.reason, app.stable === null && app.strategy.kind !== 'recreate' ? 'at once: there is nothing to compare it with yet' : strategyWords(app.strategy)]);
   const lines = [title, ...table(rows).map((row) => `  ${row}`)];
   if (plan.apps.length === 0) lines.push('  nothing to do');
   if (plan.unchanged.length > 0) lines.push('Left alone', ...table(plan.unchanged.map(({ app, reason }) => [app, reason])).map((row) => `  ${row}`));

@@ -281,7 +281,7 @@ describe('operations', () => {
     planner.sources.set('api', 'two');
     const bad = await ended((await call('POST', '/v1/releases', { environment: 'staging', by: 'ada' })).body.id);
     expect(bad.outcome).toBe('RolledBack');
-    expect((await call('POST', '/v1/releases', { environment: 'staging', by: 'ada' })).body.message).toContain('held since');
+    expect((await call('POST', '/v1/releases', { environment: 'staging', by: 'ada' })).body.message).toContain('held back');
     const version = bad.rollouts.api.candidate.id;
     expect((await call('POST', '/v1/holds/lift', { environment: 'staging', app: 'api', version: 'nope', by: 'ada' })).status).toBe(404);
     expect((await call('POST', '/v1/holds/lift', { environment: 'staging', app: 'api', version: version.slice(0, 6), by: 'ada' })).status).toBe(200);

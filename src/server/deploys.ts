@@ -84,8 +84,7 @@ export async function rollback(parts: Parts, asked: RollbackAsked): Promise<Roll
   const { environment, app, to, by } = asked;
   await parts.planner.environment(environment);
   const active = await parts.engine.releases({ environment, active: true, ...(app === undefined ? {} : { app }) });
-  const newest = active.find((row) => row.kind === 'deploy');
-  if (newest !== undefined) return putBack(parts, newest, asked);
+  if (active.length > 0) return putBack(parts, active, asked);
   const plan = await parts.planner.rollback({
     environment,
     manifest: await parts.engine.manifest(environment),
@@ -98,16 +97,22 @@ export async function rollback(parts: Parts, asked: RollbackAsked): Promise<Roll
   return { action: 'release', id, plan, message: `release ${id} takes ${names(plan)} back` };
 }
 
-async function putBack({ engine }: Parts, active: ReleaseRow, asked: RollbackAsked): Promise<RolledBack> {
-  const { id } = active;
+/** Those that still wait for their turn first, or they would start as soon as the others are back. */
+async function putBack({ engine }: Parts, active: readonly ReleaseRow[], asked: RollbackAsked): Promise<RolledBack> {
+  const states = (await Promise.all(active.map((row) => releaseOf(engine, row.id)))).toSorted((a, b) => Number(b.stage === 'queued') - Number(a.stage === 'queued') || b.requestedAt - a.requestedAt);
+  const ids = states.map((state) => state.id);
+  const last = states.at(-1);
+  if (last === undefined) throw new Error('nothing is under way');
+  const list = ids.join(', ');
   if (asked.to !== undefined) {
-    throw new UserError('RELEASE_ACTIVE', `release ${id} of ${active.apps.join(', ')} is under way in ${active.environment}`, `\`sluice abort ${id}\` puts it back; then \`sluice rollback --to ${asked.to}\`.`);
+    throw new UserError('RELEASE_ACTIVE', `release ${list} is under way in ${asked.environment}`, `\`sluice abort ${last.id}\` puts it back; then \`sluice rollback --to ${asked.to}\`.`);
   }
-  const state = await releaseOf(engine, id);
-  if (asked.preview === true) return { action: 'preview', id, plan: null, message: `release ${id} would be aborted` };
-  if (state.stage === 'restoring') return { action: 'following', id, plan: null, message: `release ${id} is already being put back` };
-  await engine.command(id, { kind: 'abort', by: asked.by, reason: 'rollback' });
-  return { action: 'abort', id, plan: null, message: `release ${id} is being put back` };
+  if (asked.preview === true) return { action: 'preview', id: last.id, plan: null, message: `release ${list} would be put back` };
+  // A rollback under way is what is asked for; to abort it would bring the bad version back.
+  const open = states.filter((state) => state.plan.kind === 'deploy' && state.stage !== 'restoring' && state.outcome === null);
+  if (open.length === 0) return { action: 'following', id: last.id, plan: null, message: `release ${list} already takes it back` };
+  for (const state of open) await engine.command(state.id, { kind: 'abort', by: asked.by, reason: 'rollback' });
+  return { action: 'abort', id: last.id, plan: null, message: `release ${open.map((state) => state.id).join(', ')} is being put back` };
 }
 
 /**
@@ -147,7 +152,7 @@ function refuseOther(plan: Plan, seen: string | undefined): void {
 
 function nothingToDo(plan: Plan): string {
   const held = plan.unchanged.filter((entry) => entry.reason.startsWith('held'));
-  if (held.length > 0) return `nothing to deploy: ${held.map((entry) => `${entry.app} is ${entry.reason}`).join('; ')}`;
+  if (held.length > 0) return `nothing to deploy: ${held.map((entry) => entry.app).join(', ')} held back after a release that was put back; \`sluice retry\` or \`sluice deploy --lift-hold\` tries again`;
   return plan.unchanged.length === 0 ? 'nothing to deploy: the workspace has no apps' : `nothing to deploy: nothing changed in ${plan.environment}`;
 }
 
