@@ -93,9 +93,11 @@ registerDataSource({
     const workflow = DBOS.workflowID;
     const step = DBOS.stepID;
     if (workflow === undefined || step === undefined) throw new Error('a turn is taken only within a workflow');
+    let tries = 0;
     return current().database.patientTransaction(async (sql) => {
-      const before = await sql.query<{ output: string | null; error: string | null }>(`SELECT output, error FROM ${CHECKPOINTS} WHERE workflow_id = $1 AND function_num = $2`, [workflow, step]);
-      const recorded = before.rows[0];
+      tries += 1;
+      // Workflow ids are never used twice: only an earlier try of this call can have left a checkpoint.
+      const recorded = tries === 1 ? undefined : await checkpointOf(sql, workflow, step);
       if (recorded !== undefined) return replayRecordedStep(recorded);
       const output = await inTransaction.run(sql, () => work.call(target, ...args));
       await sql.query(`INSERT INTO ${CHECKPOINTS} (workflow_id, function_num, output) VALUES ($1, $2, $3)`, [workflow, step, JSON.stringify({ json: output ?? null })]);
@@ -103,6 +105,11 @@ registerDataSource({
     });
   },
 });
+
+async function checkpointOf(sql: Sql, workflow: string, step: number): Promise<{ output: string | null; error: string | null } | undefined> {
+  const found = await sql.query<{ output: string | null; error: string | null }>(`SELECT output, error FROM ${CHECKPOINTS} WHERE workflow_id = $1 AND function_num = $2`, [workflow, step]);
+  return found.rows[0];
+}
 
 /** @throws UserError ENGINE_RUNNING */
 export async function launchDurable(options: { readonly databaseUrl: string; readonly database: Database; readonly executor: string; readonly log: Log }): Promise<Durable> {

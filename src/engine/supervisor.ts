@@ -53,7 +53,7 @@ interface Work {
 }
 
 interface Lane {
-  readonly name: string;
+  name: string;
   effect: Effect | null;
   controller: AbortController | null;
 }
@@ -127,7 +127,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       trouble(work.release, error);
     } finally {
       giveBack();
-      work.lanes.delete(name);
+      work.lanes.delete(lane.name);
       ended(work);
     }
   }
@@ -147,13 +147,16 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     return {
       async turn(sql, facts) {
         const isLast = () => works.get(work.release) === work && work.lanes.size === 1;
-        turn = await takeTurn(sql, { runbook, states, now: clock.now }, { release: work.release, lane: lane.name, holder: work.holder, fence: work.fence, facts, isLast });
+        const isBusy = (name: string) => name !== lane.name && work.lanes.has(name);
+        const { release, holder, fence } = work;
+        turn = await takeTurn(sql, { runbook, states, now: clock.now }, { release, lane: lane.name, holder, fence, facts, isBusy, isLast });
         return turn?.effect ?? null;
       },
       turned() {
         if (turn === null || turn.fence === null) work.released = true;
         if (turn === null) return;
         if (turn.fence !== null) work.fence = turn.fence;
+        if (turn.effect !== null) moveTo(work, lane, turn.effect.lane);
         carryOn(work, turn);
         for (const release of turn.woken) look(release);
         if (turn.decision.wakeAt !== null) lookAt(work.release, turn.decision.wakeAt);
@@ -164,7 +167,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   async function perform(work: Work, lane: Lane, effect: Effect, turn: Turn): Promise<readonly ReleaseEvent[]> {
-    if (closing || !isWanted(work, effect)) return [];
+    if (closing || lane.name !== effect.lane || !isWanted(work, effect)) return [];
     const controller = new AbortController();
     const { signal } = controller;
     Object.assign(lane, { effect, controller });
@@ -222,6 +225,14 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       while ((looking.size > 0 || lanes().length > 0) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
     },
   };
+}
+
+/** A slice whose lane has nothing to do goes on with an idle one, unless that has a slice by now. */
+function moveTo(work: Work, lane: Lane, name: string): void {
+  if (lane.name === name || work.lanes.has(name)) return;
+  work.lanes.delete(lane.name);
+  lane.name = name;
+  work.lanes.set(name, lane);
 }
 
 function isWanted(work: Work, effect: Effect): boolean {

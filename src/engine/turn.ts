@@ -16,6 +16,8 @@ export interface TurnRequest {
   readonly fence: number;
   /** What the effect just performed brought about. */
   readonly facts: readonly ReleaseEvent[];
+  /** Whether a slice of its own is at work on that lane: its effects are not ours to touch. */
+  isBusy(lane: string): boolean;
   /** Whether no other lane of this release is at work: when nothing is left to do, the lease may go. */
   isLast(): boolean;
 }
@@ -25,7 +27,7 @@ export interface Turn {
   readonly state: ReleaseState;
   readonly version: number;
   readonly decision: Decision;
-  /** The next effect of this lane to perform outside; null = nothing for now. */
+  /** The next effect to perform outside: of this lane, or else of an idle one; null = nothing for now. */
   readonly effect: Effect | null;
   /** The fence to work under from here; null = the lease was given back. */
   readonly fence: number | null;
@@ -51,7 +53,8 @@ type Own = Effect & { readonly kind: 'record' | 'reserve' | 'unreserve' };
  */
 export async function takeTurn(sql: Sql, tools: TurnTools, request: TurnRequest): Promise<Turn | null> {
   const head = await lockHead(sql);
-  if (!(await holdLease(sql, request))) return null;
+  const lease = await holdLease(sql, request);
+  if (lease === null) return null;
   const folded = await tools.states.load(sql, request.release);
   if (folded === null) throw new Error(`release ${request.release} has no events`);
   const at = tools.now();
@@ -65,18 +68,25 @@ export async function takeTurn(sql: Sql, tools: TurnTools, request: TurnRequest)
   await project(sql, happened);
   const woken = await wake(sql, work.others);
   const version = folded.version + work.events.length;
-  const effect = work.decision.effects.find((candidate) => candidate.lane === request.lane) ?? null;
-  const fence = await keepLease(sql, request, work);
+  const { effects } = work.decision;
+  const effect = effects.find(({ lane }) => lane === request.lane) ?? effects.find(({ lane }) => !request.isBusy(lane)) ?? null;
+  const fence = await keepLease(sql, request, work, lease);
   return { state: work.state, version, decision: work.decision, effect, fence, woken };
 }
 
-/** @returns false when the release is closed */
-async function holdLease(sql: Sql, request: TurnRequest): Promise<boolean> {
-  const found = await sql.query<{ holder: string | null; fence: number }>('SELECT holder, fence FROM sluice.active WHERE release = $1 FOR UPDATE', [request.release]);
+interface Lease {
+  readonly holder: string | null;
+  readonly fence: number;
+  readonly wakeAt: number | null;
+}
+
+/** @returns null when the release is closed */
+async function holdLease(sql: Sql, request: TurnRequest): Promise<Lease | null> {
+  const found = await sql.query<Lease>('SELECT holder, fence, wake_at AS "wakeAt" FROM sluice.active WHERE release = $1 FOR UPDATE', [request.release]);
   const lease = found.rows[0];
-  if (lease === undefined) return false;
+  if (lease === undefined) return null;
   if (lease.holder !== request.holder || lease.fence !== request.fence) throw new FencedError(`release ${request.release} is in other hands`);
-  return true;
+  return lease;
 }
 
 interface Work {
@@ -87,7 +97,7 @@ interface Work {
   acquired: boolean;
 }
 
-/** Fold in the facts, then the lane's own work until an outside effect, or nothing, is next. */
+/** Fold in the facts, then all work that is the engine's own, until only outside effects, or nothing, are left. */
 async function workThrough(sql: Sql, tools: TurnTools, request: TurnRequest, before: ReleaseState, at: number): Promise<Work> {
   const { runbook } = tools;
   const work: Work = { state: before, decision: runbook.next(before, at), events: [], others: [], acquired: false };
@@ -102,7 +112,7 @@ async function workThrough(sql: Sql, tools: TurnTools, request: TurnRequest, bef
   };
   happen(request.facts);
   for (let count = 0; ; count += 1) {
-    const own = work.decision.effects.find((effect) => effect.lane === request.lane && isOwn(effect)) as Own | undefined;
+    const own = work.decision.effects.find((effect) => isOwn(effect) && (effect.lane === request.lane || !request.isBusy(effect.lane))) as Own | undefined;
     if (own === undefined) return work;
     if (count >= OWN_WORK_MAX) throw new Error(`the runbook of ${request.release} goes round in circles at ${own.key}`);
     happen(await doOwn(sql, tools, work, own));
@@ -129,7 +139,7 @@ async function wake(sql: Sql, others: readonly NewEvents[]): Promise<string[]> {
 }
 
 /** Say when the release is to be looked at next, and give the lease back when there is nothing to do until then. */
-async function keepLease(sql: Sql, request: TurnRequest, work: Work): Promise<number | null> {
+async function keepLease(sql: Sql, request: TurnRequest, work: Work, lease: Lease): Promise<number | null> {
   const { release } = request;
   if (work.state.stage === 'closed') {
     await sql.query('DELETE FROM sluice.active WHERE release = $1', [release]);
@@ -140,8 +150,12 @@ async function keepLease(sql: Sql, request: TurnRequest, work: Work): Promise<nu
     await sql.query('UPDATE sluice.active SET holder = NULL, wake_at = $2 WHERE release = $1', [release, wakeAt]);
     return null;
   }
+  const lookAt = effects.length > 0 ? 0 : wakeAt;
+  if (!work.acquired) {
+    if (lease.wakeAt !== lookAt) await sql.query('UPDATE sluice.active SET wake_at = $2 WHERE release = $1', [release, lookAt]);
+    return lease.fence;
+  }
   // A newer token than whoever had the apps before: it may have drawn its own while this release waited.
-  const fence = work.acquired ? "nextval('sluice.fence')" : 'fence';
-  const kept = await sql.query<{ fence: number }>(`UPDATE sluice.active SET fence = ${fence}, wake_at = $2 WHERE release = $1 RETURNING fence`, [release, effects.length > 0 ? 0 : wakeAt]);
-  return kept.rows[0]?.fence ?? null;
+  const drawn = await sql.query<{ fence: number }>(`UPDATE sluice.active SET fence = nextval('sluice.fence'), wake_at = $2 WHERE release = $1 RETURNING fence`, [release, lookAt]);
+  return drawn.rows[0]?.fence ?? null;
 }
