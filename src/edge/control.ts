@@ -15,7 +15,6 @@ export interface ControlOptions {
   readonly loaded: LoadedState;
   readonly token: string;
   readonly epoch: string;
-  stop(): void;
 }
 
 interface Answer {
@@ -28,7 +27,7 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
  * The control protocol, JSON over HTTP on loopback, for the adapter alone (bearer token in a 0600 file):
- * `GET /health`, `PUT|GET|DELETE /apps/:app`, `GET /apps/:app/stats`, `POST /stop`.
+ * `GET /health`, `PUT|GET|DELETE /apps/:app`, `GET /apps/:app/stats`.
  */
 export function createControl(options: ControlOptions): Server {
   const intents = createIntents(options);
@@ -39,10 +38,6 @@ export function createControl(options: ControlOptions): Server {
     const app = decodeURIComponent(name ?? '');
     if (room === 'health') {
       return ok({ protocol: CONTROL_PROTOCOL, pid: process.pid, epoch: options.epoch, apps: options.table.intents().length, problem: options.loaded.problem });
-    }
-    if (room === 'stop' && request.method === 'POST') {
-      setImmediate(options.stop);
-      return ok(null);
     }
     if (room !== 'apps' || app === '') return { status: 404, body: null };
     if (detail === 'stats') return ok(options.table.stats(app, Date.now()));

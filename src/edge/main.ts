@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeAtomic } from '../adapters/_shared/atomic-file.ts';
 import { startTimeOf } from '../adapters/_shared/process-identity.ts';
-import { createControl } from './control.ts';
+import { CONTROL_PROTOCOL, createControl } from './control.ts';
 import { createDataPath, DEFAULT_LIMITS } from './server.ts';
 import { edgeStateFile, type LoadedState } from './state-file.ts';
 import { createTable, type Table } from './table.ts';
@@ -15,6 +15,7 @@ const STOP_MS = 10_000;
 
 /** How the adapter finds a running edge: `<dir>/edge.json`. */
 export interface EdgeRecord {
+  readonly protocol: number;
   readonly pid: number;
   readonly startTime: string;
   readonly host: string;
@@ -54,9 +55,9 @@ async function run(dir: string, host: string, port: number): Promise<void> {
   if (loaded.problem !== null) console.error(`edge: ${loaded.problem}`);
   restore(table, loaded);
 
-  const control = createControl({ table, state, loaded, token, epoch, stop });
+  const control = createControl({ table, state, loaded, token, epoch });
   const controlPort = await listen(control, '127.0.0.1', 0);
-  const record: EdgeRecord = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', host, port: dataPort, controlPort, token };
+  const record: EdgeRecord = { protocol: CONTROL_PROTOCOL, pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', host, port: dataPort, controlPort, token };
   await writeAtomic(join(dir, 'edge.json'), JSON.stringify(record), { mode: 0o600 });
 
   function stop(): void {

@@ -28,11 +28,15 @@ export interface ManagedEdge extends Edge {
   stop(): Promise<void>;
 }
 
-const recordSchema = z.object({ pid: z.int(), startTime: z.string(), host: z.string(), port: z.int(), controlPort: z.int(), token: z.string() });
+const recordSchema = z.object({ protocol: z.int().default(0), pid: z.int(), startTime: z.string(), host: z.string(), port: z.int(), controlPort: z.int(), token: z.string() });
 const refusal = z.object({ blame: z.string().optional(), code: z.string().optional(), message: z.string().optional(), hint: z.string().nullable().optional() });
 type EdgeAddress = z.infer<typeof recordSchema>;
 
+/** As in `edge/control.ts`. An edge of another release of Sluice is exchanged for ours. */
+export const PROTOCOL = 1;
 const START_MS = 15_000;
+/** A little longer than the edge gives requests under way to finish. */
+const STOP_MS = 12_000;
 const CALL_MS = 5_000;
 const CALL_TRIES = 3;
 
@@ -48,10 +52,25 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
   }
 
   function record(): Promise<EdgeAddress> {
-    starting ??= (async () => (await running()) ?? (await start()))().finally(() => {
+    starting ??= adopt().finally(() => {
       starting = null;
     });
     return starting;
+  }
+
+  async function adopt(): Promise<EdgeAddress> {
+    const found = await running();
+    if (found?.protocol === PROTOCOL) return found;
+    if (found !== null) await end(found);
+    return start();
+  }
+
+  /** Requests under way may finish, then it goes. */
+  async function end(found: EdgeAddress): Promise<void> {
+    await killGroup(found.pid, found.startTime, 'SIGTERM');
+    const until = Date.now() + STOP_MS;
+    while (Date.now() < until && (await isAlive(found.pid, found.startTime))) await sleep(20);
+    await killGroup(found.pid, found.startTime, 'SIGKILL');
   }
 
   async function start(): Promise<EdgeAddress> {
@@ -104,7 +123,7 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
         answer.on('error', reject);
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString() || 'null') }));
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString()) }));
       });
       call.on('timeout', () => call.destroy(new Error('the edge does not answer')));
       call.on('error', reject);
@@ -166,11 +185,16 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
     async stop() {
       const found = await running();
       if (found === null) return;
-      await send(found, 'POST', '/stop').catch(() => {});
-      const until = Date.now() + 12_000;
-      while (Date.now() < until && (await isAlive(found.pid, found.startTime))) await sleep(20);
-      await killGroup(found.pid, found.startTime, 'SIGKILL');
+      await end(found);
       agent.destroy();
     },
   };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
