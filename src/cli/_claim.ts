@@ -1,7 +1,7 @@
 import { link, mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OutsideError, UserError } from '../core/errors.ts';
-import { controlPlanePath } from './_local.ts';
+import { controlPlanePath, readControlPlane } from './_local.ts';
 import { isRunning, startTimeOf } from './_process.ts';
 
 const CLAIM = /^control-plane\.claim\.(\d+)$/;
@@ -16,7 +16,12 @@ export async function claim(workspace: string): Promise<void> {
   const dir = join(workspace, '.sluice');
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const startTime = await startTimeOf(process.pid);
-  if (startTime === null) throw new OutsideError('PROCESS_UNREADABLE', 'it cannot be found out when this process was started', 'Sluice needs /proc (Linux) or ps.');
+  if (startTime === null)
+    throw new OutsideError(
+      'PROCESS_UNREADABLE',
+      'it cannot be found out when this process was started',
+      'Sluice needs /proc (Linux) or ps.',
+    );
   const own = join(dir, `control-plane.claim.tmp-${process.pid}`);
   await writeFile(own, JSON.stringify({ pid: process.pid, startTime }), { mode: 0o600 });
   try {
@@ -55,7 +60,11 @@ async function refuseRunning(dir: string, number: number): Promise<void> {
     () => null,
   );
   if (holder === null || holder.pid === process.pid || !(await isRunning(holder.pid, holder.startTime))) return;
-  throw new UserError('CONTROL_PLANE_RUNNING', `this workspace has a control plane already (pid ${holder.pid})`, '`sluice status` talks to it; `sluice down` ends it.');
+  throw new UserError(
+    'CONTROL_PLANE_RUNNING',
+    `this workspace has a control plane already (pid ${holder.pid})`,
+    '`sluice status` talks to it; `sluice down` ends it.',
+  );
 }
 
 function name(number: number): string {
@@ -63,16 +72,23 @@ function name(number: number): string {
 }
 
 /** Tell the clients of this workspace where its control plane is. Only this user may read it: it holds the token. */
-export async function announce(workspace: string, what: { readonly url: string; readonly token: string; readonly version: string }): Promise<void> {
+export async function announce(
+  workspace: string,
+  what: { readonly url: string; readonly token: string; readonly version: string },
+): Promise<void> {
   const path = controlPlanePath(workspace);
   const startTime = await startTimeOf(process.pid);
   const temporary = `${path}.tmp-${process.pid}`;
   await rm(temporary, { force: true });
-  await writeFile(temporary, `${JSON.stringify({ url: what.url, pid: process.pid, startTime, token: what.token, version: what.version }, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(
+    temporary,
+    `${JSON.stringify({ url: what.url, pid: process.pid, startTime, token: what.token, version: what.version }, null, 2)}\n`,
+    { mode: 0o600, flag: 'wx' },
+  );
   await rename(temporary, path);
 }
 
 /** The opposite, as it ends: from now on nobody should find it. */
 export async function withdraw(workspace: string): Promise<void> {
-  await rm(controlPlanePath(workspace), { force: true });
+  if ((await readControlPlane(workspace))?.pid === process.pid) await rm(controlPlanePath(workspace), { force: true });
 }

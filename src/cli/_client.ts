@@ -14,7 +14,10 @@ export interface Client {
   get<T>(path: string, query?: Readonly<Record<string, string | number | boolean | undefined>>): Promise<T>;
   post<T>(path: string, body: object): Promise<T>;
   /** Events of a stream, once each, across breaks of the connection; ends when the server ends it on purpose. */
-  events(path: string, options: { readonly signal: AbortSignal; readonly isOver?: () => boolean; readonly resumes?: boolean }): AsyncGenerator<ServerEvent>;
+  events(
+    path: string,
+    options: { readonly signal: AbortSignal; readonly isOver?: () => boolean; readonly resumes?: boolean },
+  ): AsyncGenerator<ServerEvent>;
 }
 
 export interface ClientOptions {
@@ -55,10 +58,13 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     }
   }
 
-  async function* events(path: string, { signal, isOver = () => false, resumes = true }: Parameters<Client['events']>[1]): AsyncGenerator<ServerEvent> {
+  async function* events(
+    path: string,
+    { signal, isOver = () => false, resumes = true }: Parameters<Client['events']>[1],
+  ): AsyncGenerator<ServerEvent> {
     let last: string | null = null;
     let failedSince: number | null = null;
-    for (let tries = 0; !signal.aborted; ) {
+    for (let tries = 0; !signal.aborted;) {
       try {
         for await (const event of connect(target, path, last, signal, silentMs)) {
           failedSince = null;
@@ -90,7 +96,13 @@ export async function createClient(options: ClientOptions): Promise<Client> {
 }
 
 /** One connection of a stream. Ends when the server ends it, when `signal` fires, or with an error after a long silence. */
-async function* connect(target: Target, path: string, last: string | null, signal: AbortSignal, silentMs: number): AsyncGenerator<ServerEvent> {
+async function* connect(
+  target: Target,
+  path: string,
+  last: string | null,
+  signal: AbortSignal,
+  silentMs: number,
+): AsyncGenerator<ServerEvent> {
   const opening = new AbortController();
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   let isSilent = false;
@@ -106,7 +118,11 @@ async function* connect(target: Target, path: string, last: string | null, signa
   let timer = setTimeout(silence, silentMs);
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await send(target, path, { method: 'GET', signal: opening.signal, headers: last === null ? {} : { 'last-event-id': last } });
+    const answer = await send(target, path, {
+      method: 'GET',
+      signal: opening.signal,
+      headers: last === null ? {} : { 'last-event-id': last },
+    });
     if (!answer.ok) throw errorOf(answer, await answer.json().catch(() => null), target);
     if (answer.body === null) return;
     reader = answer.body.getReader();
@@ -136,7 +152,11 @@ async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
 
 async function send(target: Target, path: string, init: RequestInit & { readonly headers?: Record<string, string> }): Promise<Response> {
   try {
-    return await fetch(new URL(path, target.url), { ...init, headers: { ...init.headers, authorization: `Bearer ${target.token}` }, redirect: 'error' });
+    return await fetch(new URL(path, target.url), {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${target.token}` },
+      redirect: 'error',
+    });
   } catch (error) {
     throw unreachable(target, error);
   }
@@ -145,13 +165,19 @@ async function send(target: Target, path: string, init: RequestInit & { readonly
 function unreachable(target: Target, error: unknown): OutsideError {
   const { message, cause } = error as Error & { cause?: { code?: string } };
   const why = cause?.code ?? message;
-  const hint = target.isLocal ? '`sluice doctor` says more; its log is .sluice/control-plane.log.' : 'See that SLUICE_URL is right, and that the control plane runs.';
+  const hint = target.isLocal
+    ? '`sluice doctor` says more; its log is .sluice/control-plane.log.'
+    : 'See that SLUICE_URL is right, and that the control plane runs.';
   return new OutsideError('CONTROL_PLANE_UNREACHABLE', `the control plane at ${target.url} cannot be reached: ${why}`, hint, error);
 }
 
 function errorOf(answer: Response, content: unknown, target: Target): SluiceError {
   if (isProblem(content)) return problemError(content);
-  return new OutsideError('NOT_A_CONTROL_PLANE', `what answers at ${target.url} is not a Sluice control plane (status ${answer.status})`, 'See that SLUICE_URL is right.');
+  return new OutsideError(
+    'NOT_A_CONTROL_PLANE',
+    `what answers at ${target.url} is not a Sluice control plane (status ${answer.status})`,
+    'See that SLUICE_URL is right.',
+  );
 }
 
 interface ProblemAnswer {

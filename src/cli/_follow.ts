@@ -58,7 +58,13 @@ async function isUpToDate(session: Session, id: string, state: ReleaseState): Pr
   return now.version <= state.version;
 }
 
-function answerOf(id: string, state: ReleaseState | null, why: 'over' | 'waiting' | 'timeout' | 'interrupted', wanted: Wanted, timeoutMs: number | null): Answer {
+function answerOf(
+  id: string,
+  state: ReleaseState | null,
+  why: 'over' | 'waiting' | 'timeout' | 'interrupted',
+  wanted: Wanted,
+  timeoutMs: number | null,
+): Answer {
   const outcome = state?.outcome ?? null;
   const summary = state === null ? { release: id, outcome: null } : summaryOf(state);
   const again = `\`sluice status -w ${id}\` follows it`;
@@ -67,7 +73,10 @@ function answerOf(id: string, state: ReleaseState | null, why: 'over' | 'waiting
     switch (why) {
       case 'waiting': {
         const asked = state === null ? [] : waitingForPerson(state);
-        const lines = asked.map(({ app, message, commands }) => `${app === null ? '' : `${app}: `}${message}. Run ${commands.map((one) => `\`${one}\``).join(' or ')}.`);
+        const lines = asked.map(
+          ({ app, message, commands }) =>
+            `${app === null ? '' : `${app}: `}${message}. Run ${commands.map((one) => `\`${one}\``).join(' or ')}.`,
+        );
         return with_(EXIT.waiting, [`Release ${id} waits for a person.`, ...lines].join('\n'));
       }
       case 'timeout':
@@ -79,13 +88,22 @@ function answerOf(id: string, state: ReleaseState | null, why: 'over' | 'waiting
     }
   }
   const exit = wanted === 'back' ? exitOfPuttingBack(outcome) : exitOfOutcome(outcome);
-  return with_(exit, [`${outcomeWords(outcome)}: ${state.reason ?? ''} (release ${id}, ${duration((state.endedAt ?? 0) - state.requestedAt)})`, ...advice(state, wanted)].join('\n'));
+  return with_(
+    exit,
+    [
+      `${outcomeWords(outcome)}: ${state.reason ?? ''} (release ${id}, ${duration((state.endedAt ?? 0) - state.requestedAt)})`,
+      ...advice(state, wanted),
+    ].join('\n'),
+  );
 }
 
 function advice(state: ReleaseState, wanted: Wanted): string[] {
   const { id, outcome, plan } = state;
   if (outcome === 'RollbackFailed') {
-    return ['!!! Not everything could be put back: users may be affected now. !!!', `Look at once: \`sluice manifest -e ${plan.environment}\`, \`sluice doctor\`, \`sluice status ${id}\`.`];
+    return [
+      '!!! Not everything could be put back: users may be affected now. !!!',
+      `Look at once: \`sluice manifest -e ${plan.environment}\`, \`sluice doctor\`, \`sluice status ${id}\`.`,
+    ];
   }
   if (outcome === 'Succeeded' || wanted === 'back') return [];
   return [`\`sluice status ${id}\` shows what happened; \`sluice retry ${id}\` tries the same again.`];
@@ -127,7 +145,8 @@ function treeView({ terminal, now }: Session): View {
   let latest: ReleaseState | null = null;
   const paint = (): void => {
     tick += 1;
-    if (latest !== null) painter.paint(treeOf(latest, { now: now(), columns: terminal.columns(), tick, seen, colour: terminal.colour, endsElsewhere: true }));
+    if (latest !== null)
+      painter.paint(treeOf(latest, { now: now(), columns: terminal.columns(), tick, seen, colour: terminal.colour, endsElsewhere: true }));
   };
   const timer = setInterval(paint, REPAINT_MS);
   return {

@@ -29,7 +29,10 @@ export function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
     case 'ReleaseRequested': {
       const { plan, by, retryOf } = event;
       const again = retryOf === null ? '' : `, again after ${retryOf}`;
-      return plain(null, `${plan.kind} of ${plan.apps.map((app) => app.app).join(', ')} to ${plan.environment}, asked for by ${by}${again}`);
+      return plain(
+        null,
+        `${plan.kind} of ${plan.apps.map((app) => app.app).join(', ')} to ${plan.environment}, asked for by ${by}${again}`,
+      );
     }
     case 'PromoteRequested':
       return plain(event.app, `${event.by} says promote${event.full ? ', all the way' : ''}`);
@@ -63,7 +66,23 @@ export function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
 
 type RolloutEvent = Exclude<
   ReleaseEvent,
-  { type: 'ReleaseRequested' | 'PromoteRequested' | 'PauseRequested' | 'ResumeRequested' | 'AbortRequested' | 'ReservationsAcquired' | 'ReservationFreed' | 'ReservationsReleased' | 'SampleCollected' | 'ReservationBusy' | 'FinishingStarted' | 'RollbackStarted' | 'ReleaseEnded' | 'EffectFailed' }
+  {
+    type:
+      | 'ReleaseRequested'
+      | 'PromoteRequested'
+      | 'PauseRequested'
+      | 'ResumeRequested'
+      | 'AbortRequested'
+      | 'ReservationsAcquired'
+      | 'ReservationFreed'
+      | 'ReservationsReleased'
+      | 'SampleCollected'
+      | 'ReservationBusy'
+      | 'FinishingStarted'
+      | 'RollbackStarted'
+      | 'ReleaseEnded'
+      | 'EffectFailed';
+  }
 >;
 
 function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: boolean): Line | null {
@@ -76,7 +95,10 @@ function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: bool
     case 'RolloutSkipped':
       return plain(app, `left alone: ${event.reason}`);
     case 'VersionDeployed':
-      return plain(app, `version ${event.version} is started${rollout.app.routes.length > 0 && event.version === rollout.candidate?.id ? ', without traffic' : ''}`);
+      return plain(
+        app,
+        `version ${event.version} is started${rollout.app.routes.length > 0 && event.version === rollout.candidate?.id ? ', without traffic' : ''}`,
+      );
     case 'VersionHealthy':
       return plain(app, `version ${event.version} is healthy`);
     case 'VersionUnhealthy':
@@ -90,7 +112,11 @@ function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: bool
     case 'WeightsShifted':
       return shiftLine(app, event.weights, rollout, restoring);
     case 'AnalysisCompleted':
-      return { app, text: `analysis ${event.verdict.phase}: ${event.verdict.reason}`, tone: event.verdict.phase === 'Successful' ? 'good' : 'bad' };
+      return {
+        app,
+        text: `analysis ${event.verdict.phase}: ${event.verdict.reason}`,
+        tone: event.verdict.phase === 'Successful' ? 'good' : 'bad',
+      };
     case 'RolloutPaused':
       return attention(app, event.message);
     case 'RolloutResumed':
@@ -100,7 +126,14 @@ function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: bool
     case 'RolloutFailed':
       return bad(app, `failed: ${event.cause.message}`);
     case 'StableRestored':
-      return plain(app, event.kept ? 'there is nothing to go back to: the new version stays' : rollout.app.stable === null ? 'taken away again' : `back on version ${rollout.app.stable.id}`);
+      return plain(
+        app,
+        event.kept
+          ? 'there is nothing to go back to: the new version stays'
+          : rollout.app.stable === null
+            ? 'taken away again'
+            : `back on version ${rollout.app.stable.id}`,
+      );
     case 'VersionRetired':
       return plain(app, `version ${event.version} is stopped`);
     case 'RolloutFinished':

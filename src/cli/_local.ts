@@ -15,7 +15,13 @@ export type ControlPlaneFile = z.output<typeof fileSchema>;
 export type StartReport =
   | { readonly kind: 'progress'; readonly message: string }
   | { readonly kind: 'ready' }
-  | { readonly kind: 'failed'; readonly blame: 'user' | 'outside'; readonly code: string; readonly message: string; readonly hint: string | null };
+  | {
+      readonly kind: 'failed';
+      readonly blame: 'user' | 'outside';
+      readonly code: string;
+      readonly message: string;
+      readonly hint: string | null;
+    };
 
 export const controlPlanePath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.json');
 export const logPath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.log');
@@ -58,7 +64,11 @@ export async function ensureLocal(options: LocalOptions): Promise<Target> {
     if (target !== null) return target;
     await sleep(100);
   }
-  throw new OutsideError('CONTROL_PLANE_UNRESPONSIVE', 'the control plane did not get ready in time', `Its log: ${logPath(options.workspace)}`);
+  throw new OutsideError(
+    'CONTROL_PLANE_UNRESPONSIVE',
+    'the control plane did not get ready in time',
+    `Its log: ${logPath(options.workspace)}`,
+  );
 }
 
 /**
@@ -73,13 +83,21 @@ export async function findLocal(workspace: string, version: string | null): Prom
     if (await answers(file)) {
       if (version !== null && file.version !== version) {
         const hint = 'Run `sluice down` and the command again: releases under way go on with the new one, apps and edges keep serving.';
-        throw new UserError('CONTROL_PLANE_VERSION', `the control plane that runs here is version ${file.version}, this program is ${version}`, hint);
+        throw new UserError(
+          'CONTROL_PLANE_VERSION',
+          `the control plane that runs here is version ${file.version}, this program is ${version}`,
+          hint,
+        );
       }
       return { url: file.url, token: file.token, isLocal: true };
     }
     if (!(await isRunning(file.pid, file.startTime))) return null;
     if (Date.now() > deadline) {
-      throw new OutsideError('CONTROL_PLANE_UNRESPONSIVE', `the control plane (pid ${file.pid}) runs but does not answer at ${file.url}`, `\`sluice down\` ends it; its log: ${logPath(workspace)}`);
+      throw new OutsideError(
+        'CONTROL_PLANE_UNRESPONSIVE',
+        `the control plane (pid ${file.pid}) runs but does not answer at ${file.url}`,
+        `\`sluice down\` ends it; its log: ${logPath(workspace)}`,
+      );
     }
     await sleep(200);
   }
@@ -87,7 +105,10 @@ export async function findLocal(workspace: string, version: string | null): Prom
 
 async function answers(file: ControlPlaneFile): Promise<boolean> {
   try {
-    const answer = await fetch(new URL('/v1/health', file.url), { headers: { authorization: `Bearer ${file.token}` }, signal: AbortSignal.timeout(5000) });
+    const answer = await fetch(new URL('/v1/health', file.url), {
+      headers: { authorization: `Bearer ${file.token}` },
+      signal: AbortSignal.timeout(5000),
+    });
     await answer.arrayBuffer();
     return answer.ok;
   } catch {
@@ -110,7 +131,13 @@ async function start({ workspace, self, env, say, args = [], startMs = 120_000 }
   const from = (await log.stat()).size;
   try {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new OutsideError('CONTROL_PLANE_UNRESPONSIVE', 'the control plane did not get ready in time', `Its log: ${logPath(workspace)}`)), startMs);
+      const timer = setTimeout(
+        () =>
+          reject(
+            new OutsideError('CONTROL_PLANE_UNRESPONSIVE', 'the control plane did not get ready in time', `Its log: ${logPath(workspace)}`),
+          ),
+        startMs,
+      );
       const settle = (error: SluiceError | null): void => {
         clearTimeout(timer);
         if (error === null) resolve();
@@ -123,9 +150,19 @@ async function start({ workspace, self, env, say, args = [], startMs = 120_000 }
         else if (report.code === 'CONTROL_PLANE_RUNNING') settle(null);
         else settle(new (report.blame === 'user' ? UserError : OutsideError)(report.code, report.message, report.hint));
       });
-      child.on('error', (error) => settle(new OutsideError('CONTROL_PLANE_DIED', `the control plane could not be started: ${error.message}`, null, error)));
+      child.on('error', (error) =>
+        settle(new OutsideError('CONTROL_PLANE_DIED', `the control plane could not be started: ${error.message}`, null, error)),
+      );
       child.on('exit', (code, signal) => {
-        void lastLines(workspace, from).then((tail) => settle(new OutsideError('CONTROL_PLANE_DIED', `the control plane ended as it started (${signal ?? `exit code ${code}`})${tail === '' ? '' : `:\n${tail}`}`, `Its log: ${logPath(workspace)}`)));
+        void lastLines(workspace, from).then((tail) =>
+          settle(
+            new OutsideError(
+              'CONTROL_PLANE_DIED',
+              `the control plane ended as it started (${signal ?? `exit code ${code}`})${tail === '' ? '' : `:\n${tail}`}`,
+              `Its log: ${logPath(workspace)}`,
+            ),
+          ),
+        );
       });
     });
   } finally {

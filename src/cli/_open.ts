@@ -44,7 +44,8 @@ async function locate(session: Session): Promise<Target> {
   if (url === undefined || url === '') return ensureLocal({ workspace: await session.workspace(), version, self, env, say });
   if (!URL.canParse(url)) throw new UserError('USAGE', `SLUICE_URL "${url}" is not an address`, 'For example http://127.0.0.1:4700.');
   const token = env['SLUICE_TOKEN'];
-  if (token === undefined || token === '') throw new UserError('UNAUTHORIZED', 'SLUICE_URL is set, but no SLUICE_TOKEN', 'Put the token of that control plane into SLUICE_TOKEN.');
+  if (token === undefined || token === '')
+    throw new UserError('UNAUTHORIZED', 'SLUICE_URL is set, but no SLUICE_TOKEN', 'Put the token of that control plane into SLUICE_TOKEN.');
   return { url, token, isLocal: false };
 }
 
@@ -53,7 +54,11 @@ async function findRoot(cwd: string, given: string | undefined): Promise<string>
   const start = resolve(cwd, given ?? '.');
   const found = await findWorkspace(start);
   if (found !== null) return found;
-  throw new UserError('CONFIG_NOT_FOUND', `there is no sluice.config.* in ${start} or above it`, 'Go to a workspace, name one with -C, or set SLUICE_URL and SLUICE_TOKEN for a control plane elsewhere.');
+  throw new UserError(
+    'CONFIG_NOT_FOUND',
+    `there is no sluice.config.* in ${start} or above it`,
+    'Go to a workspace, name one with -C, or set SLUICE_URL and SLUICE_TOKEN for a control plane elsewhere.',
+  );
 }
 
 function userName(env: NodeJS.ProcessEnv): string {

@@ -24,18 +24,35 @@ export async function environmentOf(session: Session, client: Client, named: str
   if (names.includes('development')) return 'development';
   const [only] = names;
   if (only !== undefined && names.length === 1) return only;
-  throw new UserError('ENVIRONMENT_NEEDED', 'there are several environments, and none was named', `Say which with -e: ${names.join(', ')}.`);
+  throw new UserError(
+    'ENVIRONMENT_NEEDED',
+    'there are several environments, and none was named',
+    `Say which with -e: ${names.join(', ')}.`,
+  );
 }
 
 /**
  * The release meant: the one named, or the only one under way.
  * @throws UserError `RELEASE_NEEDED`.
  */
-export async function activeRelease(session: Session, client: Client, id: string | undefined, environment: string | undefined): Promise<string> {
+export async function activeRelease(
+  session: Session,
+  client: Client,
+  id: string | undefined,
+  environment: string | undefined,
+): Promise<string> {
   if (id !== undefined) return id;
-  const { releases } = await client.get<{ releases: readonly ReleaseRow[] }>('/v1/releases', { active: true, environment: environment ?? (session.env['SLUICE_ENV'] || undefined) });
+  const { releases } = await client.get<{ releases: readonly ReleaseRow[] }>('/v1/releases', {
+    active: true,
+    environment: environment ?? (session.env['SLUICE_ENV'] || undefined),
+  });
   const [only] = releases;
-  if (only === undefined) throw new UserError('RELEASE_NEEDED', `no release is under way${environment === undefined ? '' : ` in ${environment}`}`, '`sluice history` lists those that are over.');
+  if (only === undefined)
+    throw new UserError(
+      'RELEASE_NEEDED',
+      `no release is under way${environment === undefined ? '' : ` in ${environment}`}`,
+      '`sluice history` lists those that are over.',
+    );
   if (releases.length > 1) {
     const list = releases.map((row) => `${row.id} (${row.environment}: ${row.apps.join(', ')})`).join('; ');
     throw new UserError('RELEASE_NEEDED', `several releases are under way: ${list}`, 'Name the one that is meant.');
@@ -55,7 +72,11 @@ export function isProduction(environment: string): boolean {
 export async function confirmProduction(session: Session, environment: string, what: string, yes: boolean | undefined): Promise<void> {
   if (yes === true || !isProduction(environment)) return;
   if (!session.canAsk) {
-    throw new UserError('CONFIRMATION_NEEDED', `to ${what} in ${environment} has to be confirmed, and nobody can be asked here`, 'Add --yes when it is meant.');
+    throw new UserError(
+      'CONFIRMATION_NEEDED',
+      `to ${what} in ${environment} has to be confirmed, and nobody can be asked here`,
+      'Add --yes when it is meant.',
+    );
   }
   const typed = await session.terminal.ask(`To ${what}, type ${session.terminal.colour('bold', environment)}: `);
   if (typed?.trim() !== environment) throw new UserError('NOT_CONFIRMED', `not confirmed: nothing was changed in ${environment}`, null);

@@ -23,7 +23,27 @@ import { server } from './server.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order in which they are shown. */
-export const COMMANDS: readonly CommandDefinition[] = [plan, deploy, status, promote, pause, resume, approve, reject, abort, retry, rollback, history, manifest, logs, holdLift, auditVerify, doctor, server, down];
+export const COMMANDS: readonly CommandDefinition[] = [
+  plan,
+  deploy,
+  status,
+  promote,
+  pause,
+  resume,
+  approve,
+  reject,
+  abort,
+  retry,
+  rollback,
+  history,
+  manifest,
+  logs,
+  holdLift,
+  auditVerify,
+  doctor,
+  server,
+  down,
+];
 
 const GROUPS: Readonly<Record<string, string>> = { audit: 'Look into the audit log', hold: 'Versions that a rollback has rejected' };
 
@@ -57,7 +77,10 @@ export function createProgram(version: string, openSession: (options: CommonOpti
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .showHelpAfterError('(`sluice help` lists the commands)')
-    .addHelpText('after', '\nExit codes: 0 ok, 1 error, 2 wrong usage, 3 evidence was bad, 4 waits for a person, 5 rolled back, 6 denied, 124 timeout, 130 interrupted.\nMore: docs/cli.md');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 error, 2 wrong usage, 3 evidence was bad, 4 waits for a person, 5 rolled back, 6 denied, 124 timeout, 130 interrupted.\nMore: docs/cli.md',
+    );
   for (const definition of COMMANDS) {
     const own = place(program, definition);
     own.summary(definition.summary).description(definition.summary);
@@ -133,5 +156,6 @@ function explain(error: unknown): { code: string; message: string; hint: string 
 
 /** @throws UserError `USAGE`. */
 export function refuseExtra(args: readonly string[], most: number): void {
-  if (args.length > most) throw new UserError('USAGE', `too many arguments: ${args.slice(most).join(' ')}`, '`sluice help` lists the commands.');
+  if (args.length > most)
+    throw new UserError('USAGE', `too many arguments: ${args.slice(most).join(' ')}`, '`sluice help` lists the commands.');
 }

@@ -50,7 +50,9 @@ export interface CommandDefinition {
 }
 
 /** A command whose options have these types. */
-export function command<O>(definition: Omit<CommandDefinition, 'run'> & { readonly run: (session: Session, given: Given<O>) => Promise<Answer> }): CommandDefinition {
+export function command<O>(
+  definition: Omit<CommandDefinition, 'run'> & { readonly run: (session: Session, given: Given<O>) => Promise<Answer> },
+): CommandDefinition {
   return definition as CommandDefinition;
 }
 
@@ -66,6 +68,7 @@ export function timeoutOf(value: string | undefined): number | null {
 export function numberOf(option: string, value: string | undefined, fallback: number): number {
   if (value === undefined) return fallback;
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 0) throw new UserError('USAGE', `${option} ${value} is not a whole number`, `For example ${option} ${fallback}.`);
+  if (!Number.isInteger(number) || number < 0)
+    throw new UserError('USAGE', `${option} ${value} is not a whole number`, `For example ${option} ${fallback}.`);
   return number;
 }

@@ -24,7 +24,9 @@ export function waitingForPerson(state: ReleaseState): readonly WaitingFor[] {
   return rollouts.flatMap((rollout) => {
     if (rollout.pause === null) return [];
     const isOpen = rollout.pause.reason === 'inconclusive';
-    const commands = isOpen ? [`sluice resume ${id}`, `sluice promote ${id}`, `sluice abort ${id}`] : [`sluice approve ${id}`, `sluice reject ${id} --reason "…"`];
+    const commands = isOpen
+      ? [`sluice resume ${id}`, `sluice promote ${id}`, `sluice abort ${id}`]
+      : [`sluice approve ${id}`, `sluice reject ${id} --reason "…"`];
     return [{ app: rollout.app.app, message: rollout.pause.message, commands }];
   });
 }
@@ -60,7 +62,14 @@ export function summaryOf(state: ReleaseState) {
     rollouts: Object.fromEntries(
       Object.entries(state.rollouts).map(([app, rollout]) => [
         app,
-        { phase: rollout.phase, stage: rollout.stage, version: rollout.candidate?.id ?? null, stable: rollout.app.stable?.id ?? null, weights: rollout.weights, reason: rollout.reason },
+        {
+          phase: rollout.phase,
+          stage: rollout.stage,
+          version: rollout.candidate?.id ?? null,
+          stable: rollout.app.stable?.id ?? null,
+          weights: rollout.weights,
+          reason: rollout.reason,
+        },
       ]),
     ),
   };

@@ -33,14 +33,24 @@ export function telling<O>({ name, summary, help, options: own, wanted, body }: 
     async run(session, { args, options }) {
       const client = await session.client();
       const id = await activeRelease(session, client, args[0], options.env);
-      const { message } = await client.post<{ message: string }>(`/v1/releases/${encodeURIComponent(id)}/${name}`, { by: session.by, ...body(options) });
+      const { message } = await client.post<{ message: string }>(`/v1/releases/${encodeURIComponent(id)}/${name}`, {
+        by: session.by,
+        ...body(options),
+      });
       const follows = wanted === 'back' ? options.detach !== true : options.watch === true;
       return after(session, client, id, message, follows ? (wanted ?? 'out') : null, options);
     },
   });
 }
 
-async function after(session: Session, _client: Client, id: string, message: string, wanted: Wanted | null, options: FollowOptions): Promise<Answer> {
+async function after(
+  session: Session,
+  _client: Client,
+  id: string,
+  message: string,
+  wanted: Wanted | null,
+  options: FollowOptions,
+): Promise<Answer> {
   const said = `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`;
   if (wanted === null) return { exit: EXIT.ok, data: { release: id, message, exitCode: EXIT.ok }, text: said };
   if (!session.json) session.say(said);

@@ -21,7 +21,14 @@ export interface Terminal {
   onInterrupt(listener: () => void): () => void;
 }
 
-const CODES: Readonly<Record<Colour, readonly [number, number]>> = { red: [31, 39], green: [32, 39], yellow: [33, 39], blue: [36, 39], dim: [2, 22], bold: [1, 22] };
+const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  blue: [36, 39],
+  dim: [2, 22],
+  bold: [1, 22],
+};
 
 export interface TerminalOptions {
   readonly stdin: Readable & { readonly isTTY?: boolean };
@@ -34,7 +41,12 @@ export interface TerminalOptions {
 export function processTerminal({ stdin, stdout, stderr, env }: TerminalOptions): Terminal {
   const isDumb = env['TERM'] === 'dumb';
   const isTTY = stderr.isTTY === true;
-  const wantsColour = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '' ? false : env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '' && env['FORCE_COLOR'] !== '0' ? true : isTTY && !isDumb;
+  const wantsColour =
+    env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== ''
+      ? false
+      : env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '' && env['FORCE_COLOR'] !== '0'
+        ? true
+        : isTTY && !isDumb;
   const isCi = env['CI'] !== undefined && env['CI'] !== '' && env['CI'] !== 'false';
   return {
     out: (text) => void stdout.write(text),

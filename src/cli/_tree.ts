@@ -31,14 +31,28 @@ export function treeOf(state: ReleaseState, options: TreeOptions): string[] {
   const elapsed = duration((state.endedAt ?? now) - state.requestedAt);
   const head = `${colour('bold', `${state.plan.kind === 'rollback' ? 'Rollback' : 'Release'} ${state.id}`)} to ${colour('bold', state.plan.environment)}  ${colour('dim', elapsed)}`;
   const width = Math.max(...Object.keys(state.rollouts).map((app) => app.length));
-  const lines = [head, ...headline(state, options), ...Object.values(state.rollouts).flatMap((rollout) => branch(state, rollout, width, options)), ...asks(state, colour)];
+  const lines = [
+    head,
+    ...headline(state, options),
+    ...Object.values(state.rollouts).flatMap((rollout) => branch(state, rollout, width, options)),
+    ...asks(state, colour),
+  ];
   return lines.map((line) => fit(line, options.columns));
 }
 
 function headline(state: ReleaseState, { colour, now, endsElsewhere }: TreeOptions): string[] {
-  if (state.outcome !== null) return endsElsewhere ? [] : [colour(state.outcome === 'Succeeded' ? 'green' : 'red', `${outcomeWords(state.outcome)}: ${state.reason}`)];
+  if (state.outcome !== null)
+    return endsElsewhere
+      ? []
+      : [colour(state.outcome === 'Succeeded' ? 'green' : 'red', `${outcomeWords(state.outcome)}: ${state.reason}`)];
   if (state.cause !== null) return [colour('red', `Putting back: ${state.cause.message}`)];
-  if (state.waitingFor !== null) return [colour('yellow', `Waits for ${state.waitingFor.app}, held by release ${state.waitingFor.holder}, for ${duration(now - state.waitingFor.since)}`)];
+  if (state.waitingFor !== null)
+    return [
+      colour(
+        'yellow',
+        `Waits for ${state.waitingFor.app}, held by release ${state.waitingFor.holder}, for ${duration(now - state.waitingFor.since)}`,
+      ),
+    ];
   return [];
 }
 
@@ -48,7 +62,10 @@ function branch(state: ReleaseState, rollout: RolloutState, width: number, optio
   const first = `${mark(rollout, options)} ${colour('bold', name)}  ${hasTraffic(rollout.app) ? `${bar(rollout, colour)}  ` : ''}${activity(state, rollout, options)}`;
   const indent = ' '.repeat(width + 4);
   const second = rollout.stage === 'stepping' && stepsOf(rollout).length > 1 ? [`${indent}${colour('dim', wayOf(rollout))}`] : [];
-  const reason = rollout.reason !== null && rollout.reason !== '' && rollout.phase !== 'Healthy' ? [`${indent}${rollout.phase === 'Degraded' ? colour('red', rollout.reason) : rollout.reason}`] : [];
+  const reason =
+    rollout.reason !== null && rollout.reason !== '' && rollout.phase !== 'Healthy'
+      ? [`${indent}${rollout.phase === 'Degraded' ? colour('red', rollout.reason) : rollout.reason}`]
+      : [];
   return [first, ...second, ...reason];
 }
 
@@ -97,7 +114,9 @@ function activity(state: ReleaseState, rollout: RolloutState, options: TreeOptio
     case 'soaking':
       return `fully out; the old version stays for ${left(rollout.stageSince + rollout.pausedMs + soakMs(rollout.app), now)}`;
     case 'ready':
-      return Object.values(state.rollouts).every((other) => ['ready', 'skipped', 'done'].includes(other.stage)) ? 'fully out and healthy' : 'fully out and healthy; waits for the others';
+      return Object.values(state.rollouts).every((other) => ['ready', 'skipped', 'done'].includes(other.stage))
+        ? 'fully out and healthy'
+        : 'fully out and healthy; waits for the others';
     case 'done':
       return `runs${version}`;
     case 'failed':
@@ -110,7 +129,9 @@ function activity(state: ReleaseState, rollout: RolloutState, options: TreeOptio
 }
 
 function waits(state: ReleaseState, rollout: RolloutState): string {
-  const before = rollout.app.dependsOn.filter((name) => !['soaking', 'ready', 'done', 'skipped'].includes(state.rollouts[name]?.stage ?? 'done'));
+  const before = rollout.app.dependsOn.filter(
+    (name) => !['soaking', 'ready', 'done', 'skipped'].includes(state.rollouts[name]?.stage ?? 'done'),
+  );
   return before.length === 0 ? 'waits' : `waits for ${before.join(', ')}`;
 }
 
@@ -155,7 +176,9 @@ function stepWords(step: RolloutStep): string {
 }
 
 function asks(state: ReleaseState, colour: TreeOptions['colour']): string[] {
-  return waitingForPerson(state).map(({ app, message, commands }) => colour('yellow', `→ ${app === null ? '' : `${app}: `}${message}. ${commands.map((one) => `\`${one}\``).join(' or ')}`));
+  return waitingForPerson(state).map(({ app, message, commands }) =>
+    colour('yellow', `→ ${app === null ? '' : `${app}: `}${message}. ${commands.map((one) => `\`${one}\``).join(' or ')}`),
+  );
 }
 
 /** Cut to the width, colours and all. */

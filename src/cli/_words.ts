@@ -5,7 +5,8 @@ export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (ms > 0 && ms < 1000) return `${Math.round(ms)} ms`;
   if (seconds < 60) return `${seconds} s`;
-  const two = (big: number, bigUnit: string, small: number, smallUnit: string): string => (small === 0 ? `${big} ${bigUnit}` : `${big} ${bigUnit} ${small} ${smallUnit}`);
+  const two = (big: number, bigUnit: string, small: number, smallUnit: string): string =>
+    small === 0 ? `${big} ${bigUnit}` : `${big} ${bigUnit} ${small} ${smallUnit}`;
   if (seconds < 3600) return two(Math.floor(seconds / 60), 'min', seconds % 60, 's');
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60 * 24) return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
@@ -47,7 +48,10 @@ export function strategyWords(strategy: Strategy): string {
     case 'allAtOnce':
       return `all at once${kept(strategy.soakMs)}`;
     case 'blueGreen': {
-      const parts = [...(strategy.confirm ? ['wait for approval'] : []), strategy.bakeMs > 0 ? `100 % for ${duration(strategy.bakeMs)}, watched` : '100 %'];
+      const parts = [
+        ...(strategy.confirm ? ['wait for approval'] : []),
+        strategy.bakeMs > 0 ? `100 % for ${duration(strategy.bakeMs)}, watched` : '100 %',
+      ];
       return `blue/green: ${parts.join(' → ')}${kept(strategy.soakMs)}`;
     }
     case 'canary':
@@ -77,12 +81,23 @@ function stepsWords(steps: readonly Step[]): string[] {
 /** What the plan will do, for people to look at before it does. */
 export function planText(plan: Plan, notices: readonly string[] = []): string {
   const { commit, branch, dirty } = plan.source;
-  const from = [commit === null ? null : `commit ${commit.slice(0, 7)}`, branch === null ? null : `branch ${branch}`, dirty ? 'with uncommitted changes' : null].filter((part) => part !== null);
+  const from = [
+    commit === null ? null : `commit ${commit.slice(0, 7)}`,
+    branch === null ? null : `branch ${branch}`,
+    dirty ? 'with uncommitted changes' : null,
+  ].filter((part) => part !== null);
   const title = `${plan.kind === 'rollback' ? 'Rollback' : 'Deploy'} to ${plan.environment}${from.length === 0 ? '' : ` (${from.join(', ')})`}`;
-  const rows = plan.apps.map((app) => [app.app, app.reason, app.stable === null && app.strategy.kind !== 'recreate' ? 'at once: there is nothing to compare it with yet' : strategyWords(app.strategy)]);
+  const rows = plan.apps.map((app) => [
+    app.app,
+    app.reason,
+    app.stable === null && app.strategy.kind !== 'recreate'
+      ? 'at once: there is nothing to compare it with yet'
+      : strategyWords(app.strategy),
+  ]);
   const lines = [title, ...table(rows).map((row) => `  ${row}`)];
   if (plan.apps.length === 0) lines.push('  nothing to do');
-  if (plan.unchanged.length > 0) lines.push('Left alone', ...table(plan.unchanged.map(({ app, reason }) => [app, reason])).map((row) => `  ${row}`));
+  if (plan.unchanged.length > 0)
+    lines.push('Left alone', ...table(plan.unchanged.map(({ app, reason }) => [app, reason])).map((row) => `  ${row}`));
   if (plan.apps.length > 0) lines.push(`Plan ${plan.hash.slice(0, 19)}`);
   return [...lines, ...notices.map((notice) => `Note: ${notice}`)].join('\n');
 }
@@ -91,7 +106,12 @@ export function planText(plan: Plan, notices: readonly string[] = []): string {
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visibleLength(cell));
-  return rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - visibleLength(cell)))).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - visibleLength(cell))))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 const ANSI = /\u001b\[[0-9;?]*[A-Za-z]/g;

@@ -12,7 +12,9 @@ export const auditVerify = command<object>({
   async run(session) {
     const client = await session.client();
     const report = await client.get<AuditReport>('/v1/audit/verify');
-    const text = report.intact ? `Intact: ${plural(report.events, 'event')}, head ${report.head ?? 'none'}` : `BROKEN at event ${report.brokenAt}: it, or one before it, was changed or removed after it was written.`;
+    const text = report.intact
+      ? `Intact: ${plural(report.events, 'event')}, head ${report.head ?? 'none'}`
+      : `BROKEN at event ${report.brokenAt}: it, or one before it, was changed or removed after it was written.`;
     return { exit: report.intact ? EXIT.ok : EXIT.failed, data: report, text };
   },
 });

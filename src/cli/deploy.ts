@@ -31,10 +31,25 @@ export const deploy = command<DeployOptions>({
     const body = planBody(environment, args, options);
     const { plan, notices } = await client.post<{ plan: Plan; notices: string[] }>('/v1/plans', body);
     if (!session.json) session.say(planText(plan, notices));
-    if (plan.apps.length > 0) await confirmProduction(session, environment, `deploy ${plan.apps.map((app) => app.app).join(', ')}`, options.yes);
-    const { id, message } = await client.post<{ id: string | null; message: string }>('/v1/releases', { ...body, planHash: plan.hash, by: session.by });
-    if (id === null) return { exit: EXIT.ok, data: { release: null, environment, outcome: null, message, unchanged: plan.unchanged, exitCode: EXIT.ok }, text: sentence(message) };
-    if (options.detach === true) return { exit: EXIT.ok, data: { release: id, environment, outcome: null, message, exitCode: EXIT.ok }, text: `Release ${id} is under way: \`sluice status -w ${id}\` follows it.` };
+    if (plan.apps.length > 0)
+      await confirmProduction(session, environment, `deploy ${plan.apps.map((app) => app.app).join(', ')}`, options.yes);
+    const { id, message } = await client.post<{ id: string | null; message: string }>('/v1/releases', {
+      ...body,
+      planHash: plan.hash,
+      by: session.by,
+    });
+    if (id === null)
+      return {
+        exit: EXIT.ok,
+        data: { release: null, environment, outcome: null, message, unchanged: plan.unchanged, exitCode: EXIT.ok },
+        text: sentence(message),
+      };
+    if (options.detach === true)
+      return {
+        exit: EXIT.ok,
+        data: { release: id, environment, outcome: null, message, exitCode: EXIT.ok },
+        text: `Release ${id} is under way: \`sluice status -w ${id}\` follows it.`,
+      };
     return follow(session, id, options);
   },
 });

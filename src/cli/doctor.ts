@@ -11,11 +11,23 @@ export const doctor = command<object>({
   help: 'Exit code 1 when something fails; warnings do not count.',
   options: [],
   async run(session) {
-    const [machine, controlPlane] = await Promise.all([session.workspace().catch(() => '.').then((dir) => machineChecks(session.env, dir)), controlPlaneChecks(session)]);
-    const findings = [...machine, ...controlPlane];
+    const [machine, controlPlane] = await Promise.all([
+      session
+        .workspace()
+        .catch(() => '.')
+        .then((dir) => machineChecks(session.env, dir)),
+      controlPlaneChecks(session),
+    ]);
+    // A local control plane looks at the same machine: what it says of it is known already.
+    const known = new Set(machine.map((one) => one.name));
+    const findings = [...machine, ...controlPlane.filter((one) => !known.has(one.name))];
     const failed = findings.filter((one) => one.status === 'fail').length;
     const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
-    const rows = findings.map(({ name, status, message, hint }) => [session.terminal.colour(colours[status], status), name, hint === null ? message : `${message}. ${hint}`]);
+    const rows = findings.map(({ name, status, message, hint }) => [
+      session.terminal.colour(colours[status], status),
+      name,
+      hint === null ? message : `${message}. ${hint}`,
+    ]);
     const exit = failed === 0 ? EXIT.ok : EXIT.error;
     return { exit, data: { findings, exitCode: exit }, text: table(rows).join('\n') };
   },
@@ -36,7 +48,8 @@ async function controlPlaneChecks(session: Session): Promise<Finding[]> {
       message: `answers at ${client.target().url}, version ${health.version}${isSame ? '' : `, while this program is ${session.version}`}`,
       hint: isSame ? null : 'Use the same version on both sides.',
     };
-    return [version, clockCheck(after, health.now, after - before), ...findings];
+    const theirs = client.target().isLocal ? findings : findings.map((one) => ({ ...one, name: `there: ${one.name}` }));
+    return [version, clockCheck(after, health.now, after - before), ...theirs];
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error;
     return [{ name, status: 'fail', message: `${error.message} (${error.code})`, hint: error.hint }];

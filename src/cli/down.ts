@@ -24,10 +24,14 @@ export const down = command<DownOptions>({
   help: 'Releases under way go on when it is started again. With --all the apps, the edges and the embedded\ndatabase end as well (what is on disk stays): that is asked first.',
   options: [new Option('--all', 'apps, edges and the embedded database as well: nothing serves afterwards'), yesOption()],
   async run(session, { options }) {
-    if (session.env['SLUICE_URL']) throw new UserError('USAGE', '`sluice down` ends the control plane of a workspace, not a remote one', 'Unset SLUICE_URL.');
+    if (session.env['SLUICE_URL'])
+      throw new UserError('USAGE', '`sluice down` ends the control plane of a workspace, not a remote one', 'Unset SLUICE_URL.');
     const workspace = await session.workspace();
     if (options.all === true) await confirm(session, workspace, options.yes);
-    const target = options.all === true ? await ensureLocal({ workspace, version: session.version, self: session.self, env: session.env, say: session.say }) : await runningOne(workspace);
+    const target =
+      options.all === true
+        ? await ensureLocal({ workspace, version: session.version, self: session.self, env: session.env, say: session.say })
+        : await runningOne(workspace);
     const file = await readControlPlane(workspace);
     if (target === null || file === null) {
       const ended = file !== null && (await isRunning(file.pid, file.startTime)) ? await endByForce(session, file) : null;
@@ -35,10 +39,16 @@ export const down = command<DownOptions>({
     }
     const client = await createClient({ locate: async () => target });
     const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/releases', { active: true });
-    if (releases.length > 0) session.say(`Under way and left as they are: ${releases.map((row) => `${row.id} (${row.environment})`).join(', ')}.`);
+    if (releases.length > 0)
+      session.say(`Under way and left as they are: ${releases.map((row) => `${row.id} (${row.environment})`).join(', ')}.`);
     const { message } = await client.post<{ message: string }>('/v1/shutdown', { all: options.all === true });
     session.say(`${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`);
-    if (!(await isGone(file.pid, file.startTime, PATIENCE_MS))) throw new OutsideError('CONTROL_PLANE_UNRESPONSIVE', `the control plane (pid ${file.pid}) has not ended after ${PATIENCE_MS / 1000} s`, 'Run `sluice down` again: it is then ended by force.');
+    if (!(await isGone(file.pid, file.startTime, PATIENCE_MS)))
+      throw new OutsideError(
+        'CONTROL_PLANE_UNRESPONSIVE',
+        `the control plane (pid ${file.pid}) has not ended after ${PATIENCE_MS / 1000} s`,
+        'Run `sluice down` again: it is then ended by force.',
+      );
     await rm(controlPlanePath(workspace), { force: true });
     return answer(options.all === true ? 'everything of this workspace has ended' : 'the control plane has ended', true);
   },
@@ -60,8 +70,15 @@ async function runningOne(workspace: string) {
 
 async function confirm(session: Session, workspace: string, yes: boolean | undefined): Promise<void> {
   if (yes === true) return;
-  if (!session.canAsk) throw new UserError('CONFIRMATION_NEEDED', 'to end all apps and edges has to be confirmed, and nobody can be asked here', 'Add --yes when it is meant.');
-  const typed = await session.terminal.ask(`End all apps, edges and the database of ${workspace}? Nothing will serve afterwards. Type ${session.terminal.colour('bold', 'down')}: `);
+  if (!session.canAsk)
+    throw new UserError(
+      'CONFIRMATION_NEEDED',
+      'to end all apps and edges has to be confirmed, and nobody can be asked here',
+      'Add --yes when it is meant.',
+    );
+  const typed = await session.terminal.ask(
+    `End all apps, edges and the database of ${workspace}? Nothing will serve afterwards. Type ${session.terminal.colour('bold', 'down')}: `,
+  );
   if (typed?.trim() !== 'down') throw new UserError('NOT_CONFIRMED', 'not confirmed: everything goes on', null);
 }
 

@@ -21,12 +21,31 @@ export const history = command<HistoryOptions>({
   async run(session, { options }) {
     const client = await session.client();
     const environment = options.env ?? (session.env['SLUICE_ENV'] || undefined);
-    const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/history', { environment, app: options.app, limit: numberOf('--limit', options.limit, 20) });
-    return { exit: EXIT.ok, data: { releases }, text: releases.length === 0 ? 'No release is over yet.' : table(releases.map(rowOf)).join('\n') };
+    const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/history', {
+      environment,
+      app: options.app,
+      limit: numberOf('--limit', options.limit, 20),
+    });
+    return {
+      exit: EXIT.ok,
+      data: { releases },
+      text: releases.length === 0 ? 'No release is over yet.' : table(releases.map(rowOf)).join('\n'),
+    };
   },
 });
 
 function rowOf(row: ReleaseRow): string[] {
   const took = row.endedAt === null ? '' : duration(row.endedAt - row.requestedAt);
-  return [minute(row.requestedAt), row.id, row.environment, row.kind, outcomeWords(row.outcome ?? ''), took, row.apps.join(', '), row.commit?.slice(0, 7) ?? '', `by ${row.by}`, row.outcome === 'Succeeded' ? '' : (row.reason ?? '')];
+  return [
+    minute(row.requestedAt),
+    row.id,
+    row.environment,
+    row.kind,
+    outcomeWords(row.outcome ?? ''),
+    took,
+    row.apps.join(', '),
+    row.commit?.slice(0, 7) ?? '',
+    `by ${row.by}`,
+    row.outcome === 'Succeeded' ? '' : (row.reason ?? ''),
+  ];
 }

@@ -29,7 +29,12 @@ export const logs = command<LogsOptions>({
     const client = await session.client();
     const environment = await environmentOf(session, client, options.env);
     const timeoutMs = timeoutOf(options.timeout);
-    const query = new URLSearchParams({ environment, app: args[0] ?? '', lines: String(numberOf('--lines', options.lines, 200)), follow: String(options.follow === true) });
+    const query = new URLSearchParams({
+      environment,
+      app: args[0] ?? '',
+      lines: String(numberOf('--lines', options.lines, 200)),
+      follow: String(options.follow === true),
+    });
     if (options.versionId !== undefined) query.set('version', options.versionId);
     const stop = new AbortController();
     const dispose = session.terminal.onInterrupt(() => stop.abort());

@@ -14,7 +14,13 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 stderr.on('error', () => {});
 
 const version = ownVersion();
-const surroundings = { terminal: processTerminal({ stdin, stdout, stderr, env }), env, cwd: process.cwd(), version, self: [execPath, ...execArgv, argv[1] ?? ''] };
+const surroundings = {
+  terminal: processTerminal({ stdin, stdout, stderr, env }),
+  env,
+  cwd: process.cwd(),
+  version,
+  self: [execPath, ...execArgv, argv[1] ?? ''],
+};
 const program = createProgram(version, (options) => openSession(surroundings, options));
 const code = await program.run(argv.slice(2));
 // What has been written gets out before the end, also through a slow pipe.

@@ -25,12 +25,17 @@ function lines(app: ManifestApp): string[] {
   const { stable, weights, history, held } = app;
   const split = Object.entries(weights).map(([id, weight]) => `${id} ${weight} %`);
   const rows = [
-    ['  stable', stable === null ? 'none' : `${stable.id} since ${minute(app.since)}${app.release === null ? '' : `, release ${app.release}`}`],
+    [
+      '  stable',
+      stable === null ? 'none' : `${stable.id} since ${minute(app.since)}${app.release === null ? '' : `, release ${app.release}`}`,
+    ],
     ['  artifact', stable?.artifact ?? 'none'],
     ['  commit', stable?.commit ?? 'none'],
     ['  platform', app.platform],
     ...(split.length === 0 ? [] : [['  traffic', split.join(', ')]]),
-    ...history.filter((one) => one.version.id !== stable?.id).map((one) => ['  before', `${one.version.id} from ${minute(one.at)}, release ${one.release}`]),
+    ...history
+      .filter((one) => one.version.id !== stable?.id)
+      .map((one) => ['  before', `${one.version.id} from ${minute(one.at)}, release ${one.release}`]),
     ...held.map((one) => ['  held', `${one.version} since ${minute(one.at)}, release ${one.release}: ${one.reason}`]),
   ];
   return [app.app, ...table(rows)];

@@ -20,7 +20,12 @@ export const planOptions = (): Option[] => [
 ];
 
 export function planBody(environment: string, apps: readonly string[], options: PlanOptions): object {
-  return { environment, ...(apps.length === 0 ? {} : { apps }), ...(options.force === true ? { force: true } : {}), ...(options.liftHold === true ? { liftHold: true } : {}) };
+  return {
+    environment,
+    ...(apps.length === 0 ? {} : { apps }),
+    ...(options.force === true ? { force: true } : {}),
+    ...(options.liftHold === true ? { liftHold: true } : {}),
+  };
 }
 
 export const plan = command<PlanOptions>({

@@ -25,14 +25,28 @@ export const retry = command<RetryOptions>({
       const environment = await environmentOf(session, client, options.env);
       const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/history', { environment, limit: 100 });
       row = releases.find((one) => one.outcome !== 'Succeeded');
-      if (row === undefined) throw new UserError('RELEASE_NEEDED', `every release of ${environment} on record has succeeded`, '`sluice deploy --force` deploys once more.');
+      if (row === undefined)
+        throw new UserError(
+          'RELEASE_NEEDED',
+          `every release of ${environment} on record has succeeded`,
+          '`sluice deploy --force` deploys once more.',
+        );
     } else {
-      const state = await client.get<{ plan: { environment: string; apps: { app: string }[] } }>(`/v1/releases/${encodeURIComponent(args[0])}`);
+      const state = await client.get<{ plan: { environment: string; apps: { app: string }[] } }>(
+        `/v1/releases/${encodeURIComponent(args[0])}`,
+      );
       row = { id: args[0], environment: state.plan.environment, apps: state.plan.apps.map((app) => app.app) } as unknown as ReleaseRow;
     }
     await confirmProduction(session, row.environment, `deploy ${row.apps.join(', ')} again`, options.yes);
-    const { id, message } = await client.post<{ id: string; message: string }>(`/v1/releases/${encodeURIComponent(row.id)}/retry`, { by: session.by });
-    if (options.detach === true) return { exit: EXIT.ok, data: { release: id, retryOf: row.id, message, exitCode: EXIT.ok }, text: `Release ${id} is under way: \`sluice status -w ${id}\` follows it.` };
+    const { id, message } = await client.post<{ id: string; message: string }>(`/v1/releases/${encodeURIComponent(row.id)}/retry`, {
+      by: session.by,
+    });
+    if (options.detach === true)
+      return {
+        exit: EXIT.ok,
+        data: { release: id, retryOf: row.id, message, exitCode: EXIT.ok },
+        text: `Release ${id} is under way: \`sluice status -w ${id}\` follows it.`,
+      };
     if (!session.json) session.say(`${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`);
     return follow(session, id, options);
   },

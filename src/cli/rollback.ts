@@ -33,19 +33,42 @@ export const rollback = command<RollbackOptions>({
     '  $ sluice rollback -e production',
     '  $ sluice rollback -e production --app web --to 3fa9c1',
   ].join('\n'),
-  options: [environmentOption(), appOption(), new Option('--to <version>', 'version to go back to: its id or the beginning of it (see `sluice manifest`); needs --app when there are several'), yesOption(), detachOption(), ...followOptions()],
+  options: [
+    environmentOption(),
+    appOption(),
+    new Option(
+      '--to <version>',
+      'version to go back to: its id or the beginning of it (see `sluice manifest`); needs --app when there are several',
+    ),
+    yesOption(),
+    detachOption(),
+    ...followOptions(),
+  ],
   async run(session, { options }) {
     const client = await session.client();
     const environment = await environmentOf(session, client, options.env);
-    const body = { environment, by: session.by, ...(options.app === undefined ? {} : { app: options.app }), ...(options.to === undefined ? {} : { to: options.to }) };
+    const body = {
+      environment,
+      by: session.by,
+      ...(options.app === undefined ? {} : { app: options.app }),
+      ...(options.to === undefined ? {} : { to: options.to }),
+    };
     const preview = await client.post<RolledBack>('/v1/rollback', { ...body, preview: true });
     if (preview.plan !== null) {
       if (!session.json) session.say(planText(preview.plan));
       await confirmProduction(session, environment, `roll back ${preview.plan.apps.map((app) => app.app).join(', ')}`, options.yes);
     }
-    const { id, action, message } = await client.post<RolledBack>('/v1/rollback', { ...body, ...(preview.plan === null ? {} : { planHash: preview.plan.hash }) });
+    const { id, action, message } = await client.post<RolledBack>('/v1/rollback', {
+      ...body,
+      ...(preview.plan === null ? {} : { planHash: preview.plan.hash }),
+    });
     if (!session.json) session.say(`${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`);
-    if (id === null || options.detach === true) return { exit: EXIT.ok, data: { release: id, environment, action, message, exitCode: EXIT.ok }, text: id === null ? '' : `\`sluice status -w ${id}\` follows it.` };
+    if (id === null || options.detach === true)
+      return {
+        exit: EXIT.ok,
+        data: { release: id, environment, action, message, exitCode: EXIT.ok },
+        text: id === null ? '' : `\`sluice status -w ${id}\` follows it.`,
+      };
     return follow(session, id, options, action === 'release' ? 'out' : 'back');
   },
 });

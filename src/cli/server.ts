@@ -38,7 +38,14 @@ async function inBackground(session: Session, options: ServerOptions): Promise<A
   const args = [...given('--host', host), ...given('--port', port)];
   // Not as an argument: every user of the machine can read those.
   const env = databaseUrl === undefined ? session.env : { ...session.env, SLUICE_DATABASE_URL: databaseUrl };
-  const target = await ensureLocal({ workspace: await session.workspace(), version: session.version, self: session.self, env, say: session.say, args });
+  const target = await ensureLocal({
+    workspace: await session.workspace(),
+    version: session.version,
+    self: session.self,
+    env,
+    say: session.say,
+    args,
+  });
   return { exit: EXIT.ok, data: { url: target.url }, text: `The control plane answers at ${target.url}` };
 }
 
@@ -50,7 +57,8 @@ async function inForeground(session: Session, options: ServerOptions): Promise<A
   const parent = reportToParent();
   try {
     const workspaceDir = await session.workspace();
-    await claim(workspaceDir);
+    // Whoever runs it under a supervisor, with a database of its own, may run several.
+    if (parent !== null) await claim(workspaceDir);
     const port = options.port === undefined ? undefined : numberOf('--port', options.port, 4700);
     if (port !== undefined && port > 65_535) throw new UserError('USAGE', `there is no port ${port}`, 'Ports go up to 65535.');
     const databaseUrl = options.databaseUrl ?? (session.env['SLUICE_DATABASE_URL'] || undefined);
@@ -86,7 +94,14 @@ async function inForeground(session: Session, options: ServerOptions): Promise<A
     dispose();
     return { exit: EXIT.ok, data: { url: controlPlane.url }, text: '' };
   } catch (error) {
-    if (error instanceof SluiceError) parent?.({ kind: 'failed', blame: error.blame === 'user' ? 'user' : 'outside', code: error.code, message: error.message, hint: error.hint });
+    if (error instanceof SluiceError)
+      parent?.({
+        kind: 'failed',
+        blame: error.blame === 'user' ? 'user' : 'outside',
+        code: error.code,
+        message: error.message,
+        hint: error.hint,
+      });
     throw error;
   }
 }

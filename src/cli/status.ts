@@ -37,7 +37,13 @@ export const status = command<StatusOptions>({
 
 async function one(session: Session, client: Client, id: string) {
   const state = await client.get<ReleaseState>(`/v1/releases/${encodeURIComponent(id)}`);
-  const tree = treeOf(state, { now: session.now(), columns: session.terminal.columns(), tick: 0, seen: new Map(), colour: (_colour, text) => text });
+  const tree = treeOf(state, {
+    now: session.now(),
+    columns: session.terminal.columns(),
+    tick: 0,
+    seen: new Map(),
+    colour: (_colour, text) => text,
+  });
   const exit = state.outcome === null ? EXIT.ok : exitOfOutcome(state.outcome);
   return { exit: EXIT.ok, data: { ...summaryOf(state), exitCode: exit }, text: [...tree, '', planText(state.plan)].join('\n') };
 }
@@ -46,13 +52,28 @@ async function overview(session: Session, client: Client, environment: string | 
   const known = (await environments(client)).filter((one) => environment === undefined || one.name === environment);
   // Asked for even when it is unknown, so that the answer says so.
   const names = environment !== undefined && known.length === 0 ? [{ name: environment, url: null }] : known;
-  const rows: Row[] = await Promise.all(names.map(async ({ name, url }) => ({ name, url, manifest: await client.get<Manifest>(`/v1/manifest/${encodeURIComponent(name)}`) })));
+  const rows: Row[] = await Promise.all(
+    names.map(async ({ name, url }) => ({ name, url, manifest: await client.get<Manifest>(`/v1/manifest/${encodeURIComponent(name)}`) })),
+  );
   const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/releases', { active: true, environment });
-  return { exit: EXIT.ok, data: dataOf(rows, releases), text: [...matrix(rows, session.now()), '', ...underWay(releases, session.now())].join('\n') };
+  return {
+    exit: EXIT.ok,
+    data: dataOf(rows, releases),
+    text: [...matrix(rows, session.now()), '', ...underWay(releases, session.now())].join('\n'),
+  };
 }
 
 function dataOf(rows: readonly Row[], releases: readonly ReleaseRow[]) {
-  const appsOf = ({ manifest }: Row) => Object.values(manifest.apps).map(({ app, stable, weights, since, release, held }) => ({ app, version: stable?.id ?? null, commit: stable?.commit ?? null, weights, since, release, held: held.map((one) => one.version) }));
+  const appsOf = ({ manifest }: Row) =>
+    Object.values(manifest.apps).map(({ app, stable, weights, since, release, held }) => ({
+      app,
+      version: stable?.id ?? null,
+      commit: stable?.commit ?? null,
+      weights,
+      since,
+      release,
+      held: held.map((one) => one.version),
+    }));
   return { environments: rows.map((row) => ({ name: row.name, url: row.url, apps: appsOf(row) })), active: releases };
 }
 
@@ -77,5 +98,17 @@ function cell(manifest: Manifest, app: string, now: number): string {
 
 export function underWay(releases: readonly ReleaseRow[], now: number): string[] {
   if (releases.length === 0) return ['No release is under way.'];
-  return ['Under way', ...table(releases.map((row) => [`  ${row.id}`, row.environment, row.kind, row.apps.join(', '), `by ${row.by}`, `for ${age(now - row.requestedAt)}`]))];
+  return [
+    'Under way',
+    ...table(
+      releases.map((row) => [
+        `  ${row.id}`,
+        row.environment,
+        row.kind,
+        row.apps.join(', '),
+        `by ${row.by}`,
+        `for ${age(now - row.requestedAt)}`,
+      ]),
+    ),
+  ];
 }

@@ -22,13 +22,27 @@ interface World {
 function world(options: Partial<ServerOptions> = {}): World {
   const engine = memoryEngine();
   const planner = memoryPlanner({ api: {}, web: { dependsOn: ['api'] } });
-  const server = createServer({ engine, planner, workspace: '/shop', version: '0.1.0', token: TOKEN, checkAnswers: true, heartbeatMs: 20, ...options });
+  const server = createServer({
+    engine,
+    planner,
+    workspace: '/shop',
+    version: '0.1.0',
+    token: TOKEN,
+    checkAnswers: true,
+    heartbeatMs: 20,
+    ...options,
+  });
   closers.push(async () => {
     await server.close();
     await engine.close();
   });
   const call: World['call'] = async (method, url, body) => {
-    const answer = await server.inject({ method, url, headers: { authorization: `Bearer ${TOKEN}` }, ...(body === undefined ? {} : { payload: body }) });
+    const answer = await server.inject({
+      method,
+      url,
+      headers: { authorization: `Bearer ${TOKEN}` },
+      ...(body === undefined ? {} : { payload: body }),
+    });
     return { status: answer.statusCode, type: String(answer.headers['content-type']), body: answer.json() };
   };
   const ended: World['ended'] = async (id) => {
@@ -38,7 +52,11 @@ function world(options: Partial<ServerOptions> = {}): World {
   return { engine, planner, server, call, ended };
 }
 
-async function stream(url: string, headers: Record<string, string> = {}, options: { readonly until?: (text: string) => boolean } = {}): Promise<string> {
+async function stream(
+  url: string,
+  headers: Record<string, string> = {},
+  options: { readonly until?: (text: string) => boolean } = {},
+): Promise<string> {
   const abort = new AbortController();
   const answer = await fetch(url, { headers: { authorization: `Bearer ${TOKEN}`, ...headers }, signal: abort.signal });
   expect(answer.headers.get('content-type')).toContain('text/event-stream');
@@ -52,15 +70,18 @@ async function stream(url: string, headers: Record<string, string> = {}, options
 }
 
 describe('who may ask', () => {
-  test.each([undefined, '', 'Bearer', 'Bearer wrong', `Basic ${TOKEN}`, `Bearer ${TOKEN}x`])('refuses %s, on every route', async (authorization) => {
-    const { server } = world();
-    for (const url of ['/v1/health', '/openapi.json', '/nothing', '/v1/releases']) {
-      const answer = await server.inject({ url, headers: authorization === undefined ? {} : { authorization } });
-      expect(answer.statusCode).toBe(401);
-      expect(answer.json()).toMatchObject({ code: 'UNAUTHORIZED', status: 401 });
-      expect(answer.body).not.toContain(TOKEN);
-    }
-  });
+  test.each([undefined, '', 'Bearer', 'Bearer wrong', `Basic ${TOKEN}`, `Bearer ${TOKEN}x`])(
+    'refuses %s, on every route',
+    async (authorization) => {
+      const { server } = world();
+      for (const url of ['/v1/health', '/openapi.json', '/nothing', '/v1/releases']) {
+        const answer = await server.inject({ url, headers: authorization === undefined ? {} : { authorization } });
+        expect(answer.statusCode).toBe(401);
+        expect(answer.json()).toMatchObject({ code: 'UNAUTHORIZED', status: 401 });
+        expect(answer.body).not.toContain(TOKEN);
+      }
+    },
+  );
 
   test('an empty token opens nothing', async () => {
     const { server } = world({ token: '' });
@@ -72,13 +93,22 @@ describe('what is asked', () => {
   test('says all mistakes of a request', async () => {
     const { call } = world();
     const answer = await call('POST', '/v1/releases', { environment: '../etc', force: 'yes', colour: 'red' });
-    expect(answer).toMatchObject({ status: 400, type: expect.stringContaining('application/problem+json'), body: { code: 'REQUEST_INVALID', type: 'urn:sluice:error:REQUEST_INVALID' } });
+    expect(answer).toMatchObject({
+      status: 400,
+      type: expect.stringContaining('application/problem+json'),
+      body: { code: 'REQUEST_INVALID', type: 'urn:sluice:error:REQUEST_INVALID' },
+    });
     for (const part of ['body.environment', 'body.force', 'body.by', 'colour']) expect(answer.body.detail).toContain(part);
   });
 
-  test('broken JSON is the caller\'s mistake', async () => {
+  test("broken JSON is the caller's mistake", async () => {
     const { server } = world();
-    const answer = await server.inject({ method: 'POST', url: '/v1/plans', headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }, payload: '{' });
+    const answer = await server.inject({
+      method: 'POST',
+      url: '/v1/plans',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      payload: '{',
+    });
     expect(answer.json()).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
   });
 
@@ -102,7 +132,9 @@ describe('the document', () => {
 
     const printed = server.printRoutes({ commonPrefix: false, includeHooks: false });
     const served = routesOf(printed).filter((route) => route !== 'GET /openapi.json');
-    const described = Object.entries(document.paths as Record<string, object>).flatMap(([path, operations]) => Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`));
+    const described = Object.entries(document.paths as Record<string, object>).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
     expect(served.length).toBeGreaterThan(20);
     expect(described.toSorted()).toEqual(served.toSorted());
   });
@@ -121,12 +153,18 @@ describe('releases', () => {
   test('plan, deploy that plan, and see it out', async () => {
     const { call, ended } = world();
     const { body: planned } = await call('POST', '/v1/plans', { environment: 'staging' });
-    expect(planned.plan.apps.map((app: any) => [app.app, app.reason])).toEqual([['api', 'first deploy'], ['web', 'first deploy']]);
+    expect(planned.plan.apps.map((app: any) => [app.app, app.reason])).toEqual([
+      ['api', 'first deploy'],
+      ['web', 'first deploy'],
+    ]);
     const { status, body } = await call('POST', '/v1/releases', { environment: 'staging', planHash: planned.plan.hash, by: 'ada' });
     expect([status, body.plan.hash]).toEqual([200, planned.plan.hash]);
     expect(await ended(body.id)).toMatchObject({ outcome: 'Succeeded' });
     expect((await call('GET', `/v1/releases/${body.id}`)).body).toMatchObject({ outcome: 'Succeeded', by: 'ada' });
-    expect((await call('GET', '/v1/manifest/staging')).body.apps.web).toMatchObject({ stable: { id: expect.any(String) }, release: body.id });
+    expect((await call('GET', '/v1/manifest/staging')).body.apps.web).toMatchObject({
+      stable: { id: expect.any(String) },
+      release: body.id,
+    });
     expect((await call('GET', '/v1/history?environment=staging')).body.releases).toMatchObject([{ id: body.id, outcome: 'Succeeded' }]);
     expect((await call('GET', '/v1/releases?active=true')).body.releases).toEqual([]);
     const again = await call('POST', '/v1/releases', { environment: 'staging', by: 'ada' });
@@ -137,7 +175,10 @@ describe('releases', () => {
     const { call, planner } = world();
     const { body } = await call('POST', '/v1/plans', { environment: 'staging' });
     planner.sources.set('web', 'two');
-    expect(await call('POST', '/v1/releases', { environment: 'staging', planHash: body.plan.hash, by: 'ada' })).toMatchObject({ status: 409, body: { code: 'PLAN_STALE' } });
+    expect(await call('POST', '/v1/releases', { environment: 'staging', planHash: body.plan.hash, by: 'ada' })).toMatchObject({
+      status: 409,
+      body: { code: 'PLAN_STALE' },
+    });
   });
 
   test('approve leaves a pause step, and nothing else', async () => {
@@ -147,12 +188,26 @@ describe('releases', () => {
     planner.sources.set('api', 'two');
     const { body } = await call('POST', '/v1/releases', { environment: 'production', apps: ['api'], by: 'ada' });
     expect((await call('POST', `/v1/releases/${body.id}/resume`, { by: 'bo' })).status).toBe(409);
-    await expect.poll(async () => (await engine.release(body.id))?.rollouts['api']?.pause?.reason, { timeout: 5000, interval: 5 }).toBe('pauseStep');
-    expect(await call('POST', `/v1/releases/${body.id}/retry`, { by: 'bo' })).toMatchObject({ status: 409, body: { code: 'RELEASE_ACTIVE' } });
-    expect(await call('POST', `/v1/releases/${body.id}/approve`, { by: 'bo' })).toMatchObject({ status: 200, body: { message: 'api goes on' } });
+    await expect
+      .poll(async () => (await engine.release(body.id))?.rollouts['api']?.pause?.reason, { timeout: 5000, interval: 5 })
+      .toBe('pauseStep');
+    expect(await call('POST', `/v1/releases/${body.id}/retry`, { by: 'bo' })).toMatchObject({
+      status: 409,
+      body: { code: 'RELEASE_ACTIVE' },
+    });
+    expect(await call('POST', `/v1/releases/${body.id}/approve`, { by: 'bo' })).toMatchObject({
+      status: 200,
+      body: { message: 'api goes on' },
+    });
     expect(await ended(body.id)).toMatchObject({ outcome: 'Succeeded' });
-    expect(await call('POST', `/v1/releases/${body.id}/approve`, { by: 'bo' })).toMatchObject({ status: 409, body: { code: 'NOTHING_TO_APPROVE' } });
-    expect(await call('POST', `/v1/releases/${body.id}/abort`, { by: 'bo' })).toMatchObject({ status: 409, body: { code: 'RELEASE_ENDED' } });
+    expect(await call('POST', `/v1/releases/${body.id}/approve`, { by: 'bo' })).toMatchObject({
+      status: 409,
+      body: { code: 'NOTHING_TO_APPROVE' },
+    });
+    expect(await call('POST', `/v1/releases/${body.id}/abort`, { by: 'bo' })).toMatchObject({
+      status: 409,
+      body: { code: 'RELEASE_ENDED' },
+    });
   });
 
   test('reject needs a reason and aborts with it; retry runs the plan again', async () => {
@@ -174,7 +229,10 @@ describe('releases', () => {
   test('rollback aborts what is under way, else goes to the version before', async () => {
     const { call, planner, ended } = world();
     const first = await ended((await call('POST', '/v1/releases', { environment: 'production', by: 'ada' })).body.id);
-    expect(await call('POST', '/v1/rollback', { environment: 'production', by: 'bo' })).toMatchObject({ status: 409, body: { code: 'NOTHING_TO_ROLL_BACK_TO' } });
+    expect(await call('POST', '/v1/rollback', { environment: 'production', by: 'bo' })).toMatchObject({
+      status: 409,
+      body: { code: 'NOTHING_TO_ROLL_BACK_TO' },
+    });
     planner.sources.set('api', 'two');
     const second = await ended((await call('POST', '/v1/releases', { environment: 'production', by: 'ada' })).body.id);
     expect(second).toMatchObject({ outcome: 'Succeeded' });
@@ -182,14 +240,24 @@ describe('releases', () => {
     planner.strategies.set('api', canary({ bakeMs: 30_000 }));
     planner.sources.set('api', 'three');
     const third = (await call('POST', '/v1/releases', { environment: 'production', by: 'ada' })).body.id;
-    expect((await call('POST', '/v1/rollback', { environment: 'production', preview: true, by: 'bo' })).body).toMatchObject({ action: 'preview', id: third });
-    expect(await call('POST', '/v1/rollback', { environment: 'production', app: 'api', to: 'abcd', by: 'bo' })).toMatchObject({ status: 409, body: { code: 'RELEASE_ACTIVE' } });
-    expect((await call('POST', '/v1/rollback', { environment: 'production', by: 'bo' })).body).toMatchObject({ action: 'abort', id: third });
+    expect((await call('POST', '/v1/rollback', { environment: 'production', preview: true, by: 'bo' })).body).toMatchObject({
+      action: 'preview',
+      id: third,
+    });
+    expect(await call('POST', '/v1/rollback', { environment: 'production', app: 'api', to: 'abcd', by: 'bo' })).toMatchObject({
+      status: 409,
+      body: { code: 'RELEASE_ACTIVE' },
+    });
+    expect((await call('POST', '/v1/rollback', { environment: 'production', by: 'bo' })).body).toMatchObject({
+      action: 'abort',
+      id: third,
+    });
     expect(await ended(third)).toMatchObject({ outcome: 'Aborted' });
 
     const preview = (await call('POST', '/v1/rollback', { environment: 'production', app: 'api', preview: true, by: 'bo' })).body;
     expect(preview).toMatchObject({ action: 'preview', id: null, plan: { kind: 'rollback' } });
-    const back = (await call('POST', '/v1/rollback', { environment: 'production', app: 'api', planHash: preview.plan.hash, by: 'bo' })).body;
+    const back = (await call('POST', '/v1/rollback', { environment: 'production', app: 'api', planHash: preview.plan.hash, by: 'bo' }))
+      .body;
     expect(back.action).toBe('release');
     await ended(back.id);
     expect((await call('GET', '/v1/manifest/production')).body.apps.api.stable.id).toBe(first.rollouts.api.candidate.id);
@@ -246,7 +314,14 @@ describe('secrets', () => {
     const { server, call } = world({
       secrets: () => [secret],
       log: { level: 'info', write: (line) => lines.push(line) },
-      doctor: async () => [{ name: 'database', status: 'fail', message: `postgres://u:${encodeURIComponent(secret)}@db failed, ${Buffer.from(secret).toString('base64')}`, hint: secret }],
+      doctor: async () => [
+        {
+          name: 'database',
+          status: 'fail',
+          message: `postgres://u:${encodeURIComponent(secret)}@db failed, ${Buffer.from(secret).toString('base64')}`,
+          hint: secret,
+        },
+      ],
       async *logs() {
         yield { version: 'v1', instance: '1', line: `token=${secret}` };
         throw new Error(`bad ${secret}`);
@@ -261,7 +336,14 @@ describe('secrets', () => {
     ];
     for (const text of seen) {
       expect(text).toContain('[redacted]');
-      for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), Buffer.from(secret).toString('base64'), TOKEN]) expect(text).not.toContain(form);
+      for (const form of [
+        secret,
+        JSON.stringify(secret).slice(1, -1),
+        encodeURIComponent(secret),
+        Buffer.from(secret).toString('base64'),
+        TOKEN,
+      ])
+        expect(text).not.toContain(form);
     }
   });
 });
@@ -269,7 +351,10 @@ describe('secrets', () => {
 describe('operations', () => {
   test('environments, holds, audit, control planes, timeline, health, shutdown', async () => {
     const ends: boolean[] = [];
-    const { call, engine, planner, ended } = world({ shutdown: ({ all }) => ends.push(all), edgeUrl: async (name) => (name === 'staging' ? 'http://127.0.0.1:1' : null) });
+    const { call, engine, planner, ended } = world({
+      shutdown: ({ all }) => ends.push(all),
+      edgeUrl: async (name) => (name === 'staging' ? 'http://127.0.0.1:1' : null),
+    });
     expect((await call('GET', '/v1/environments')).body.environments).toEqual([
       { name: 'development', configured: true, url: null },
       { name: 'staging', configured: true, url: 'http://127.0.0.1:1' },
@@ -284,7 +369,9 @@ describe('operations', () => {
     expect((await call('POST', '/v1/releases', { environment: 'staging', by: 'ada' })).body.message).toContain('held back');
     const version = bad.rollouts.api.candidate.id;
     expect((await call('POST', '/v1/holds/lift', { environment: 'staging', app: 'api', version: 'nope', by: 'ada' })).status).toBe(404);
-    expect((await call('POST', '/v1/holds/lift', { environment: 'staging', app: 'api', version: version.slice(0, 6), by: 'ada' })).status).toBe(200);
+    expect(
+      (await call('POST', '/v1/holds/lift', { environment: 'staging', app: 'api', version: version.slice(0, 6), by: 'ada' })).status,
+    ).toBe(200);
     expect(engine.lifted).toEqual([`staging/api/${version}`]);
 
     expect((await call('GET', '/v1/audit/verify')).body).toMatchObject({ intact: true });
@@ -301,7 +388,10 @@ test('a port that is taken says by whom', async () => {
   const one = world();
   const url = await listen(one.server, {});
   const two = world();
-  await expect(listen(two.server, { port: Number(new URL(url).port) })).rejects.toMatchObject({ code: 'PORT_IN_USE', message: expect.stringContaining('another Sluice control plane') });
+  await expect(listen(two.server, { port: Number(new URL(url).port) })).rejects.toMatchObject({
+    code: 'PORT_IN_USE',
+    message: expect.stringContaining('another Sluice control plane'),
+  });
 });
 
 /** `METHOD /path/{parameter}` of fastify's route tree. */
@@ -315,7 +405,8 @@ function routesOf(printed: string): string[] {
     parents.length = depth;
     const path = `${parents.join('')}${match[2]}`;
     parents.push(match[2] ?? '');
-    for (const method of (match[3] ?? '').split(', ').filter((name) => name !== '' && name !== 'HEAD')) routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
+    for (const method of (match[3] ?? '').split(', ').filter((name) => name !== '' && name !== 'HEAD'))
+      routes.push(`${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
   }
   return routes;
 }

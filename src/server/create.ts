@@ -39,11 +39,19 @@ export function createServer(options: ServerOptions): FastifyInstance {
   server.addHook('preClose', async () => closing.abort());
   server.addHook('onRequest', async (request) => {
     if (isAuthorized(request.headers.authorization, options.token)) return;
-    throw new UserError('UNAUTHORIZED', 'the request carries no valid token', 'Send `Authorization: Bearer <token>`: the token stands in .sluice/control-plane.json, or in SLUICE_TOKEN for a remote control plane.');
+    throw new UserError(
+      'UNAUTHORIZED',
+      'the request carries no valid token',
+      'Send `Authorization: Bearer <token>`: the token stands in .sluice/control-plane.json, or in SLUICE_TOKEN for a remote control plane.',
+    );
   });
   server.setErrorHandler((error, request, reply) => answerProblem(problemOf(error), error, request, reply, redactor));
   server.setNotFoundHandler((request, reply) => {
-    const error = new UserError('NO_SUCH_ROUTE', `there is no ${request.method} ${request.url.split('?')[0]}`, 'GET /openapi.json describes every request.');
+    const error = new UserError(
+      'NO_SUCH_ROUTE',
+      `there is no ${request.method} ${request.url.split('?')[0]}`,
+      'GET /openapi.json describes every request.',
+    );
     return answerProblem(problemOf(error), error, request, reply, redactor);
   });
 
@@ -87,7 +95,10 @@ function inputOf(route: Route, request: FastifyRequest): Input {
     params: route.params === null ? null : checked(route.params, request.params, 'path'),
     query: route.query === null ? null : checked(route.query, request.query, 'query'),
     body: route.body === null ? null : checked(route.body, request.body, 'body'),
-    lastEventId: Number.isSafeInteger(last) && last >= 0 && request.headers['last-event-id'] !== '' && request.headers['last-event-id'] !== undefined ? last : null,
+    lastEventId:
+      Number.isSafeInteger(last) && last >= 0 && request.headers['last-event-id'] !== '' && request.headers['last-event-id'] !== undefined
+        ? last
+        : null,
   };
 }
 
@@ -95,7 +106,11 @@ async function stream(run: NonNullable<Route['stream']>, input: Input, reply: Fa
   let sink: EventSink | null = null;
   const open = (): EventSink => {
     reply.hijack();
-    sink ??= openEvents(reply.raw, { heartbeatMs: around.heartbeatMs ?? 15_000, closing: around.closing, clean: (data) => around.redactor.deep(data) });
+    sink ??= openEvents(reply.raw, {
+      heartbeatMs: around.heartbeatMs ?? 15_000,
+      closing: around.closing,
+      clean: (data) => around.redactor.deep(data),
+    });
     return sink;
   };
   try {

@@ -56,7 +56,10 @@ export async function makePlan({ engine, planner }: Parts, asked: PlanAsked): Pr
  * Plan and release. Where the caller has looked at a plan, exactly that one is released or none.
  * @throws UserError `PLAN_STALE`, and as `Planner.plan` and `Engine.request`.
  */
-export async function deploy(parts: Parts, asked: PlanAsked & { readonly planHash?: string | undefined; readonly by: string }): Promise<Requested> {
+export async function deploy(
+  parts: Parts,
+  asked: PlanAsked & { readonly planHash?: string | undefined; readonly by: string },
+): Promise<Requested> {
   const plan = await makePlan(parts, asked);
   refuseOther(plan, asked.planHash);
   if (plan.apps.length === 0) return { id: null, plan, message: nothingToDo(plan) };
@@ -70,7 +73,12 @@ export async function deploy(parts: Parts, asked: PlanAsked & { readonly planHas
  */
 export async function retry(parts: Parts, id: string, by: string): Promise<Requested> {
   const old = await releaseOf(parts.engine, id);
-  if (old.outcome === null) throw new UserError('RELEASE_ACTIVE', `release ${id} is still under way`, `\`sluice status -w ${id}\` follows it; \`sluice abort ${id}\` ends it.`);
+  if (old.outcome === null)
+    throw new UserError(
+      'RELEASE_ACTIVE',
+      `release ${id} is still under way`,
+      `\`sluice status -w ${id}\` follows it; \`sluice abort ${id}\` ends it.`,
+    );
   const plan = await parts.planner.retry({ plan: old.plan, manifest: await parts.engine.manifest(old.plan.environment) });
   const next = await parts.engine.request(plan, { by, retryOf: id, liftHold: true });
   return { id: next, plan, message: `release ${next} tries ${id} again` };
@@ -99,13 +107,19 @@ export async function rollback(parts: Parts, asked: RollbackAsked): Promise<Roll
 
 /** Those that still wait for their turn first, or they would start as soon as the others are back. */
 async function putBack({ engine }: Parts, active: readonly ReleaseRow[], asked: RollbackAsked): Promise<RolledBack> {
-  const states = (await Promise.all(active.map((row) => releaseOf(engine, row.id)))).toSorted((a, b) => Number(b.stage === 'queued') - Number(a.stage === 'queued') || b.requestedAt - a.requestedAt);
+  const states = (await Promise.all(active.map((row) => releaseOf(engine, row.id)))).toSorted(
+    (a, b) => Number(b.stage === 'queued') - Number(a.stage === 'queued') || b.requestedAt - a.requestedAt,
+  );
   const ids = states.map((state) => state.id);
   const last = states.at(-1);
   if (last === undefined) throw new Error('nothing is under way');
   const list = ids.join(', ');
   if (asked.to !== undefined) {
-    throw new UserError('RELEASE_ACTIVE', `release ${list} is under way in ${asked.environment}`, `\`sluice abort ${last.id}\` puts it back; then \`sluice rollback --to ${asked.to}\`.`);
+    throw new UserError(
+      'RELEASE_ACTIVE',
+      `release ${list} is under way in ${asked.environment}`,
+      `\`sluice abort ${last.id}\` puts it back; then \`sluice rollback --to ${asked.to}\`.`,
+    );
   }
   if (asked.preview === true) return { action: 'preview', id: last.id, plan: null, message: `release ${list} would be put back` };
   // A rollback under way is what is asked for; to abort it would bring the bad version back.
@@ -129,8 +143,14 @@ export async function approve(engine: Engine, id: string, by: string, app: strin
   const waiting = paused.filter((rollout) => rollout.pause?.reason !== 'inconclusive').map((rollout) => rollout.app.app);
   if (waiting.length === 0) {
     const inconclusive = paused.map((rollout) => rollout.app.app);
-    const what = inconclusive.length > 0 ? `${inconclusive.join(', ')} has no evidence either way, which is not a question of approval` : `release ${id} does not wait for approval`;
-    const hint = inconclusive.length > 0 ? `\`sluice resume ${id}\` looks again, \`sluice promote ${id}\` goes on without.` : `\`sluice status ${id}\` shows what it is doing.`;
+    const what =
+      inconclusive.length > 0
+        ? `${inconclusive.join(', ')} has no evidence either way, which is not a question of approval`
+        : `release ${id} does not wait for approval`;
+    const hint =
+      inconclusive.length > 0
+        ? `\`sluice resume ${id}\` looks again, \`sluice promote ${id}\` goes on without.`
+        : `\`sluice status ${id}\` shows what it is doing.`;
     throw new UserError('NOTHING_TO_APPROVE', what, hint);
   }
   // App by app: a promote of the whole release would also end the bakes of apps that wait for nobody.
@@ -147,13 +167,20 @@ export async function releaseOf(engine: Engine, id: string): Promise<ReleaseStat
 
 function refuseOther(plan: Plan, seen: string | undefined): void {
   if (seen === undefined || seen === plan.hash) return;
-  throw new UserError('PLAN_STALE', 'the plan that was looked at is out of date: sources, settings or what is running have changed since', 'Make the plan again and look at it.');
+  throw new UserError(
+    'PLAN_STALE',
+    'the plan that was looked at is out of date: sources, settings or what is running have changed since',
+    'Make the plan again and look at it.',
+  );
 }
 
 function nothingToDo(plan: Plan): string {
   const held = plan.unchanged.filter((entry) => entry.reason.startsWith('held'));
-  if (held.length > 0) return `nothing to deploy: ${held.map((entry) => entry.app).join(', ')} held back after a release that was put back; \`sluice retry\` or \`sluice deploy --lift-hold\` tries again`;
-  return plan.unchanged.length === 0 ? 'nothing to deploy: the workspace has no apps' : `nothing to deploy: nothing changed in ${plan.environment}`;
+  if (held.length > 0)
+    return `nothing to deploy: ${held.map((entry) => entry.app).join(', ')} held back after a release that was put back; \`sluice retry\` or \`sluice deploy --lift-hold\` tries again`;
+  return plan.unchanged.length === 0
+    ? 'nothing to deploy: the workspace has no apps'
+    : `nothing to deploy: nothing changed in ${plan.environment}`;
 }
 
 function names(plan: Plan): string {

@@ -22,12 +22,27 @@ export async function listen(server: FastifyInstance, options: { readonly host?:
 async function explained(error: NodeJS.ErrnoException, host: string, port: number): Promise<UserError | null> {
   switch (error.code) {
     case 'EADDRINUSE':
-      return new UserError('PORT_IN_USE', `port ${port} on ${host} is taken by ${(await isSluice(host, port)) ? 'another Sluice control plane' : 'another program'}`, `\`ss -ltnp sport = :${port}\` (or \`lsof -i :${port}\`) says which. Stop it, or choose another port with \`sluice server --port\`.`, error);
+      return new UserError(
+        'PORT_IN_USE',
+        `port ${port} on ${host} is taken by ${(await isSluice(host, port)) ? 'another Sluice control plane' : 'another program'}`,
+        `\`ss -ltnp sport = :${port}\` (or \`lsof -i :${port}\`) says which. Stop it, or choose another port with \`sluice server --port\`.`,
+        error,
+      );
     case 'EACCES':
-      return new UserError('PORT_FORBIDDEN', `port ${port} may only be used by root`, 'Choose one from 1024 up with `sluice server --port`.', error);
+      return new UserError(
+        'PORT_FORBIDDEN',
+        `port ${port} may only be used by root`,
+        'Choose one from 1024 up with `sluice server --port`.',
+        error,
+      );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return new UserError('HOST_UNKNOWN', `this machine has no address ${host}`, 'Give one of its own addresses with `sluice server --host`, or leave it out for loopback.', error);
+      return new UserError(
+        'HOST_UNKNOWN',
+        `this machine has no address ${host}`,
+        'Give one of its own addresses with `sluice server --host`, or leave it out for loopback.',
+        error,
+      );
     default:
       return null;
   }
@@ -36,7 +51,9 @@ async function explained(error: NodeJS.ErrnoException, host: string, port: numbe
 /** Only a control plane answers with this code when no token is sent. */
 async function isSluice(host: string, port: number): Promise<boolean> {
   try {
-    const answer = await fetch(`http://${host.includes(':') ? `[${host}]` : host}:${port}/v1/health`, { signal: AbortSignal.timeout(1000) });
+    const answer = await fetch(`http://${host.includes(':') ? `[${host}]` : host}:${port}/v1/health`, {
+      signal: AbortSignal.timeout(1000),
+    });
     const body = (await answer.json()) as { code?: unknown } | null;
     return body?.code === 'UNAUTHORIZED';
   } catch {

@@ -23,7 +23,11 @@ export function operationRoutes(parts: ServerParts): readonly Route[] {
       async handle() {
         const [configured, known] = await Promise.all([planner.environments(), engine.environments()]);
         const names = [...configured, ...known.filter((name) => !configured.includes(name)).toSorted()];
-        const describe = async (name: string) => ({ name, configured: configured.includes(name), url: (await parts.edgeUrl?.(name)) ?? null });
+        const describe = async (name: string) => ({
+          name,
+          configured: configured.includes(name),
+          url: (await parts.edgeUrl?.(name)) ?? null,
+        });
         return { environments: await Promise.all(names.map(describe)) };
       },
     }),
@@ -81,13 +85,24 @@ export function operationRoutes(parts: ServerParts): readonly Route[] {
       id: 'logs',
       group: 'environments',
       summary: "An app's output, line by line: `line` events, then `end`.",
-      query: z.object({ environment: schema.environmentName, app: schema.appName, version: z.string().optional(), lines: schema.count(100_000).optional(), follow: schema.flag.optional() }),
+      query: z.object({
+        environment: schema.environmentName,
+        app: schema.appName,
+        version: z.string().optional(),
+        lines: schema.count(100_000).optional(),
+        follow: schema.flag.optional(),
+      }),
       async stream({ query }, open) {
-        if (parts.logs === undefined) throw new UserError('LOGS_UNAVAILABLE', 'this control plane keeps no logs of apps', 'Look where the platform keeps them.');
+        if (parts.logs === undefined)
+          throw new UserError('LOGS_UNAVAILABLE', 'this control plane keeps no logs of apps', 'Look where the platform keeps them.');
         const { environment, app, version, lines = 200, follow = false } = query;
         const known = await planner.environment(environment);
         if (!known.apps.some((one) => one.app === app)) {
-          throw new UserError('UNKNOWN_APP', `there is no app ${app} in ${environment}`, `It has ${known.apps.map((one) => one.app).join(', ') || 'none'}.`);
+          throw new UserError(
+            'UNKNOWN_APP',
+            `there is no app ${app} in ${environment}`,
+            `It has ${known.apps.map((one) => one.app).join(', ') || 'none'}.`,
+          );
         }
         const sink = open();
         const options = { lines, follow, signal: sink.signal, ...(version === undefined ? {} : { version }) };
@@ -143,7 +158,15 @@ export function operationRoutes(parts: ServerParts): readonly Route[] {
       group: 'operations',
       summary: 'Whether the control plane answers, and which one it is.',
       answer: schema.health,
-      handle: async () => ({ status: 'ok', version: parts.version, api: 1, workspace: parts.workspace, pid: process.pid, startedAt, now: Date.now() }),
+      handle: async () => ({
+        status: 'ok',
+        version: parts.version,
+        api: 1,
+        workspace: parts.workspace,
+        pid: process.pid,
+        startedAt,
+        now: Date.now(),
+      }),
     }),
     route({
       method: 'GET',
@@ -163,7 +186,8 @@ export function operationRoutes(parts: ServerParts): readonly Route[] {
       body: schema.shutdownBody,
       answer: schema.done,
       async handle({ body: { all } }) {
-        if (parts.shutdown === undefined) throw new OutsideError('SHUTDOWN_UNAVAILABLE', 'this control plane is not ended from here', 'End it where it was started.');
+        if (parts.shutdown === undefined)
+          throw new OutsideError('SHUTDOWN_UNAVAILABLE', 'this control plane is not ended from here', 'End it where it was started.');
         const { shutdown } = parts;
         // After the answer: whoever asks should hear that it was understood.
         setTimeout(() => shutdown({ all }), 50);

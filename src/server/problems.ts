@@ -59,7 +59,11 @@ export function problemOf(error: unknown): Problem {
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return { ...basics(status, 'REQUEST_INVALID'), detail: message, hint: 'GET /openapi.json describes every request.' };
   }
-  return { ...basics(500, 'BUG'), detail: `This should not happen: ${message}`, hint: "Please report it, with the control plane's log (.sluice/control-plane.log)." };
+  return {
+    ...basics(500, 'BUG'),
+    detail: `This should not happen: ${message}`,
+    hint: "Please report it, with the control plane's log (.sluice/control-plane.log).",
+  };
 }
 
 function basics(status: number, code: string): Pick<Problem, 'type' | 'title' | 'status' | 'code'> {

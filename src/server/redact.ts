@@ -26,7 +26,8 @@ export function createRedactor(secrets: () => Iterable<string>): Redactor {
     }
     return forms;
   };
-  const mask = (value: string, all: readonly string[]): string => all.reduce((text, form) => (text.includes(form) ? text.replaceAll(form, MASK) : text), value);
+  const mask = (value: string, all: readonly string[]): string =>
+    all.reduce((text, form) => (text.includes(form) ? text.replaceAll(form, MASK) : text), value);
   const walk = (value: unknown, all: readonly string[]): unknown => {
     if (typeof value === 'string') return mask(value, all);
     if (Array.isArray(value)) return value.map((item) => walk(item, all));
@@ -46,7 +47,14 @@ function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
   const base64 = bytes.toString('base64').replace(/=+$/, '');
   const inJson = JSON.stringify(secret).slice(1, -1);
-  return [secret, base64, base64.replaceAll('+', '-').replaceAll('/', '_'), encodeURIComponent(secret), new URLSearchParams({ v: secret }).toString().slice(2), inJson].filter((form) => form.length >= SHORTEST);
+  return [
+    secret,
+    base64,
+    base64.replaceAll('+', '-').replaceAll('/', '_'),
+    encodeURIComponent(secret),
+    new URLSearchParams({ v: secret }).toString().slice(2),
+    inJson,
+  ].filter((form) => form.length >= SHORTEST);
 }
 
 /** Where log lines go, each without secrets: also those in another case of header, in a message or in a stack. */

@@ -13,7 +13,14 @@ const PAGE = 500;
 /** Plans, releases, and what people say to them. */
 export function releaseRoutes(parts: ServerParts): readonly Route[] {
   const { engine, planner } = parts;
-  const command = (id: string, name: string, summary: string, body: z.ZodObject, make: (body: Record<string, unknown>) => Command, said: string): Route =>
+  const command = (
+    id: string,
+    name: string,
+    summary: string,
+    body: z.ZodObject,
+    make: (body: Record<string, unknown>) => Command,
+    said: string,
+  ): Route =>
     route({
       method: 'POST',
       url: `/v1/releases/:id/${name}`,
@@ -58,7 +65,12 @@ export function releaseRoutes(parts: ServerParts): readonly Route[] {
       id: 'listReleases',
       group: 'releases',
       summary: 'Releases, newest first.',
-      query: z.object({ environment: schema.environmentName.optional(), app: schema.appName.optional(), active: schema.flag.optional(), limit: schema.count(1000).optional() }),
+      query: z.object({
+        environment: schema.environmentName.optional(),
+        app: schema.appName.optional(),
+        active: schema.flag.optional(),
+        limit: schema.count(1000).optional(),
+      }),
       answer: z.object({ releases: z.array(schema.releaseRow) }),
       handle: async ({ query }) => ({ releases: await engine.releases(definedOnly(query)) }),
     }),
@@ -78,14 +90,51 @@ export function releaseRoutes(parts: ServerParts): readonly Route[] {
       group: 'releases',
       summary: 'The events of one release, from the first, then as they happen.',
       params,
-      query: z.object({ after: schema.count(Number.MAX_SAFE_INTEGER).optional(), until: z.literal('end').optional().describe('End when the release is over.') }),
-      stream: ({ params: { id }, query, lastEventId }, open) => followRelease(engine, id, { after: lastEventId ?? query.after ?? 0, untilEnd: query.until === 'end' }, open),
+      query: z.object({
+        after: schema.count(Number.MAX_SAFE_INTEGER).optional(),
+        until: z.literal('end').optional().describe('End when the release is over.'),
+      }),
+      stream: ({ params: { id }, query, lastEventId }, open) =>
+        followRelease(engine, id, { after: lastEventId ?? query.after ?? 0, untilEnd: query.until === 'end' }, open),
     }),
-    command('promote', 'promote', 'Leave the present pause or step; `full`: go to 100 % without further steps or analysis.', schema.promoteBody, (body) => ({ kind: 'promote', by: text(body['by']), full: body['full'] === true, ...(typeof body['app'] === 'string' ? { app: body['app'] } : {}) }), 'goes on'),
-    command('pause', 'pause', 'Stay where it is until resumed.', schema.reasonedBody, (body) => ({ kind: 'pause', by: text(body['by']), ...why(body['reason']) }), 'is paused'),
+    command(
+      'promote',
+      'promote',
+      'Leave the present pause or step; `full`: go to 100 % without further steps or analysis.',
+      schema.promoteBody,
+      (body) => ({
+        kind: 'promote',
+        by: text(body['by']),
+        full: body['full'] === true,
+        ...(typeof body['app'] === 'string' ? { app: body['app'] } : {}),
+      }),
+      'goes on',
+    ),
+    command(
+      'pause',
+      'pause',
+      'Stay where it is until resumed.',
+      schema.reasonedBody,
+      (body) => ({ kind: 'pause', by: text(body['by']), ...why(body['reason']) }),
+      'is paused',
+    ),
     command('resume', 'resume', 'End a pause.', schema.byBody, (body) => ({ kind: 'resume', by: text(body['by']) }), 'goes on'),
-    command('abort', 'abort', 'Put everything back to how it was before.', schema.reasonedBody, (body) => ({ kind: 'abort', by: text(body['by']), ...why(body['reason']) }), 'is being put back'),
-    command('reject', 'reject', 'Say no: put everything back, with the reason on record.', schema.rejectBody, (body) => ({ kind: 'abort', by: text(body['by']), reason: `rejected: ${text(body['reason'])}` }), 'is being put back'),
+    command(
+      'abort',
+      'abort',
+      'Put everything back to how it was before.',
+      schema.reasonedBody,
+      (body) => ({ kind: 'abort', by: text(body['by']), ...why(body['reason']) }),
+      'is being put back',
+    ),
+    command(
+      'reject',
+      'reject',
+      'Say no: put everything back, with the reason on record.',
+      schema.rejectBody,
+      (body) => ({ kind: 'abort', by: text(body['by']), reason: `rejected: ${text(body['reason'])}` }),
+      'is being put back',
+    ),
     route({
       method: 'POST',
       url: '/v1/releases/:id/approve',
@@ -126,11 +175,16 @@ export function releaseRoutes(parts: ServerParts): readonly Route[] {
  * after the last event gets the end at once.
  * @throws UserError `RELEASE_UNKNOWN`, before anything is sent.
  */
-async function followRelease(engine: Engine, id: string, { after, untilEnd }: { readonly after: number; readonly untilEnd: boolean }, open: () => EventSink): Promise<void> {
+async function followRelease(
+  engine: Engine,
+  id: string,
+  { after, untilEnd }: { readonly after: number; readonly untilEnd: boolean },
+  open: () => EventSink,
+): Promise<void> {
   const { stage } = await releaseOf(engine, id);
   const sink = open();
   if (untilEnd && stage === 'closed') {
-    for (let from = after; !sink.signal.aborted; ) {
+    for (let from = after; !sink.signal.aborted;) {
       const page = await engine.events({ release: id, after: from, limit: PAGE });
       for (const entry of page) send(sink, entry);
       const last = page.at(-1);

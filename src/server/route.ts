@@ -57,7 +57,9 @@ export function route<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
 
 /** A route that streams events. What is wrong with the request is thrown before `open` is called, and answered as usual. */
 export function eventRoute<P extends z.ZodObject, Q extends z.ZodObject>(
-  definition: Described<P, Q, z.ZodObject> & { readonly stream: (given: Given<z.output<P>, z.output<Q>, unknown>, open: () => EventSink) => Promise<void> },
+  definition: Described<P, Q, z.ZodObject> & {
+    readonly stream: (given: Given<z.output<P>, z.output<Q>, unknown>, open: () => EventSink) => Promise<void>;
+  },
 ): Route {
   const { params = null, query = null, body = null } = definition;
   return { ...definition, method: 'GET', params, query, body, answer: null, handle: null, stream: definition.stream as Route['stream'] };

@@ -224,7 +224,9 @@ export const planBody = z.strictObject({
 });
 
 export const deployBody = planBody.extend({
-  planHash: hash.optional().describe('Hash of the plan that was looked at; refused with PLAN_STALE when the plan would be another one now.'),
+  planHash: hash
+    .optional()
+    .describe('Hash of the plan that was looked at; refused with PLAN_STALE when the plan would be another one now.'),
   by,
 });
 
@@ -237,7 +239,9 @@ export const rollbackBody = z.strictObject({
   by,
 });
 
-export const planAnswer = z.object({ plan, notices: z.array(z.string()).describe('What a person should know first.') }).meta({ id: 'PlanAnswer' });
+export const planAnswer = z
+  .object({ plan, notices: z.array(z.string()).describe('What a person should know first.') })
+  .meta({ id: 'PlanAnswer' });
 
 export const requested = z
   .object({ id: releaseId.nullable().describe('Null: nothing to do, and `message` says why.'), plan, message: z.string() })
@@ -245,7 +249,9 @@ export const requested = z
 
 export const rolledBack = z
   .object({
-    action: z.enum(['abort', 'following', 'release', 'preview']).describe('`abort`: a release under way is put back. `following`: it already is.'),
+    action: z
+      .enum(['abort', 'following', 'release', 'preview'])
+      .describe('`abort`: a release under way is put back. `following`: it already is.'),
     id: releaseId.nullable(),
     plan: plan.nullable(),
     message: z.string(),

@@ -13,7 +13,10 @@ export interface EventSink {
 const MOST_WAITING_BYTES = 4_000_000;
 
 /** Server-sent events over one answer, kept alive by comments. */
-export function openEvents(response: ServerResponse, options: { readonly heartbeatMs: number; readonly closing: AbortSignal; readonly clean: (data: unknown) => unknown }): EventSink {
+export function openEvents(
+  response: ServerResponse,
+  options: { readonly heartbeatMs: number; readonly closing: AbortSignal; readonly clean: (data: unknown) => unknown },
+): EventSink {
   const gone = new AbortController();
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
   response.write('retry: 1000\n\n');

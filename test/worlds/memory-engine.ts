@@ -56,7 +56,9 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     const at = Date.now();
     const stream = `release/${id}`;
     const before = log.at(-1)?.hash ?? '';
-    const hash = `sha256:${createHash('sha256').update(before + JSON.stringify(event)).digest('hex')}`;
+    const hash = `sha256:${createHash('sha256')
+      .update(before + JSON.stringify(event))
+      .digest('hex')}`;
     const version = log.filter((entry) => entry.stream === stream).length + 1;
     log.push({ position: log.length + 1, stream, version, type: event.type, schema: 1, at, data: event, hash });
     if (release !== null) release.state = evolve(release.state, event, at);
@@ -72,7 +74,17 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     const put = (app: string, change: (known: ManifestApp) => ManifestApp): void => {
       const manifest = manifestOf(environment);
       const planned = release.state.rollouts[app]?.app;
-      const known = manifest.apps[app] ?? { app, platform: planned?.platform ?? '', stable: null, fingerprint: null, weights: {}, release: null, since: at, history: [], held: [] };
+      const known = manifest.apps[app] ?? {
+        app,
+        platform: planned?.platform ?? '',
+        stable: null,
+        fingerprint: null,
+        weights: {},
+        release: null,
+        since: at,
+        history: [],
+        held: [],
+      };
       manifests.set(environment, { environment, apps: { ...manifest.apps, [app]: change(known) } });
     };
     if (event.type === 'WeightsShifted') put(event.app, (known) => ({ ...known, weights: event.weights }));
@@ -81,13 +93,27 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
       const candidate = rollout?.candidate ?? null;
       if (rollout === undefined || candidate === null) return;
       const entry = { version: candidate, fingerprint: rollout.app.fingerprint, release: release.id, at };
-      put(event.app, (known) => ({ ...known, stable: candidate, fingerprint: entry.fingerprint, release: release.id, since: at, weights: { [candidate.id]: 100 }, history: [entry, ...known.history] }));
+      put(event.app, (known) => ({
+        ...known,
+        stable: candidate,
+        fingerprint: entry.fingerprint,
+        release: release.id,
+        since: at,
+        weights: { [candidate.id]: 100 },
+        history: [entry, ...known.history],
+      }));
     }
     if (event.type === 'StableRestored') {
       const rollout = release.state.rollouts[event.app];
       const candidate = rollout?.candidate ?? null;
       if (rollout === undefined || candidate === null) return;
-      const held = { version: candidate.id, fingerprint: rollout.app.fingerprint, reason: release.state.cause?.message ?? '', release: release.id, at };
+      const held = {
+        version: candidate.id,
+        fingerprint: rollout.app.fingerprint,
+        reason: release.state.cause?.message ?? '',
+        release: release.id,
+        at,
+      };
       put(event.app, (known) => ({ ...known, held: [...known.held, held] }));
     }
   }
@@ -99,7 +125,8 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     const before = weightsSince.get(key) ?? { requests: {}, at: now };
     const weights = manifestOf(environment).apps[app.app]?.weights ?? {};
     const requests = { ...before.requests };
-    for (const [id, weight] of Object.entries(weights)) requests[id] = (requests[id] ?? 0) + ((script.traffic ?? 20) * (now - before.at) * weight) / 100;
+    for (const [id, weight] of Object.entries(weights))
+      requests[id] = (requests[id] ?? 0) + ((script.traffic ?? 20) * (now - before.at) * weight) / 100;
     weightsSince.set(key, { requests, at: now });
     const versions = ids.map((id) => {
       const total = Math.floor(requests[id] ?? 0);
@@ -116,16 +143,23 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
         return effect.events;
       case 'reserve': {
         const taken = effect.apps.find(({ app }) => (holders.get(`${environment}/${app}`) ?? release.id) !== release.id);
-        if (taken !== undefined) return [{ type: 'ReservationBusy', app: taken.app, holder: holders.get(`${environment}/${taken.app}`) ?? '' }];
+        if (taken !== undefined)
+          return [{ type: 'ReservationBusy', app: taken.app, holder: holders.get(`${environment}/${taken.app}`) ?? '' }];
         for (const { app } of effect.apps) holders.set(`${environment}/${app}`, release.id);
-        return [{ type: 'ReservationsAcquired', stables: Object.fromEntries(effect.apps.map(({ app }) => [app, manifestOf(environment).apps[app]?.stable ?? null])) }];
+        return [
+          {
+            type: 'ReservationsAcquired',
+            stables: Object.fromEntries(effect.apps.map(({ app }) => [app, manifestOf(environment).apps[app]?.stable ?? null])),
+          },
+        ];
       }
       case 'unreserve': {
         const mine = [...holders].filter(([, holder]) => holder === release.id).map(([key]) => key);
         for (const key of mine) holders.delete(key);
         for (const other of releases.values()) {
           const app = other.state.waitingFor?.app;
-          if (app !== undefined && mine.includes(`${other.state.plan.environment}/${app}`)) append(other, other.id, { type: 'ReservationFreed', app, by: release.id });
+          if (app !== undefined && mine.includes(`${other.state.plan.environment}/${app}`))
+            append(other, other.id, { type: 'ReservationFreed', app, by: release.id });
         }
         return [{ type: 'ReservationsReleased' }];
       }
@@ -135,22 +169,35 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     }
   }
 
-  async function outside(release: Release, effect: Exclude<Effect, { kind: 'record' | 'reserve' | 'unreserve' }>): Promise<readonly ReleaseEvent[]> {
+  async function outside(
+    release: Release,
+    effect: Exclude<Effect, { kind: 'record' | 'reserve' | 'unreserve' }>,
+  ): Promise<readonly ReleaseEvent[]> {
     const { app } = effect;
     const { environment } = release.state.plan;
     const script = scripts.get(app.app) ?? {};
     switch (effect.kind) {
       case 'build': {
         if (script.hangs === true) await sleep(3_600_000, undefined, { signal: release.abort.signal });
-        if (script.build === 'broken') throw new UserError('BUILD_FAILED', `${app.app}: npm run build ended with exit code 1`, 'See the build log.');
+        if (script.build === 'broken')
+          throw new UserError('BUILD_FAILED', `${app.app}: npm run build ended with exit code 1`, 'See the build log.');
         const artifact = `sha256:${createHash('sha256').update(`${app.app}${app.fingerprint}`).digest('hex')}`;
         const { run, health } = app;
-        return [{ type: 'ArtifactBuilt', app: app.app, version: { id: versionId(artifact, run, health), artifact, commit: effect.commit, run, health }, reused: false, log: null }];
+        return [
+          {
+            type: 'ArtifactBuilt',
+            app: app.app,
+            version: { id: versionId(artifact, run, health), artifact, commit: effect.commit, run, health },
+            reused: false,
+            log: null,
+          },
+        ];
       }
       case 'deploy':
         return [{ type: 'VersionDeployed', app: app.app, version: effect.version.id }];
       case 'verify':
-        if (script.unhealthy !== undefined && effect.version.id === release.state.rollouts[app.app]?.candidate?.id) return [{ type: 'VersionUnhealthy', app: app.app, version: effect.version.id, reason: script.unhealthy }];
+        if (script.unhealthy !== undefined && effect.version.id === release.state.rollouts[app.app]?.candidate?.id)
+          return [{ type: 'VersionUnhealthy', app: app.app, version: effect.version.id, reason: script.unhealthy }];
         return [{ type: 'VersionHealthy', app: app.app, version: effect.version.id }];
       case 'smoke':
         return [{ type: 'SmokePassed', app: app.app, version: effect.version.id }];
@@ -161,7 +208,14 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
       case 'collect': {
         const { candidate, baseline, previous } = effect;
         const reading = counters(app, baseline === null ? [candidate] : [candidate, baseline], candidate, environment);
-        return [{ type: 'SampleCollected', app: app.app, sample: previous === null ? null : sampleBetween(previous, reading, candidate, baseline), reading }];
+        return [
+          {
+            type: 'SampleCollected',
+            app: app.app,
+            sample: previous === null ? null : sampleBetween(previous, reading, candidate, baseline),
+            reading,
+          },
+        ];
       }
       case 'retire':
         return [{ type: 'VersionRetired', app: app.app, version: effect.version.id }];
@@ -182,7 +236,17 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
           .catch(interrupted(release.abort.signal))
           .catch((error: unknown): readonly ReleaseEvent[] => {
             const { code = 'BUG', message } = error as { code?: string; message: string };
-            return [{ type: 'EffectFailed', app: 'app' in effect ? effect.app.app : null, effect: effect.kind, key: effect.key, blame: error instanceof UserError ? 'user' : 'outside', code, message }];
+            return [
+              {
+                type: 'EffectFailed',
+                app: 'app' in effect ? effect.app.app : null,
+                effect: effect.kind,
+                key: effect.key,
+                blame: error instanceof UserError ? 'user' : 'outside',
+                code,
+                message,
+              },
+            ];
           })
           .then((events) => {
             busy.delete(effect.lane);
@@ -252,7 +316,8 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     },
     manifest: async (environment) => manifestOf(environment),
     environments: async () => [...manifests.keys()],
-    events: async ({ after = 0, release, limit = 1000 }) => log.filter((entry) => entry.position > after && (release === undefined || entry.stream === `release/${release}`)).slice(0, limit),
+    events: async ({ after = 0, release, limit = 1000 }) =>
+      log.filter((entry) => entry.position > after && (release === undefined || entry.stream === `release/${release}`)).slice(0, limit),
     async follow({ after, release }, on, signal) {
       let position = after;
       while (!signal.aborted && !closing.signal.aborted) {
@@ -268,7 +333,10 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     async liftHold(environment, app, version) {
       lifted.push(`${environment}/${app}/${version}`);
     },
-    controlPlanes: async () => [{ id: 'cp-1', host: 'here', pid: process.pid, startedAt: 0, seenAt: Date.now(), alive: true, releases: holders.size }],
+    controlPlanes: async () => [
+      { id: 'cp-1', host: 'here', pid: process.pid, startedAt: 0, seenAt: Date.now(), alive: true, releases: holders.size },
+    ],
+    fence: async () => 1,
     async close() {
       closing.abort();
       for (const release of releases.values()) release.abort.abort();

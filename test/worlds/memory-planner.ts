@@ -14,18 +14,27 @@ export interface MemoryPlanner extends Planner {
 const ENVIRONMENTS = ['development', 'staging', 'production'];
 
 /** Plans as the real planner makes them, for a workspace that exists in memory only. */
-export function memoryPlanner(apps: Readonly<Record<string, { readonly dependsOn?: readonly string[]; readonly worker?: boolean }>> = { web: {} }): MemoryPlanner {
+export function memoryPlanner(
+  apps: Readonly<Record<string, { readonly dependsOn?: readonly string[]; readonly worker?: boolean }>> = { web: {} },
+): MemoryPlanner {
   const sources = new Map(Object.keys(apps).map((app) => [app, 'one']));
   const strategies = new Map<string, Strategy>();
   const environment = async (name: string): Promise<ResolvedEnvironment> => {
-    if (!ENVIRONMENTS.includes(name)) throw new UserError('UNKNOWN_ENVIRONMENT', `There is no environment "${name}".`, `Environments of this workspace: ${ENVIRONMENTS.join(', ')}.`);
+    if (!ENVIRONMENTS.includes(name))
+      throw new UserError(
+        'UNKNOWN_ENVIRONMENT',
+        `There is no environment "${name}".`,
+        `Environments of this workspace: ${ENVIRONMENTS.join(', ')}.`,
+      );
     return {
       workspace: 'shop',
       name,
       uncommitted: 'ignore',
       deadlines: { queueMs: 60_000, pauseMs: 60_000, rollbackMs: 3_000 },
       edge: { kind: 'embedded', port: 0, sticky: { by: 'cookie' } },
-      apps: Object.entries(apps).map(([app, { dependsOn = [], worker = false }]) => resolvedApp(app, dependsOn, worker, strategies.get(app))),
+      apps: Object.entries(apps).map(([app, { dependsOn = [], worker = false }]) =>
+        resolvedApp(app, dependsOn, worker, strategies.get(app)),
+      ),
     };
   };
   const fingerprints = (): Map<string, string> => new Map([...sources].map(([app, content]) => [app, `${app}:${content}`]));
@@ -46,7 +55,12 @@ export function memoryPlanner(apps: Readonly<Record<string, { readonly dependsOn
       });
     },
     async rollback({ environment: name, manifest, apps: asked, to }) {
-      return makeRollbackPlan({ environment: await environment(name), manifest, apps: asked ?? Object.keys(manifest.apps), ...(to === undefined ? {} : { to }) });
+      return makeRollbackPlan({
+        environment: await environment(name),
+        manifest,
+        apps: asked ?? Object.keys(manifest.apps),
+        ...(to === undefined ? {} : { to }),
+      });
     },
     retry: async ({ plan, manifest }) => makeRetryPlan(plan, manifest),
     notices: async () => [],
@@ -79,7 +93,11 @@ function commitOf(content: string): string {
 export function canary(options: { readonly bakeMs?: number; readonly pause?: boolean; readonly minRequests?: number } = {}): Strategy {
   return {
     kind: 'canary',
-    steps: [{ kind: 'weight', weight: 5 }, ...(options.pause === true ? [{ kind: 'pause', forMs: null } as const] : []), { kind: 'bake', forMs: options.bakeMs ?? 60 }],
+    steps: [
+      { kind: 'weight', weight: 5 },
+      ...(options.pause === true ? [{ kind: 'pause', forMs: null } as const] : []),
+      { kind: 'bake', forMs: options.bakeMs ?? 60 },
+    ],
     soakMs: 0,
     analysis: {
       judge: 'threshold',
