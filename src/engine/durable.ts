@@ -5,6 +5,7 @@ import { migrateDataSourcePG, registerDataSource, replayRecordedStep, runTransac
 import { UserError } from '../core/errors.ts';
 import type { Effect } from '../core/release/effects.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
+import { append, type Write } from './log/log.ts';
 import type { Log } from './logging.ts';
 import { createPool, type Sql } from './postgres/connection.ts';
 import type { Database } from './postgres/database.ts';
@@ -12,7 +13,7 @@ import type { Database } from './postgres/database.ts';
 /** What a slice of work consists of; the interpreter below only gives it its durable shape. */
 export interface Slice {
   /** Append what the last effect brought about, decide, and say what to perform next; null = nothing. One transaction. */
-  turn(sql: Sql, facts: readonly ReleaseEvent[]): Promise<Effect | null>;
+  turn(sql: Sql, facts: readonly ReleaseEvent[]): Promise<{ readonly effect: Effect | null; readonly write: Write | null }>;
   /** After the turn's commit. */
   turned(): void;
   perform(effect: Effect): Promise<readonly ReleaseEvent[]>;
@@ -40,7 +41,7 @@ interface Running {
 
 /** DBOS has one executor per process, and its registrations are made once: they find the running engine here. */
 let running: Running | null = null;
-const inTransaction = new AsyncLocalStorage<Sql>();
+const inTransaction = new AsyncLocalStorage<{ readonly sql: Sql; write: Write | null }>();
 const DATA_SOURCE = 'sluice';
 const LAUNCH_LOCK = 7_256_002;
 const LAUNCH_PATIENCE_MS = 60_000;
@@ -62,7 +63,7 @@ const advance = DBOS.registerWorkflow(
       let facts: readonly ReleaseEvent[] = [];
       for (;;) {
         const given = facts;
-        const effect = await runTransaction(() => slice.turn(currentSql(), given), 'turn', { dsName: DATA_SOURCE });
+        const effect = await runTransaction(() => turnIn(slice, given), 'turn', { dsName: DATA_SOURCE });
         outside(() => slice.turned());
         if (effect === null || slice.isClosing()) break;
         facts = await DBOS.runStep(() => slice.perform(effect), { name: 'perform' });
@@ -99,8 +100,11 @@ registerDataSource({
       // Workflow ids are never used twice: only an earlier try of this call can have left a checkpoint.
       const recorded = tries === 1 ? undefined : await checkpointOf(sql, workflow, step);
       if (recorded !== undefined) return replayRecordedStep(recorded);
-      const output = await inTransaction.run(sql, () => work.call(target, ...args));
+      const inside: { readonly sql: Sql; write: Write | null } = { sql, write: null };
+      const output = await inTransaction.run(inside, () => work.call(target, ...args));
       await sql.query(`INSERT INTO ${CHECKPOINTS} (workflow_id, function_num, output) VALUES ($1, $2, $3)`, [workflow, step, JSON.stringify({ json: output ?? null })]);
+      // Last of all: from here to the commit, nobody else can append.
+      if (inside.write !== null) await append(sql, inside.write);
       return output;
     });
   },
@@ -208,10 +212,12 @@ function current(): Running {
   return running;
 }
 
-function currentSql(): Sql {
-  const sql = inTransaction.getStore();
-  if (sql === undefined) throw new Error('a turn is taken only within its transaction');
-  return sql;
+async function turnIn(slice: Slice, facts: readonly ReleaseEvent[]): Promise<Effect | null> {
+  const inside = inTransaction.getStore();
+  if (inside === undefined) throw new Error('a turn is taken only within its transaction');
+  const { effect, write } = await slice.turn(inside.sql, facts);
+  inside.write = write;
+  return effect;
 }
 
 /** DBOS tells of each of its own connections and polls: only what is wrong matters to us. */

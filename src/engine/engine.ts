@@ -102,7 +102,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await commandRelease(asking, release, command);
       supervisor.look(release);
     },
-    release: async (id) => (await database.transaction((sql) => states.load(sql, id)))?.state ?? null,
+    release: async (id) => (await database.reading((pool) => states.load(pool, id)))?.state ?? null,
     releases: (filter) => readReleases(database, filter),
     manifest: (environment) => readManifest(database, environment),
     environments: () => readEnvironments(database),
@@ -204,7 +204,8 @@ function startHeart(options: HeartOptions): { stop(): Promise<void> } {
 async function lookAtDue({ duty, supervisor, clock, heartbeatMs, membership }: HeartOptions): Promise<void> {
   const now = clock.now();
   const due = await duty.pool.query<{ release: string; at: number }>(
-    'SELECT release, wake_at AS at FROM sluice.active WHERE holder IS NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2',
+    `(SELECT release, wake_at AS at FROM sluice.active WHERE holder IS NULL AND wake_at <= $1 ORDER BY wake_at LIMIT $2)
+     UNION ALL (SELECT release, 0 AS at FROM sluice.wake ORDER BY id LIMIT $2)`,
     [now + 1.5 * heartbeatMs, DUE_AT_ONCE],
   );
   // Whoever worked on it last looks at the very moment; the others a little later, so that they do not all come at once.

@@ -26,9 +26,15 @@ export interface ClaimRequest {
 export async function claim(database: Database, { runbook, states, now }: TurnTools, request: ClaimRequest): Promise<Claim | null> {
   const { release, holder } = request;
   return database.patientTransaction(async (sql) => {
-    const found = await sql.query<{ holder: string | null; fence: number; wakeAt: number | null }>('SELECT holder, fence, wake_at AS "wakeAt" FROM sluice.active WHERE release = $1 FOR UPDATE', [release]);
+    const found = await sql.query<{ holder: string | null; fence: number; wakeAt: number | null; woken: boolean }>(
+      `SELECT holder, fence, wake_at AS "wakeAt", EXISTS (SELECT FROM sluice.wake w WHERE w.release = a.release) AS woken
+       FROM sluice.active a WHERE release = $1 FOR UPDATE`,
+      [release],
+    );
     const lease = found.rows[0];
-    if (lease === undefined || (lease.holder !== null && lease.holder !== holder)) return null;
+    if (lease !== undefined && lease.holder !== null && lease.holder !== holder) return null;
+    if (lease?.woken !== false) await sql.query('DELETE FROM sluice.wake WHERE release = $1', [release]);
+    if (lease === undefined) return null;
     const folded = await states.load(sql, release);
     if (folded === null) return null;
     const decision = runbook.next(folded.state, now());

@@ -29,6 +29,27 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE sluice.head (single boolean PRIMARY KEY DEFAULT true CHECK (single), position bigint NOT NULL, hash text NOT NULL) WITH (fillfactor = 10);
   INSERT INTO sluice.head VALUES (true, 0, '');
 
+  -- Each event: stream, version, type, schema, at, data, digest. A version that is taken already is an error.
+  CREATE FUNCTION sluice.append(events jsonb, origin text) RETURNS bigint LANGUAGE plpgsql AS $$
+  DECLARE
+    last bigint;
+    chain text;
+    event jsonb;
+    touched text[] := '{}';
+  BEGIN
+    SELECT position, hash INTO STRICT last, chain FROM sluice.head FOR UPDATE;
+    FOR event IN SELECT * FROM jsonb_array_elements(events) LOOP
+      last := last + 1;
+      chain := 'sha256:' || encode(sha256(convert_to(chain || E'\\n' || last || E'\\n' || (event->>'digest'), 'UTF8')), 'hex');
+      INSERT INTO sluice.event (position, stream, version, type, schema, at, data, hash)
+      VALUES (last, event->>'stream', (event->>'version')::bigint, event->>'type', (event->>'schema')::int, (event->>'at')::bigint, event->'data', chain);
+      IF NOT event->>'stream' = ANY (touched) THEN touched := touched || (event->>'stream'); END IF;
+    END LOOP;
+    UPDATE sluice.head SET position = last, hash = chain;
+    PERFORM pg_notify('sluice_event', last || ' ' || origin || ' ' || stream) FROM unnest(touched) AS stream;
+    RETURN last;
+  END $$;
+
   -- Read models: rebuilt from the log at any time.
   CREATE TABLE sluice.release (
     id text PRIMARY KEY,
@@ -68,6 +89,9 @@ const MIGRATIONS: readonly string[] = [
   ) WITH (fillfactor = 50);
   CREATE INDEX active_due ON sluice.active (wake_at) WHERE holder IS NULL AND wake_at IS NOT NULL;
   CREATE INDEX active_held ON sluice.active (holder) WHERE holder IS NOT NULL;
+  -- Releases that something has happened to from outside: to be looked at by whoever comes first.
+  CREATE TABLE sluice.wake (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, release text NOT NULL);
+  CREATE INDEX wake_of ON sluice.wake (release);
   CREATE TABLE sluice.reservation (environment text NOT NULL, app text NOT NULL, release text NOT NULL, PRIMARY KEY (environment, app));
   CREATE INDEX reservation_of ON sluice.reservation (release);
   -- Who waits for apps, in the order of request.

@@ -5,15 +5,15 @@ import type { ReleaseEvent } from '../core/release/events.ts';
 import { isIntact, type Plan } from '../core/release/plan.ts';
 import { holdOn, type EnvironmentEvent } from '../core/release/readmodels.ts';
 import type { Command } from './face.ts';
-import { append, lockHead, type Head, type NewEvents } from './log/log.ts';
+import { append, type NewEvents } from './log/log.ts';
 import type { Database } from './postgres/database.ts';
 import type { Sql } from './postgres/connection.ts';
-import { enqueue, rejectedBy } from './reservations.ts';
+import { enqueue, lockReservations, rejectedBy } from './reservations.ts';
 import { streamOf } from './states.ts';
-import { loadApp, project } from './store.ts';
+import { lockApp, project, projectEnvironment } from './store.ts';
 import type { TurnTools } from './turn.ts';
 
-/** What people ask for: checked against the present moment, with the log's head locked, and appended. */
+/** What people ask for: checked against the present moment, and appended. */
 export interface Asking extends TurnTools {
   readonly database: Database;
   holder(): string;
@@ -31,16 +31,16 @@ export async function requestRelease(tools: Asking, plan: Plan, options: Request
   const at = tools.now();
   const release = newId(at);
   await tools.database.transaction(async (sql) => {
-    const head = await lockHead(sql);
+    await lockReservations(sql, plan.environment);
     await refuseRejected(sql, plan);
     const lifted = await liftHolds(sql, plan, options);
+    for (const event of lifted) await projectEnvironment(sql, plan.environment, event);
     const event: ReleaseEvent = { type: 'ReleaseRequested', release, plan, by: options.by, retryOf: options.retryOf ?? null };
     const batches: NewEvents[] = [...(lifted.length === 0 ? [] : [{ stream: `environment/${plan.environment}`, events: lifted }]), { stream: streamOf(release), events: [event] }];
-    const entries = await append(sql, head, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), 0]]) });
-    const state = tools.runbook.evolve(null, event, at);
-    await project(sql, entries.map((entry) => ({ entry, state: entry.stream === streamOf(release) ? state : null })));
-    await enqueue(sql, release, plan.environment, entries.at(-1)?.position ?? 0, plan.apps.map(({ app }) => app));
     await sql.query('INSERT INTO sluice.active (release, wake_at) VALUES ($1, 0)', [release]);
+    const position = await append(sql, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), 0]]) });
+    await project(sql, [{ event, state: tools.runbook.evolve(null, event, at) }], at, position);
+    await enqueue(sql, release, plan.environment, position, plan.apps.map(({ app }) => app));
   });
   return release;
 }
@@ -57,7 +57,7 @@ async function liftHolds(sql: Sql, plan: Plan, options: RequestOptions): Promise
   if (plan.kind !== 'deploy') return [];
   const lifted: EnvironmentEvent[] = [];
   for (const { app, fingerprint } of plan.apps) {
-    const hold = holdOn(await loadApp(sql, plan.environment, app), fingerprint);
+    const hold = holdOn(await lockApp(sql, plan.environment, app), fingerprint);
     if (hold === null) continue;
     if (options.liftHold !== true) {
       throw new UserError('VERSION_HELD', `${app} ${hold.version} was rejected by release ${hold.release}: ${hold.reason}`, 'Deploy a correction, or lift the hold to deploy it all the same.');
@@ -70,17 +70,16 @@ async function liftHolds(sql: Sql, plan: Plan, options: RequestOptions): Promise
 export async function commandRelease(tools: Asking, release: string, command: Command): Promise<void> {
   const event = eventOf(command);
   await tools.database.transaction(async (sql) => {
-    const head = await lockHead(sql);
+    await sql.query('SELECT 1 FROM sluice.active WHERE release = $1 FOR UPDATE', [release]);
     const folded = await tools.states.load(sql, release);
     if (folded === null) throw new UserError('RELEASE_UNKNOWN', `There is no release ${release}.`, '`sluice status` lists the releases.');
     const refused = refusal(folded.state, event);
     if (refused !== null) throw new UserError(refused.code, refused.message, refused.hint);
     const at = tools.now();
-    const batches = [{ stream: streamOf(release), events: [event] }];
-    const [entry] = await append(sql, head, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), folded.version]]) });
-    const state = tools.runbook.evolve(folded.state, event, at);
-    if (entry !== undefined) await project(sql, [{ entry, state }]);
+    await project(sql, [{ event, state: tools.runbook.evolve(folded.state, event, at) }], at);
     await sql.query('UPDATE sluice.active SET wake_at = 0 WHERE release = $1', [release]);
+    const stream = streamOf(release);
+    await append(sql, { at, origin: tools.holder(), batches: [{ stream, events: [event] }], versions: new Map([[stream, folded.version]]) });
   });
 }
 
@@ -99,14 +98,13 @@ function eventOf(command: Command): ReleaseEvent {
 
 export async function liftHold(tools: Asking, environment: string, app: string, version: string, by: string): Promise<void> {
   await tools.database.transaction(async (sql) => {
-    const head: Head = await lockHead(sql);
-    const known = await loadApp(sql, environment, app);
+    const known = await lockApp(sql, environment, app);
     if (known?.held.some((held) => held.version === version) !== true) {
       throw new UserError('NOT_HELD', `${app} has no version ${version} that is held in ${environment}.`, '`sluice status` shows what is held.');
     }
     const event: EnvironmentEvent = { type: 'HoldLifted', app, version, by };
-    const entries = await append(sql, head, { at: tools.now(), origin: tools.holder(), batches: [{ stream: `environment/${environment}`, events: [event] }] });
-    await project(sql, entries.map((entry) => ({ entry, state: null })));
+    await projectEnvironment(sql, environment, event);
+    await append(sql, { at: tools.now(), origin: tools.holder(), batches: [{ stream: `environment/${environment}`, events: [event] }] });
   });
 }
 

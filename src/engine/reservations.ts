@@ -8,8 +8,8 @@ import { streamOf, type States } from './states.ts';
 import { loadApp } from './store.ts';
 
 /**
- * One release at a time per environment and app (invariant 6). Everything here runs while the log's head is
- * locked, so no two releases look at the same moment.
+ * One release at a time per environment and app (invariant 6). Within an environment, one transaction at a time
+ * looks and changes who has what.
  */
 export interface ReservationResult {
   /** What happened to the release that asked. */
@@ -17,6 +17,13 @@ export interface ReservationResult {
   /** What happened to other releases because of it. */
   readonly others: readonly NewEvents[];
 }
+
+/** Taken before the log's head, and after a release's own row in `active`: always in this order, so nothing deadlocks. */
+export async function lockReservations(sql: Sql, environment: string): Promise<void> {
+  await sql.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [RESERVATIONS, environment]);
+}
+
+const RESERVATIONS = 7_256_003;
 
 interface Waiting {
   readonly release: string;
@@ -59,6 +66,7 @@ export async function reserve(sql: Sql, states: States, state: ReleaseState, eff
   const { id, plan } = state;
   const { environment } = plan;
   const apps = effect.apps.map(({ app }) => app).toSorted();
+  await lockReservations(sql, environment);
   const found = await sql.query<{ place: number }>('SELECT place FROM sluice.waiting WHERE release = $1', [id]);
   const place = found.rows[0]?.place ?? Number.MAX_SAFE_INTEGER;
   const blocked = await inTheWay(sql, environment, apps, id, place);
@@ -101,6 +109,7 @@ async function supersede(
 /** Give everything back and wake whoever can go on because of it. */
 export async function unreserve(sql: Sql, state: ReleaseState): Promise<ReservationResult> {
   const { environment } = state.plan;
+  await lockReservations(sql, environment);
   const had = await sql.query<{ app: string }>('DELETE FROM sluice.reservation WHERE release = $1 RETURNING app', [state.id]);
   const line = await leaveLine(sql, state.id);
   const freed = new Set([...had.rows.map(({ app }) => app), ...line]);

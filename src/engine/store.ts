@@ -3,47 +3,38 @@ import { appChangedBy, liftHold, projectApp, projectRelease } from '../core/rele
 import type { EnvironmentApp, EnvironmentEvent, ReleaseSummary } from '../core/release/readmodels.ts';
 import type { ReleaseState } from '../core/release/state.ts';
 import type { Manifest, ReleaseRow } from './face.ts';
-import { lockHead, readStored, type Entry } from './log/log.ts';
+import { readStored } from './log/log.ts';
 import type { Database } from './postgres/database.ts';
 import type { Sql } from './postgres/connection.ts';
 import type { Runbook } from './runbook.ts';
 import { releaseOf } from './states.ts';
 import { upcast } from './upcast.ts';
 
-/** An event just appended, with its release's state after it (null for events of an environment). */
+/** An event of a release, with the release's state after it. */
 export interface Happened {
-  readonly entry: Entry;
-  readonly state: ReleaseState | null;
+  readonly event: ReleaseEvent;
+  readonly state: ReleaseState;
 }
 
-/** Bring the read models up to date, in the transaction that appended the events. */
-export async function project(sql: Sql, happened: readonly Happened[]): Promise<void> {
-  for (const { entry, state } of happened) {
-    if (state === null) await projectEnvironment(sql, entry);
-    else await projectOne(sql, entry, state);
+/** Bring the read models up to date, in the transaction that appends the events. `position`: of a release's first event. */
+export async function project(sql: Sql, happened: readonly Happened[], at: number, position = 0): Promise<void> {
+  for (const { event, state } of happened) {
+    if (event.type === 'ReleaseRequested' || event.type === 'ReleaseEnded') {
+      const before = await sql.query<{ data: ReleaseSummary }>('SELECT data FROM sluice.release WHERE id = $1', [state.id]);
+      const row = projectRelease(before.rows[0]?.data ?? null, event, state, at);
+      if (row !== null) await saveRelease(sql, row, position);
+    }
+    const app = appChangedBy(event);
+    if (app === null) continue;
+    const { environment } = state.plan;
+    const before = await lockApp(sql, environment, app);
+    const after = projectApp(before, event, state, at);
+    if (after !== null && after !== before) await saveApp(sql, environment, after);
   }
 }
 
-async function projectOne(sql: Sql, entry: Entry, state: ReleaseState): Promise<void> {
-  const event = entry.data as ReleaseEvent;
-  if (event.type === 'ReleaseRequested' || event.type === 'ReleaseEnded') {
-    const before = await sql.query<{ data: ReleaseSummary }>('SELECT data FROM sluice.release WHERE id = $1', [state.id]);
-    const row = projectRelease(before.rows[0]?.data ?? null, event, state, entry.at);
-    if (row !== null) await saveRelease(sql, row, entry.position);
-  }
-  const app = appChangedBy(event);
-  if (app === null) return;
-  const { environment } = state.plan;
-  const before = await loadApp(sql, environment, app);
-  const after = projectApp(before, event, state, entry.at);
-  if (after !== null && after !== before) await saveApp(sql, environment, after);
-}
-
-async function projectEnvironment(sql: Sql, entry: Entry): Promise<void> {
-  const event = entry.data as EnvironmentEvent;
-  const environment = entry.stream.slice('environment/'.length);
-  if (event.type !== 'HoldLifted') return;
-  const before = await loadApp(sql, environment, event.app);
+export async function projectEnvironment(sql: Sql, environment: string, event: EnvironmentEvent): Promise<void> {
+  const before = await lockApp(sql, environment, event.app);
   if (before !== null) await saveApp(sql, environment, liftHold(before, event.version));
 }
 
@@ -58,6 +49,12 @@ async function saveRelease(sql: Sql, row: ReleaseSummary, position: number): Pro
 
 export async function loadApp(sql: Sql, environment: string, app: string): Promise<EnvironmentApp | null> {
   const result = await sql.query<{ data: EnvironmentApp }>('SELECT data FROM sluice.environment_app WHERE environment = $1 AND app = $2', [environment, app]);
+  return result.rows[0]?.data ?? null;
+}
+
+/** As `loadApp`; nobody else changes it until the transaction ends. */
+export async function lockApp(sql: Sql, environment: string, app: string): Promise<EnvironmentApp | null> {
+  const result = await sql.query<{ data: EnvironmentApp }>('SELECT data FROM sluice.environment_app WHERE environment = $1 AND app = $2 FOR UPDATE', [environment, app]);
   return result.rows[0]?.data ?? null;
 }
 
@@ -111,15 +108,17 @@ const PAGE = 1_000;
 /** Make the read models again from the log alone. Nothing is appended meanwhile. @returns events read */
 export async function rebuildReadModels(database: Database, runbook: Runbook): Promise<number> {
   return database.transaction(async (sql) => {
-    await lockHead(sql);
+    await sql.query('LOCK TABLE sluice.active, sluice.release, sluice.environment_app, sluice.head IN EXCLUSIVE MODE');
     await sql.query('DELETE FROM sluice.release; DELETE FROM sluice.environment_app; DELETE FROM sluice.environment');
     const states = new Map<string, ReleaseState>();
     let position = 0;
     for (;;) {
       const page = await readStored(database, position, PAGE);
       for (const row of page) {
-        const entry: Entry = { ...row, data: upcast(row.type, row.schema, row.data) as Entry['data'] };
-        await project(sql, [{ entry, state: foldInto(states, runbook, entry) }]);
+        const data = upcast(row.type, row.schema, row.data);
+        const release = releaseOf(row.stream);
+        if (release === null) await projectEnvironment(sql, row.stream.slice('environment/'.length), data as unknown as EnvironmentEvent);
+        else await project(sql, [foldInto(states, runbook, release, data as unknown as ReleaseEvent, row.at)], row.at, row.position);
         ({ position } = row);
       }
       if (page.length < PAGE) return position;
@@ -127,11 +126,9 @@ export async function rebuildReadModels(database: Database, runbook: Runbook): P
   });
 }
 
-function foldInto(states: Map<string, ReleaseState>, runbook: Runbook, entry: Entry): ReleaseState | null {
-  const release = releaseOf(entry.stream);
-  if (release === null) return null;
-  const state = runbook.evolve(states.get(release) ?? null, entry.data as ReleaseEvent, entry.at);
+function foldInto(states: Map<string, ReleaseState>, runbook: Runbook, release: string, event: ReleaseEvent, at: number): Happened {
+  const state = runbook.evolve(states.get(release) ?? null, event, at);
   if (state.stage === 'closed') states.delete(release);
   else states.set(release, state);
-  return state;
+  return { event, state };
 }

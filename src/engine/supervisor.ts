@@ -149,8 +149,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         const isLast = () => works.get(work.release) === work && work.lanes.size === 1;
         const isBusy = (name: string) => name !== lane.name && work.lanes.has(name);
         const { release, holder, fence } = work;
-        turn = await takeTurn(sql, { runbook, states, now: clock.now }, { release, lane: lane.name, holder, fence, facts, isBusy, isLast });
-        return turn?.effect ?? null;
+        const taken = await takeTurn(sql, { runbook, states, now: clock.now }, { release, lane: lane.name, holder, fence, facts, isBusy, isLast });
+        turn = taken?.turn ?? null;
+        return { effect: turn?.effect ?? null, write: taken?.write ?? null };
       },
       turned() {
         if (turn === null || turn.fence === null) work.released = true;

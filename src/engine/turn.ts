@@ -2,7 +2,7 @@ import type { Decision, Effect } from '../core/release/effects.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
 import type { ReleaseState } from '../core/release/state.ts';
 import { FencedError } from '../core/errors.ts';
-import { append, lockHead, type NewEvents } from './log/log.ts';
+import type { NewEvents, Write } from './log/log.ts';
 import type { Sql } from './postgres/connection.ts';
 import { reserve, unreserve } from './reservations.ts';
 import type { Runbook } from './runbook.ts';
@@ -47,31 +47,29 @@ const OWN_WORK_MAX = 1_000;
 type Own = Effect & { readonly kind: 'record' | 'reserve' | 'unreserve' };
 
 /**
- * One turn of a lane, in one transaction: append the facts, decide, do what is only database work, and say what
- * is to be performed next. The head of the log is locked first, so nothing happens between looking and writing.
+ * One turn of a lane, in one transaction: fold in the facts, decide, do what is only database work, and say what is
+ * to be performed next. What is to be appended comes back as `write`, to be done last.
+ * If somebody else appended to the release meanwhile, that fails, and the turn is taken again.
  * @throws FencedError when this control plane no longer has the release
  */
-export async function takeTurn(sql: Sql, tools: TurnTools, request: TurnRequest): Promise<Turn | null> {
-  const head = await lockHead(sql);
+export async function takeTurn(sql: Sql, tools: TurnTools, request: TurnRequest): Promise<{ readonly turn: Turn; readonly write: Write } | null> {
   const lease = await holdLease(sql, request);
   if (lease === null) return null;
   const folded = await tools.states.load(sql, request.release);
   if (folded === null) throw new Error(`release ${request.release} has no events`);
   const at = tools.now();
   const work = await workThrough(sql, tools, request, folded.state, at);
-  const batches = [{ stream: streamOf(request.release), events: work.events.map(({ event }) => event) }, ...work.others];
-  const entries = await append(sql, head, { at, origin: request.holder, batches, versions: new Map([[streamOf(request.release), folded.version]]) });
-  const happened = entries.flatMap((entry, index): Happened[] => {
-    const state = work.events[index]?.state;
-    return state === undefined ? [] : [{ entry, state }];
-  });
-  await project(sql, happened);
+  await project(sql, work.events, at);
   const woken = await wake(sql, work.others);
-  const version = folded.version + work.events.length;
   const { effects } = work.decision;
   const effect = effects.find(({ lane }) => lane === request.lane) ?? effects.find(({ lane }) => !request.isBusy(lane)) ?? null;
   const fence = await keepLease(sql, request, work, lease);
-  return { state: work.state, version, decision: work.decision, effect, fence, woken };
+  const stream = streamOf(request.release);
+  const batches = [{ stream, events: work.events.map(({ event }) => event) }, ...work.others];
+  return {
+    turn: { state: work.state, version: folded.version + work.events.length, decision: work.decision, effect, fence, woken },
+    write: { at, origin: request.holder, batches, versions: new Map([[stream, folded.version]]) },
+  };
 }
 
 interface Lease {
@@ -92,7 +90,7 @@ async function holdLease(sql: Sql, request: TurnRequest): Promise<Lease | null> 
 interface Work {
   state: ReleaseState;
   decision: Decision;
-  readonly events: { readonly event: ReleaseEvent; readonly state: ReleaseState }[];
+  readonly events: Happened[];
   readonly others: NewEvents[];
   acquired: boolean;
 }
@@ -134,7 +132,8 @@ function isOwn(effect: Effect): effect is Own {
 /** Other releases have something to do now, whoever gets to them. */
 async function wake(sql: Sql, others: readonly NewEvents[]): Promise<string[]> {
   const releases = others.flatMap(({ stream }) => releaseOf(stream) ?? []).toSorted();
-  if (releases.length > 0) await sql.query('UPDATE sluice.active SET wake_at = 0 WHERE release = ANY($1)', [releases]);
+  // Not in their rows of `active`: whoever has those locked may be waiting for a lock of ours.
+  if (releases.length > 0) await sql.query('INSERT INTO sluice.wake (release) SELECT unnest($1::text[])', [releases]);
   return releases;
 }
 

@@ -1,6 +1,6 @@
 import type { AuditReport } from '../face.ts';
 import type { Database } from '../postgres/database.ts';
-import { chainHash } from './hash.ts';
+import { chainHash, digestOf } from './hash.ts';
 import { readStored } from './log.ts';
 
 const PAGE = 1_000;
@@ -13,7 +13,7 @@ export async function verifyAudit(database: Database): Promise<AuditReport> {
   for (;;) {
     const page = await readStored(database, position, PAGE);
     for (const event of page) {
-      const whole = event.position === position + 1 && event.hash === chainHash(hash, event);
+      const whole = event.position === position + 1 && event.hash === chainHash(hash, event.position, digestOf(event));
       if (!whole) return { events, intact: false, brokenAt: event.position, head: hash === '' ? null : hash };
       events += 1;
       ({ position, hash } = event);

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../core/canonical.ts';
 
 export interface Hashed {
-  readonly position: number;
   readonly stream: string;
   readonly version: number;
   readonly type: string;
@@ -11,9 +10,17 @@ export interface Hashed {
   readonly data: unknown;
 }
 
-/** One link of the audit chain: this event together with the hash of the one before. */
-export function chainHash(previous: string, event: Hashed): string {
-  const { position, stream, version, type, schema, at, data } = event;
-  const text = canonicalJson({ previous, position, stream, version, type, schema, at, data });
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+/** What an event says, as a digest: everything but its place in the log. */
+export function digestOf(event: Hashed): string {
+  const { stream, version, type, schema, at, data } = event;
+  return sha256(canonicalJson({ stream, version, type, schema, at, data }));
+}
+
+/** One link of the audit chain. `sluice.append` in the database makes the same one, because only there the place is known. */
+export function chainHash(previous: string, position: number, digest: string): string {
+  return `sha256:${sha256(`${previous}\n${position}\n${digest}`)}`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

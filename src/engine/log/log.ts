@@ -2,7 +2,7 @@ import type { Recorded } from '../../core/release/events.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Sql } from '../postgres/connection.ts';
 import { schemaOf, upcast } from '../upcast.ts';
-import { chainHash } from './hash.ts';
+import { digestOf } from './hash.ts';
 
 /** The channel that says `<position> <origin> <stream>` after each append. */
 export const CHANNEL = 'sluice_event';
@@ -13,12 +13,6 @@ export type Entry = Recorded<Record<string, unknown> & { readonly type: string }
 export interface NewEvents {
   readonly stream: string;
   readonly events: readonly { readonly type: string }[];
-}
-
-/** The end of the log, locked until the transaction ends. */
-export interface Head {
-  readonly position: number;
-  readonly hash: string;
 }
 
 interface Row {
@@ -34,70 +28,49 @@ interface Row {
 
 const COLUMNS = 'position, stream, version, type, schema, at, data, hash';
 
-/**
- * Take the right to append until the transaction ends. One appender at a time is what makes positions
- * visible in order: whoever has seen position n has seen everything before it.
- */
-export async function lockHead(sql: Sql): Promise<Head> {
-  const result = await sql.query<Head>('SELECT position, hash FROM sluice.head FOR UPDATE');
-  const head = result.rows[0];
-  if (head === undefined) throw new Error('the event log has lost its head');
-  return head;
-}
-
 export interface Write {
   readonly at: number;
   /** The control plane that appends: it knows already, and need not be told. */
   readonly origin: string;
   readonly batches: readonly NewEvents[];
-  /** Present version of streams that the caller read after `lockHead`; others are looked up. */
+  /** Version of streams that the caller has read: if one has moved on meanwhile, the transaction fails and is tried again. Others are looked up. */
   readonly versions?: ReadonlyMap<string, number>;
 }
 
-/** Append to the log, last in the transaction. */
-export async function append(sql: Sql, head: Head, write: Write): Promise<Entry[]> {
-  const { at, origin, batches, versions } = write;
-  const entries: Entry[] = [];
-  let { position, hash } = head;
-  const known = new Map(versions);
-  for (const { stream, events } of batches) {
-    let version = known.get(stream) ?? (await versionOf(sql, stream));
-    for (const event of events) {
-      position += 1;
-      version += 1;
-      const data = storable(event);
-      const entry = { position, stream, version, type: event.type, schema: schemaOf(event.type), at, data };
-      hash = chainHash(hash, entry);
-      entries.push({ ...entry, hash });
-    }
-    known.set(stream, version);
+/**
+ * Append to the log; last in its transaction, because from here until its end nobody else can. One appender at a
+ * time is what makes positions visible in order: whoever has seen position n has seen everything before it.
+ * @returns position of the last event appended, 0 when there was none
+ */
+export async function append(sql: Sql, { at, origin, batches, versions = new Map<string, number>() }: Write): Promise<number> {
+  const drafts = batches.flatMap(({ stream, events }) => {
+    const known = versions.get(stream);
+    return events.map((event, index) => draftOf(stream, known === undefined ? null : known + 1 + index, event, at));
+  });
+  if (drafts.length === 0) return 0;
+  if (drafts.some(({ version }) => version === null)) await place(sql, drafts);
+  const events = drafts.map((draft) => ({ ...draft, digest: digestOf({ ...draft, version: draft.version ?? 0 }) }));
+  const result = await sql.query<{ position: number }>('SELECT sluice.append($1::jsonb, $2) AS position', [JSON.stringify(events), origin]);
+  return result.rows[0]?.position ?? 0;
+}
+
+type Draft = ReturnType<typeof draftOf>;
+
+function draftOf(stream: string, version: number | null, event: { readonly type: string }, at: number) {
+  return { stream, version, type: event.type, schema: schemaOf(event.type), at, data: storable(event) };
+}
+
+/** Look up where streams end that the caller has not read. Their ends stay put: the head is locked from here. */
+async function place(sql: Sql, drafts: Draft[]): Promise<void> {
+  const streams = [...new Set(drafts.filter(({ version }) => version === null).map(({ stream }) => stream))];
+  await sql.query('SELECT 1 FROM sluice.head FOR UPDATE');
+  const found = await sql.query<{ stream: string; version: number }>('SELECT stream, max(version) AS version FROM sluice.event WHERE stream = ANY($1) GROUP BY stream', [streams]);
+  const ends = new Map(found.rows.map(({ stream, version }) => [stream, version]));
+  for (const draft of drafts) {
+    if (draft.version !== null) continue;
+    draft.version = (ends.get(draft.stream) ?? 0) + 1;
+    ends.set(draft.stream, draft.version);
   }
-  if (entries.length > 0) await insert(sql, entries, hash, origin);
-  return entries;
-}
-
-async function insert(sql: Sql, entries: readonly Entry[], hash: string, origin: string): Promise<void> {
-  const last = entries.at(-1)?.position ?? 0;
-  await sql.query(
-    `WITH stored AS (
-       INSERT INTO sluice.event (${COLUMNS})
-       SELECT ${COLUMNS} FROM jsonb_to_recordset($1::jsonb)
-         AS t(position bigint, stream text, version bigint, type text, schema int, at bigint, data jsonb, hash text)
-     ), moved AS (UPDATE sluice.head SET position = $2, hash = $3)
-     SELECT count(pg_notify('${CHANNEL}', note)) FROM unnest($4::text[]) AS note`,
-    [JSON.stringify(entries), last, hash, notes(entries, origin)],
-  );
-}
-
-/** One note a stream, naming its newest position. */
-function notes(entries: readonly Entry[], origin: string): string[] {
-  const newest = new Map(entries.map((entry) => [entry.stream, entry.position]));
-  return [...newest].map(([stream, position]) => `${position} ${origin} ${stream}`);
-}
-
-async function versionOf(sql: Sql, stream: string): Promise<number> {
-  const result = await sql.query<{ version: number | null }>('SELECT max(version) AS version FROM sluice.event WHERE stream = $1', [stream]);
-  return result.rows[0]?.version ?? 0;
 }
 
 /** Events of a stream after a version, in order. */

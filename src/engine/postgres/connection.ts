@@ -56,8 +56,8 @@ export function isConnectionLoss(error: unknown): boolean {
 
 /** Another transaction got in the way; nothing was written. */
 function isConflict(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return code === '40001' || code === '40P01';
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  return code === '40001' || code === '40P01' || (code === '23505' && constraint === 'event_stream_version_key');
 }
 
 export interface Patience {
@@ -77,7 +77,7 @@ export async function withRetry<T>(call: () => Promise<T>, patience: Patience): 
       if (!lost && !isConflict(error)) throw error;
       if (lost) patience.onLoss?.(error);
       if (patience.signal.aborted) throw error;
-      const pause = BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] ?? 1_000;
+      const pause = !lost && attempt < 5 ? 0 : (BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] ?? 1_000);
       if (patience.until !== null && Date.now() + pause > patience.until) throw unreachable(error);
       await sleep(pause, undefined, { signal: patience.signal }).catch(() => {});
     }

@@ -10,6 +10,8 @@ export interface Database {
   readonly pool: pg.Pool;
   /** Rows of one statement; read-only ones are safe to repeat and are, while the connection is to blame. */
   read<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Several reads; repeated while the connection is to blame. */
+  reading<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T>;
   /** One transaction, exactly once even when the connection breaks in the middle of its commit. `work` may run several times. */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /**
@@ -50,6 +52,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       const result = await withRetry(() => pool.query(text, [...values]), patience(Date.now() + CALLER_PATIENCE_MS));
       return result.rows as Row[];
     },
+    reading: (work) => withRetry(() => work(pool), patience(Date.now() + CALLER_PATIENCE_MS)),
     transaction: (work) => transact(Date.now() + CALLER_PATIENCE_MS, work),
     patientTransaction: (work) => transact(null, work),
     async close() {
