@@ -1,154 +1,139 @@
 /**
- * `make demo`: the real CLI releases a real workspace under real traffic, ships good versions and a bad one, and loses its
+ * `make demo`: the real CLI releases a real workspace under real traffic, ships good versions and bad ones, and loses its
  * control plane in the middle. Every claim it prints is checked; the exit code says whether all of them held.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Load, type LoadReport, startLoad } from '../test/load.ts';
+import { startLoad } from '../test/load.ts';
+import { drawWeights, type Moment } from './demo/chart.ts';
+import { startPayments, startSaver } from './demo/money.ts';
+import { processesOf, waitUntilNone } from './demo/processes.ts';
+import { type Release, sluiceIn } from './demo/sluice.ts';
+import { claim, failures, say, seconds, title } from './demo/telling.ts';
+import { freePorts, hasPython, prepareWorkspace } from './demo/workspace.ts';
 
-const root = join(import.meta.dirname, '..');
-const workspace = join(root, '.make/demo/harbour');
-const cli = join(root, 'dist/cli/main.js');
 const startedAt = Date.now();
-const problems: string[] = [];
-const releases: { readonly id: string; readonly what: string; readonly seconds: number }[] = [];
-const colour = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-
 const [staging, production] = await freePorts(2);
-const env: NodeJS.ProcessEnv = {
-  ...process.env,
+const url = `http://127.0.0.1:${production}`;
+const settings = {
   HARBOUR_BAKE: '4s',
   HARBOUR_INTERVAL: '500ms',
-  HARBOUR_DATA: join(workspace, '.sluice/data'),
   HARBOUR_STAGING_PORT: String(staging),
   HARBOUR_PRODUCTION_PORT: String(production),
   SLUICE_BY: 'demo',
   ...(hasPython() ? {} : { HARBOUR_WITHOUT_PYTHON: '1' }),
 };
-const url = `http://127.0.0.1:${production}`;
+const workspace = await prepareWorkspace(settings);
+const sluice = sluiceIn(workspace);
+const moments: Moment[] = [];
+const releases: Release[] = [];
 
-const cleanUp = async (): Promise<void> => void (await sluice(['down', '--all', '--yes'], { quiet: true }));
-process.on('SIGINT', () => void cleanUp().then(() => process.exit(130)));
-
-let load: Load | null = null;
+process.once('SIGINT', () => void end().then(() => process.exit(130)));
 try {
-  await run();
+  await story();
 } catch (error) {
-  problems.push(error instanceof Error ? error.message : String(error));
-} finally {
-  await load?.stop();
-  await cleanUp();
+  failures.push(error instanceof Error ? error.message : String(error));
 }
-for (const problem of problems) console.error(`✗ ${problem}`);
-process.exit(problems.length === 0 ? 0 : 1);
+await end();
+if (Date.now() - startedAt > 180_000) failures.push(`it took ${seconds(Date.now() - startedAt)}, more than three minutes`);
+for (const failure of failures) console.error(`✗ ${failure}`);
+console.log(failures.length === 0 ? `All of it was true, in ${seconds(Date.now() - startedAt)}.` : `${failures.length} claims were not true.`);
+process.exit(failures.length === 0 ? 0 : 1);
 
-async function run(): Promise<void> {
-  await prepare();
-  if (!hasPython()) say('python3 is not installed: the demo goes on without the app `rates`');
+async function end(): Promise<void> {
+  title('End: `sluice down --all` leaves nothing behind');
+  await sluice.run(['down', '--all', '--yes']);
+  await claim('no process of this workspace is left', () => waitUntilNone(workspace, 10_000));
+  for (const left of await processesOf(workspace)) say(`still there: ${left}`);
+}
 
-  title('1. First release, to staging');
-  await deploy('staging', 'first release', 0);
-  title('2. First release, to production');
-  await deploy('production', 'first release', 0);
-  await seed();
+async function story(): Promise<void> {
+  if (!hasPython()) say('python3 is not installed: the demo goes on without the app `rates`.');
+  say(`The workspace: ${workspace.dir}, a copy of examples/harbour.`);
 
-  title(`3. Users arrive: 16 keep-alive clients, no retries, at ${url}`);
+  title('1. The first release, to staging and to production');
+  await deploy('staging', '1', 0);
+  await deploy('production', '1', 0);
+
+  title(`2. Users arrive at ${url}`);
   const paths = ['/accounts/demo', '/?user=demo', ...(hasPython() ? ['/rates'] : [])];
-  const users = startLoad({ url, clients: 16, paths, ratePerSecond: 900 });
-  load = users;
-  await sleep(1_000);
+  const saver = await startSaver(url);
+  const payments = await startPayments(workspace);
+  const load = startLoad({ url, clients: 24, paths, ratePerSecond: 600 });
+  say('24 users with keep-alive connections and cookies, who never try twice; one of them saves a cent with each request;');
+  say('and payments for the worker `settler`, ten a second.');
+  let movedBack = 0;
+  const growing = async (release: () => Promise<void>): Promise<void> => {
+    const before = load.report().movedBack;
+    await release();
+    movedBack += load.report().movedBack - before;
+  };
 
-  title('4. A good version of accounts goes out by canary');
-  await commit('accounts', { version: '2' });
-  await deploy('production', 'good canary', 0);
-  await claim('users now get release 2 of accounts', async () => (await releaseOf('/accounts/demo')) === '2');
+  title('3. A good version of accounts and settler: staging at once, production by canary');
+  await workspace.commit('accounts and settler: release 2', { accounts: { version: '2' }, settler: { version: '2' } });
+  await deploy('staging', '2', 0);
+  await growing(() => deploy('production', '2', 0));
+  await claim('users have release 2 of accounts', async () => (await releaseOf('/accounts/demo')) === '2');
 
-  title('5. A bad version of accounts: three answers of ten fail');
-  await commit('accounts', { version: '3', fault: { kind: 'errors', rate: 0.3 } });
-  const before = users.report();
-  await deploy('production', 'bad canary', 5);
-  const during = users.report();
-  users.expectRollback();
+  title('4. A bad version: three answers of ten fail');
+  await workspace.commit('accounts: release 3, with a mistake', { accounts: { version: '3', fault: { kind: 'errors', rate: 0.3 } } });
+  const before = load.report();
+  await deploy('production', '3 (errors)', 5);
+  const after = load.report();
+  const hit = after.appErrors - before.appErrors;
+  const share = hit / (after.requests - before.requests);
+  await claim(`${hit} of ${after.requests - before.requests} requests met its errors: fewer than one in a hundred`, async () => share < 0.01);
   await claim('users are back on release 2', async () => (await releaseOf('/accounts/demo')) === '2');
-  await claim('only a small share of users ever met it', async () => {
-    const errors = during.appErrors - before.appErrors;
-    say(`${errors} of ${during.requests - before.requests} requests hit the bad version's own errors before it was stopped`);
-    return errors > 0 && errors / (during.requests - before.requests) < 0.05;
-  });
-  await claim('the rejected version is on hold', async () => JSON.stringify(await json(['manifest', '-e', 'production'])).includes('"held":[{'));
+  await claim('it is held: nothing deploys it again by itself', async () => (await sluice.manifest('production')).apps['accounts']?.held.length === 1);
+
+  title('5. Another bad version: every second answer takes half a second');
+  await workspace.commit('accounts: release 4, slow', { accounts: { version: '4', fault: { kind: 'slow', ms: 500, share: 0.5 } } });
+  await deploy('production', '4 (slow)', 5);
+  await claim('users are back on release 2', async () => (await releaseOf('/accounts/demo')) === '2');
 
   title('6. The control plane is killed in the middle of a canary');
-  await commit('accounts', { version: '4' });
-  const id = await detach('production');
-  await until('the canary has traffic', async () => (await weights(id)).length > 0);
-  const { pid } = JSON.parse(await readFile(join(workspace, '.sluice/control-plane.json'), 'utf8')) as { pid: number };
-  process.kill(pid, 'SIGKILL');
-  say(`kill -9 ${pid}: no control plane now; users go on`);
-  await sleep(1_500);
-  await follow(id, 'canary with a killed control plane', 0);
-  await claim('users now get release 4', async () => (await releaseOf('/accounts/demo')) === '4');
+  await workspace.commit('accounts: release 5', { accounts: { version: '5' } });
+  await growing(() => deploy('production', '5 (killed)', 0, { after: /accounts: 25 %/, act: killControlPlane }));
+  await claim('users have release 5', async () => (await releaseOf('/accounts/demo')) === '5');
 
   title('7. Somebody takes it back by hand');
-  users.expectRollback();
-  const rollbackStarted = Date.now();
-  const rolledBack = await sluice(['rollback', '-e', 'production', '--app', 'accounts', '--yes']);
-  if (rolledBack !== 0 && rolledBack !== 5) problems.push(`rollback ended with exit code ${rolledBack}`);
-  say(`the command returned after ${seconds(Date.now() - rollbackStarted)}`);
-  await claim('users are on release 2 again', async () => (await releaseOf('/accounts/demo')) === '2');
-  await claim('the audit log is intact', async () => (await sluice(['audit', 'verify'])) === 0);
+  const rollback = await sluice.release('rollback by hand', ['rollback', '-e', 'production', '--app', 'accounts', '--yes', '--no-input']);
+  releases.push(rollback);
+  await claim('exit code 0', async () => rollback.exit === 0);
+  await claim(`users are on release 2 again, ${seconds(rollback.ms)} after the command`, async () => (await releaseOf('/accounts/demo')) === '2');
 
-  const report = await users.stop();
-  await summary(report);
+  title('What happened');
+  const report = await load.stop();
+  const saved = await saver.stop();
+  const settled = await payments.stop();
+  await claim(`${report.requests} requests of users, failed: ${report.failed}`, async () => report.failed === 0);
+  for (const failure of report.failures) say(failure);
+  await claim(`${saved.requests} deposits of a cent, failed: ${saved.failed}; ${saved.balance} cents for the ${saved.answered} that were answered well`, async () => saved.failed === 0 && saved.balance === saved.answered);
+  await claim(`${settled.sent} payments, each settled exactly once, by releases ${settled.releases.join(' and ')} of the worker`, async () => settled.once === settled.sent);
+  await claim('nobody who had a growing version was moved back from it', async () => movedBack === 0);
+  await claim('the audit log is intact', async () => (await sluice.run(['audit', 'verify'])) === 0);
+  const { p50, p99, max } = report.latencyMs;
+  say(`Latency of all requests: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, worst ${max.toFixed(0)} ms. Answers 500 of the bad version: ${report.appErrors}.`);
+  await tellWeights();
 }
 
-async function prepare(): Promise<void> {
-  await cleanUp().catch(() => {});
-  await rm(workspace, { recursive: true, force: true });
-  await mkdir(workspace, { recursive: true });
-  await cp(join(root, 'examples/harbour'), workspace, { recursive: true, filter: (path) => !path.includes('.sluice') && !path.includes('__pycache__') });
-  await writeFile(join(workspace, '.gitignore'), '.sluice/\n__pycache__/\n');
-  git('init', '-q', '-b', 'main');
-  git('add', '-A');
-  git('commit', '-q', '-m', 'Harbour as it begins');
+interface Interruption {
+  /** A line of the command's output. */
+  readonly after: RegExp;
+  act(): Promise<void>;
 }
 
-async function seed(): Promise<void> {
-  for (const [command, amount] of [['open', ''], ['deposit', '12500']]) {
-    await fetch(`${url}/accounts/demo/${command}`, { method: 'POST', body: amount ?? '' });
-  }
+async function deploy(environment: string, what: string, expected: 0 | 5, interruption?: Interruption): Promise<void> {
+  const release = await sluice.release(`release ${what} to ${environment}`, ['deploy', '-e', environment, '--yes', '--no-input'], interruption);
+  releases.push(release);
+  const meaning = { 0: 'succeeded', 5: 'users had it, and it was put back' }[expected];
+  await claim(`exit code ${expected}: ${meaning}, after ${seconds(release.ms)}`, async () => release.exit === expected);
+  if (interruption !== undefined) await claim('the control plane was killed meanwhile', async () => moments.some(({ name }) => name === 'kill -9'));
 }
 
-async function commit(app: string, change: { readonly version: string; readonly fault?: object }): Promise<void> {
-  await writeFile(join(workspace, app, 'VERSION'), `${change.version}\n`);
-  await writeFile(join(workspace, app, 'fault.json'), `${JSON.stringify(change.fault ?? { kind: 'none' })}\n`);
-  git('commit', '-q', '-am', `${app}: release ${change.version}`);
-}
-
-function git(...args: readonly string[]): void {
-  execFileSync('git', ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', ...args], { cwd: workspace, stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-async function deploy(environment: string, what: string, expected: number): Promise<void> {
-  const since = Date.now();
-  const exit = await sluice(['deploy', '-e', environment, '--yes', '--no-input']);
-  const [newest] = ((await json(['history', '-e', environment])) as { releases: { id: string }[] }).releases;
-  releases.push({ id: newest?.id ?? '', what: `${what} (${environment})`, seconds: (Date.now() - since) / 1000 });
-  await claim(`exit code ${expected} (${{ 0: 'succeeded', 5: 'rolled back' }[expected] ?? ''})`, async () => exit === expected);
-}
-
-async function detach(environment: string): Promise<string> {
-  const started = (await json(['deploy', '-e', environment, '--yes', '--no-input', '--detach'])) as { release: string };
-  return started.release;
-}
-
-async function follow(id: string, what: string, expected: number): Promise<void> {
-  const since = Date.now();
-  const exit = await sluice(['status', '-w', id]);
-  releases.push({ id, what, seconds: (Date.now() - since) / 1000 });
-  await claim(`the release went on by itself: exit code ${expected}`, async () => exit === expected);
+async function killControlPlane(): Promise<void> {
+  const { pid } = await sluice.controlPlane();
+  process.kill(pid, 'SIGKILL');
+  moments.push({ at: Date.now(), name: 'kill -9' });
+  say(`kill -9 ${pid}: there is no control plane now. The command starts another one, which goes on where that one was.`);
 }
 
 async function releaseOf(path: string): Promise<string | null> {
@@ -157,105 +142,13 @@ async function releaseOf(path: string): Promise<string | null> {
   return answer.headers.get('x-app-release');
 }
 
-interface Shift {
-  readonly at: number;
-  readonly app: string;
-  readonly weights: Readonly<Record<string, number>>;
-}
-
-/** Every change of weights of a release, from its events. */
-async function weights(id: string): Promise<readonly Shift[]> {
-  const { url: api, token } = JSON.parse(await readFile(join(workspace, '.sluice/control-plane.json'), 'utf8')) as { url: string; token: string };
-  const answer = await fetch(`${api}/v1/events?release=${id}&limit=1000`, { headers: { authorization: `Bearer ${token}` } });
-  const { events } = (await answer.json()) as { events: { at: number; type: string; data: { app: string; weights: Record<string, number> } }[] };
-  return events.filter(({ type }) => type === 'WeightsShifted').map(({ at, data }) => ({ at, app: data.app, weights: data.weights }));
-}
-
-async function summary(report: LoadReport): Promise<void> {
-  title('What happened');
-  await claim(`${report.requests} requests, failed: ${report.failed}`, async () => report.failed === 0);
-  for (const failure of report.failures) say(failure);
-  await claim('nobody who had a newer version was moved back while it grew', async () => report.movedBack === 0);
-  const { p50, p99, max } = report.latencyMs;
-  say(`latency: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, worst ${max.toFixed(0)} ms`);
-  say(`the bad version's own errors (500): ${report.appErrors}`);
+async function tellWeights(): Promise<void> {
+  const ofAccounts = { app: 'accounts', environment: 'production' };
+  const shifts = (await Promise.all(releases.map(({ id }) => sluice.shifts(id)))).flat().filter(({ app, environment }) => app === ofAccounts.app && environment === ofAccounts.environment);
   say('');
-  say('Weights over time (percent of the traffic on the new version)');
-  for (const { id, what, seconds: took } of releases) {
-    const shifts = (await weights(id)).filter(({ app }) => app === 'accounts');
-    const first = shifts[0]?.at ?? 0;
-    const steps = shifts.map(({ at, weights: split }) => `${((at - first) / 1000).toFixed(1)} s ${bar(Object.values(split).at(-1) ?? 0)}`);
-    say(`${what}: ${took.toFixed(1)} s`);
-    for (const step of steps) say(`    ${step}`);
-  }
+  say('Traffic of accounts in production over time:');
+  for (const line of drawWeights(shifts, moments, Date.now())) say(line);
   say('');
-  say(`All of it took ${seconds(Date.now() - startedAt)}.`);
-}
-
-function bar(percent: number): string {
-  return `${'█'.repeat(Math.round(percent / 4))}${'·'.repeat(25 - Math.round(percent / 4))} ${percent} %`;
-}
-
-/** Run the CLI as a person would and return its exit code. */
-function sluice(args: readonly string[], options: { readonly quiet?: boolean } = {}): Promise<number> {
-  if (options.quiet !== true) console.log(paint(2, `$ sluice ${args.join(' ')}`));
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...args, '-C', workspace], { cwd: root, env, stdio: options.quiet === true ? 'ignore' : ['ignore', 'inherit', 'inherit'] });
-    child.on('error', reject);
-    child.on('exit', (code) => resolve(code ?? 1));
-  });
-}
-
-async function json(args: readonly string[]): Promise<unknown> {
-  return JSON.parse(execFileSync(process.execPath, [cli, ...args, '--json', '-C', workspace], { cwd: root, env, stdio: ['ignore', 'pipe', 'ignore'] }).toString());
-}
-
-async function claim(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const isTrue = await holds();
-  console.log(`${isTrue ? paint(32, '✓') : paint(31, '✗')} ${what}`);
-  if (!isTrue) problems.push(`not true: ${what}`);
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await sleep(50);
-  }
-}
-
-function title(text: string): void {
-  console.log(`\n${paint(1, text)}`);
-}
-
-function say(text: string): void {
-  console.log(`  ${text}`);
-}
-
-function paint(code: number, text: string): string {
-  return colour ? `\x1b[${code}m${text}\x1b[0m` : text;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-function hasPython(): boolean {
-  try {
-    execFileSync('python3', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => new Promise<import('node:net').Server>((resolve) => {
-      const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
-    })),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  for (const { name, ms, exit } of releases) say(`${seconds(ms).padStart(7)}  exit ${exit}  ${name}`);
+  say('');
 }

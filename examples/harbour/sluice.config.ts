@@ -21,7 +21,7 @@ const analysis = {
   minRequests: 20,
   metrics: [
     { measure: 'errorRate', success: '< 1 %', minRequests: 20 },
-    { measure: 'p95', success: '<= 150 % of baseline', failureLimit: 3, minRequests: 50 },
+    { measure: 'p95', success: '<= 250 ms', failureLimit: 1, minRequests: 20 },
   ],
 };
 const canary = { kind: 'canary' as const, steps: [{ weight: 5, bake }, { weight: 25, bake }, { weight: 50, bake }], soak: '1s' };
