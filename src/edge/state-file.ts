@@ -21,7 +21,7 @@ const stored = z.object({
   /** Highest fence accepted, also of apps that were removed: a late caller must not bring one back. */
   fences: z.record(z.string(), z.number()),
 });
-const stateFile = z.object({ checksum: z.string(), state: stored });
+const stateFile = z.object({ checksum: z.string(), state: z.unknown() });
 
 export interface StoredState {
   readonly intents: readonly EdgeIntent[];
@@ -83,12 +83,12 @@ async function keepAs(path: string, other: string): Promise<void> {
 async function read(path: string): Promise<{ state: StoredState | null; isMissing: boolean }> {
   try {
     const { checksum, state } = stateFile.parse(JSON.parse(await readFile(path, 'utf8')));
-    return { state: checksum === checksumOf(state) ? state : null, isMissing: false };
+    return { state: checksum === checksumOf(state) ? stored.parse(state) : null, isMissing: false };
   } catch (error) {
     return { state: null, isMissing: (error as NodeJS.ErrnoException).code === 'ENOENT' };
   }
 }
 
-function checksumOf({ intents, fences }: StoredState): string {
-  return createHash('sha256').update(JSON.stringify([intents, fences])).digest('hex');
+function checksumOf(state: unknown): string {
+  return createHash('sha256').update(JSON.stringify(state)).digest('hex');
 }
