@@ -26,15 +26,13 @@ export interface LoadReport {
   readonly byVersion: Readonly<Record<string, number>>;
   /** Milliseconds since the Unix epoch at which each version first answered. */
   readonly firstSeen: Readonly<Record<string, number>>;
-  /** Users that had a newer version and were sent back, per path, since the last `expectRollback`. */
+  /** How often a user was given a version that they had had before another one, on the same path. A rollback does that, a growing release must not. */
   readonly movedBack: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
 export interface Load {
   report(): LoadReport;
-  /** From now on users may be moved back once: forget who had what. */
-  expectRollback(): void;
   stop(): Promise<LoadReport>;
 }
 
@@ -47,7 +45,7 @@ export function startLoad(options: LoadOptions): Load {
   const firstSeen: Record<string, number> = {};
   const failures: string[] = [];
   const latencies: number[] = [];
-  let users: Map<string, string[]>[] = Array.from({ length: options.clients }, () => new Map());
+  const users: Map<string, string[]>[] = Array.from({ length: options.clients }, () => new Map());
   let requests = 0;
   let failed = 0;
   let appErrors = 0;
@@ -110,9 +108,6 @@ export function startLoad(options: LoadOptions): Load {
 
   return {
     report,
-    expectRollback() {
-      users = users.map(() => new Map());
-    },
     async stop() {
       stopping = true;
       await running;
