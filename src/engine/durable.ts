@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import { migrateDataSourcePG, registerDataSource, replayRecordedStep, runTransaction } from '@dbos-inc/dbos-sdk/datasource';
+import { dbRetryConfig } from '@dbos-inc/dbos-sdk/internal/utils';
 import { UserError } from '../core/errors.ts';
 import type { Effect } from '../core/release/effects.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
@@ -123,6 +124,8 @@ export async function launchDurable(options: { readonly databaseUrl: string; rea
   const mine: Running = { database: options.database, outside: AsyncLocalStorage.snapshot(), slices: new Map() };
   running = mine;
   try {
+    // Left alone, a slice would sleep up to a minute after the database is back.
+    Object.assign(dbRetryConfig, { initialBackoffSec: 0.1, maxBackoffSec: 1 });
     DBOS.setConfig({
       name: 'sluice',
       systemDatabaseUrl: options.databaseUrl,
@@ -182,7 +185,7 @@ function runSlice(mine: Running, id: string, slice: Slice): Promise<void> {
     const settle = (error: unknown) => {
       if (!mine.slices.delete(id)) return;
       if (error === null) resolve();
-      else reject(error instanceof Error ? error : new Error(String(error)));
+      else reject(error instanceof Error ? error : new Error('the slice failed', { cause: error }));
     };
     mine.slices.set(id, { slice, settle });
     const [release = '', lane = ''] = id.split('/');
