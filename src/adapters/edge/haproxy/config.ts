@@ -12,9 +12,9 @@ export interface ConfigOptions {
 
 /**
  * Pools of idle connections for servers, said explicitly: a server added while HAProxy 2.6 runs has no default
- * for these and would open a connection for every request. Purged every 2 s, before Node's servers (5 s) close them.
+ * for these and would open a connection for every request. Purged every second, before servers close them (Node's after 5 s).
  */
-export const SERVER_OPTIONS = 'pool-purge-delay 2s pool-max-conn 512';
+export const SERVER_OPTIONS = 'pool-purge-delay 1s pool-max-conn 512';
 /** Ring in which HAProxy keeps a line per request until the keeper has read it. */
 export const RING = 'account';
 const RING_BYTES = 8 * 1024 * 1024;
@@ -48,13 +48,15 @@ ring ${RING}
 
 defaults
   mode http
-  timeout connect 3s
+  # Also the pause before the same endpoint is tried again.
+  timeout connect 500ms
   timeout client 300s
   timeout server 300s
   timeout http-request 15s
   timeout http-keep-alive 75s
   timeout tunnel 24h
-  retries 2
+  # A version that closes idle connections may make several tries meet closed ones.
+  retries 5
   retry-on conn-failure empty-response
   option redispatch 1
   option abortonclose

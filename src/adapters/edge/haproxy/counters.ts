@@ -1,5 +1,7 @@
 import { bucketOf } from '../../../core/analysis/histogram.ts';
 import type { VersionCounters } from '../../../ports/edge.ts';
+import { createLost, type Lost } from './lost.ts';
+
 
 /** How many versions an app no longer has keep their counters. */
 const KEPT_COUNTERS = 20;
@@ -17,11 +19,15 @@ export interface Counters {
   /** From now on lines with this token belong to this version. */
   know(token: string, app: string, version: string): void;
   forget(app: string): void;
+  begin: Lost['begin'];
   take(line: string): void;
+  /** Count what HAProxy has not logged; see `lost.ts`. */
+  settle(...counts: Parameters<Lost['settle']>): void;
   read(app: string): Record<string, VersionCounters>;
 }
 
 export function createCounters(): Counters {
+  const lost = createLost();
   const apps = new Map<string, Map<string, Tally>>();
   const byToken = new Map<string, { readonly app: string; readonly version: string; readonly tally: Tally }>();
 
@@ -47,6 +53,7 @@ export function createCounters(): Counters {
       apps.delete(app);
       for (const [token, known] of byToken) if (known.app === app) byToken.delete(token);
     },
+    begin: lost.begin,
     take(line) {
       const [token = '', status = '', ended = '', micros = '', millis = ''] = line.split(' ');
       const tally = byToken.get(token)?.tally;
@@ -56,6 +63,13 @@ export function createCounters(): Counters {
       tally.byClass[outcome] = (tally.byClass[outcome] ?? 0) + 1;
       const bucket = bucketOf(latencyMs(Number(micros) / 1_000, Number(millis)));
       tally.latency[bucket] = (tally.latency[bucket] ?? 0) + 1;
+    },
+    settle(token, ...counts) {
+      const tally = byToken.get(token)?.tally;
+      const more = lost.settle(token, ...counts);
+      if (tally === undefined || more === 0) return;
+      tally.requests += more;
+      tally.byClass['failed'] = (tally.byClass['failed'] ?? 0) + more;
     },
     read(app) {
       return Object.fromEntries([...(apps.get(app) ?? [])].map(([id, { requests, byClass, latency }]) => [id, { requests, byClass: { ...byClass }, latency: { ...latency } }]));

@@ -2,7 +2,7 @@ import type { Layout } from './layout.ts';
 import { backendOf } from './layout.ts';
 import type { LogStream } from './log-stream.ts';
 import type { Master } from './master.ts';
-import { busyBackends, type OldAnswer } from './observation.ts';
+import { allBackends, busyOf, type OldAnswer } from './observation.ts';
 import { leftovers, readHolding, say } from './runtime.ts';
 
 /** How long a backend keeps its servers after its version has gone: requests just assigned still look for one, ms. */
@@ -32,7 +32,7 @@ export function createDrain(master: Pick<Master, 'tell' | 'workers'>, log: Pick<
 
   async function sweepServers(layout: Layout, runtimeSocket: string): Promise<void> {
     if (isTidy) return;
-    const busy = new Set(await busyBackends(runtimeSocket));
+    const busy = new Set(busyOf(await allBackends(runtimeSocket)));
     let left = 0;
     for (const { backend, name, isOn } of leftovers(layout, await readHolding(runtimeSocket))) {
       const server = `${backend}/${name}`;

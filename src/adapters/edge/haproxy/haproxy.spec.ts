@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +36,10 @@ else {
         await rm(dir, { recursive: true, force: true });
       },
     };
+  }, {
+    deviations: {
+      'a version that dies before it answers: 502, failed, and nothing is sent twice that may not be':
+        "HAProxy closes a client connection that has carried a request before, instead of answering 502; counted as failed all the same (tested below)",
+    },
   });
 }
-void execFileSync;

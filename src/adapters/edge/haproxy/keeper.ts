@@ -7,10 +7,10 @@ import { writeAtomic } from '../../_shared/atomic-file.ts';
 import { configText, templateHash } from './config.ts';
 import { createCounters } from './counters.ts';
 import { createDrain } from './drain.ts';
-import { appKey, layoutOf, MAPS, mapText, routeKey } from './layout.ts';
+import { appKey, backendOf, layoutOf, MAPS, mapText, routeKey } from './layout.ts';
 import { createLogStream } from './log-stream.ts';
 import { createMaster, type Shape, type Workers } from './master.ts';
-import { busyBackends, countInFlight, observationOf } from './observation.ts';
+import { allBackends, busyOf, countInFlight, observationOf } from './observation.ts';
 import { commandsFor, type Holding, linesOf, readHolding, say } from './runtime.ts';
 import { type KeeperState, parseIntent } from './schema.ts';
 import { allocate } from './slots.ts';
@@ -90,6 +90,8 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     const workers = await master.workers();
     if (workers === null) return;
     follow(workers, false);
+    const backends = await allBackends(RUNTIME_SOCKET);
+    for (const token of tokensOf(state)) counters.begin(token, worker, backends.get(backendOf(token)));
     await drain.retire(workers.old, state.serial);
     if (!fits(shapeOf(state))) await reloaded(state, state.serial);
   }
@@ -141,6 +143,15 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     }
   }
 
+  /** Find what HAProxy has not logged. */
+  async function settle(tokens: readonly string[]): Promise<void> {
+    const at = worker;
+    const first = await allBackends(RUNTIME_SOCKET);
+    const second = await allBackends(RUNTIME_SOCKET);
+    if (at !== worker) return;
+    for (const token of tokens) counters.settle(token, at, first.get(backendOf(token)), second.get(backendOf(token)));
+  }
+
   function accept(app: string, fence: number): void {
     const accepted = state.apps[app]?.fence ?? -Infinity;
     if (fence < accepted) throw new FencedError(`the edge has accepted fence ${accepted} for ${app}; ${fence} is older`);
@@ -168,10 +179,14 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     refuseTakenRoutes(state, intent);
     const addresses = await addressesOf(intent);
     return withHaproxy(async () => {
-      const { tokens, serial, slots } = allocate(state, intent, new Set([...(await busyBackends(RUNTIME_SOCKET)), ...drain.resting()]));
+      const backends = await allBackends(RUNTIME_SOCKET);
+      const { tokens, serial, slots } = allocate(state, intent, new Set([...busyOf(backends), ...drain.resting()]));
       const earlier = state.apps[intent.app]?.tokens ?? {};
       const next = { ...state, serial, slots, apps: { ...state.apps, [intent.app]: { fence: intent.fence, intent, tokens, addresses } } };
-      for (const [id, token] of Object.entries(tokens)) counters.know(token, intent.app, id);
+      for (const [id, token] of Object.entries(tokens)) {
+        counters.know(token, intent.app, id);
+        if (earlier[id] !== token) counters.begin(token, worker, backends.get(backendOf(token)));
+      }
       await become(next);
       const holding = await converged();
       drain.note(Object.values(earlier).filter((token) => !Object.values(tokens).includes(token)));
@@ -232,7 +247,10 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     },
     remove: (app, fence) => inTurn(() => remove(app, fence)),
     observe: (app) => inTurn(async () => (state.apps[app]?.intent ?? null) === null ? null : withHaproxy(async () => observed(app, await readHolding(RUNTIME_SOCKET)))),
-    stats: async (app) => ({ epoch, at: Date.now(), versions: counters.read(app) }),
+    async stats(app) {
+      await settle(Object.values(state.apps[app]?.tokens ?? {})).catch(() => {});
+      return { epoch, at: Date.now(), versions: counters.read(app) };
+    },
     ensure: () => inTurn(() => withHaproxy(async () => void (await converged()))),
     async stop() {
       close();
@@ -240,6 +258,10 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     },
     close,
   };
+}
+
+function tokensOf(state: KeeperState): string[] {
+  return Object.values(state.apps).flatMap(({ tokens }) => Object.values(tokens));
 }
 
 function refuseTakenRoutes(state: KeeperState, intent: EdgeIntent): void {

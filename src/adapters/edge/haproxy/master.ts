@@ -6,7 +6,7 @@ import { OutsideError, UserError } from '../../../core/errors.ts';
 import { readJson, writeAtomic } from '../../_shared/atomic-file.ts';
 import { isAlive, killGroup, startTimeOf } from '../../_shared/process-identity.ts';
 import { type MasterRecord, masterSchema } from './schema.ts';
-import { parseInFlight, say } from './runtime.ts';
+import { parseBackends, say } from './runtime.ts';
 
 const run = promisify(execFile);
 const READY_MS = 15_000;
@@ -124,8 +124,8 @@ export function createMaster(options: { readonly binary: string; readonly onExit
     const now = await workers();
     if (now === null) return false;
     for (const worker of [now.current, ...now.old]) {
-      const counts = parseInFlight(await tell(worker, 'show stat -1 2 -1').catch(() => ''));
-      if ([...counts.values()].some((count) => count > 0)) return true;
+      const counts = parseBackends(await tell(worker, 'show stat -1 2 -1').catch(() => ''));
+      if ([...counts.values()].some(({ inFlight }) => inFlight > 0)) return true;
     }
     return false;
   }

@@ -1,6 +1,6 @@
 import type { EdgeObservation } from '../../../ports/edge.ts';
 import { appKey, backendOf, decodeSplit, endpointOf, serialOf } from './layout.ts';
-import { type Holding, parseInFlight, say } from './runtime.ts';
+import { type BackendCounts, type Holding, parseBackends, say } from './runtime.ts';
 
 /** An app as HAProxy holds it: ids and tokens, weights and endpoints all come from its runtime. Null when it does not know it. */
 export function observationOf(app: string, fence: number, order: readonly string[], holding: Holding, inFlight: ReadonlyMap<string, number>): EdgeObservation | null {
@@ -31,17 +31,21 @@ export interface OldAnswer {
 
 /** Token → requests and upgraded connections under way, in all workers. */
 export async function countInFlight(tokens: readonly string[], runtimeSocket: string, askOld: (line: string) => Promise<readonly OldAnswer[]>): Promise<Map<string, number>> {
-  const current = parseInFlight(await say(runtimeSocket, tokens.map((token) => `show stat ${backendOf(token)} 2 -1`).join('; ')));
-  const old = (await askOld('show stat -1 2 -1')).map(({ text, serial }) => ({ counts: parseInFlight(text), serial }));
+  const current = parseBackends(await say(runtimeSocket, tokens.map((token) => `show stat ${backendOf(token)} 2 -1`).join('; ')));
+  const old = (await askOld('show stat -1 2 -1')).map(({ text, serial }) => ({ counts: parseBackends(text), serial }));
   return new Map(
     tokens.map((token) => {
-      const before = old.filter(({ serial }) => serialOf(token) <= serial).reduce((sum, { counts }) => sum + (counts.get(backendOf(token)) ?? 0), 0);
-      return [token, (current.get(backendOf(token)) ?? 0) + before];
+      const before = old.filter(({ serial }) => serialOf(token) <= serial).reduce((sum, { counts }) => sum + (counts.get(backendOf(token))?.inFlight ?? 0), 0);
+      return [token, (current.get(backendOf(token))?.inFlight ?? 0) + before];
     }),
   );
 }
 
+export async function allBackends(runtimeSocket: string): Promise<Map<string, BackendCounts>> {
+  return parseBackends(await say(runtimeSocket, 'show stat -1 2 -1'));
+}
+
 /** Backends in which something is under way. */
-export async function busyBackends(runtimeSocket: string): Promise<string[]> {
-  return [...parseInFlight(await say(runtimeSocket, 'show stat -1 2 -1'))].filter(([, count]) => count > 0).map(([backend]) => backend);
+export function busyOf(backends: ReadonlyMap<string, BackendCounts>): string[] {
+  return [...backends].filter(([, { inFlight }]) => inFlight > 0).map(([backend]) => backend);
 }

@@ -64,12 +64,24 @@ export function parseServers(text: string): Map<string, Map<string, Address & { 
   return backends;
 }
 
-/** Requests in the hands of each backend, from `show stat`. */
-export function parseInFlight(text: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const line of text.split('\n')) {
+export interface BackendCounts {
+  /** Requests and upgraded connections under way. */
+  readonly inFlight: number;
+  /** Requests since the worker started. */
+  readonly begun: number;
+  /** Those that ended with a status, if only -1 because the client had left. */
+  readonly finished: number;
+}
+
+/** What `show stat` says about backends. */
+export function parseBackends(text: string): Map<string, BackendCounts> {
+  const counts = new Map<string, BackendCounts>();
+  const lines = text.split('\n');
+  const columns = (lines.find((line) => line.startsWith('# ')) ?? '').slice(2).split(',');
+  for (const line of lines) {
     const fields = line.split(',');
-    if (fields[1] === 'BACKEND') counts.set(fields[0] ?? '', Number(fields[4]));
+    const number = (name: string): number => Number(fields[columns.indexOf(name)] ?? 0);
+    if (fields[1] === 'BACKEND') counts.set(fields[0] ?? '', { inFlight: number('scur'), begun: number('stot'), finished: number('req_tot') });
   }
   return counts;
 }
