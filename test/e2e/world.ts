@@ -1,0 +1,211 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { selfCommand } from '../../src/adapters/_shared/spawn-self.ts';
+
+/** A workspace of its own in a temporary folder, with a real control plane as a process that may be killed. */
+export interface World {
+  readonly dir: string;
+  /** Base URL of the production edge. */
+  edgeUrl(): Promise<string>;
+  /** Start a control plane and wait until it answers; returns its pid. */
+  start(): Promise<number>;
+  /** kill -9 the control plane. */
+  kill(): Promise<void>;
+  /** Call the API; keeps trying while no control plane answers. */
+  api<T>(method: string, path: string, body?: unknown): Promise<T>;
+  /** Commit another version of an app. */
+  commit(app: string, version: string, fault?: object): Promise<void>;
+  /** Request a deploy of what changed and return the release's id. */
+  deploy(): Promise<string>;
+  /** Wait for a release's outcome, calling `each` about every 50 ms meanwhile. */
+  outcome(release: string, each?: () => Promise<void>): Promise<string>;
+  events(release: string): Promise<readonly { type: string; at: number; data: Record<string, unknown> }[]>;
+  /** How often each version of an app was started, by its own log. */
+  starts(app: string): Promise<Readonly<Record<string, number>>>;
+  /** Pids of processes that belong to this workspace. */
+  processes(): number[];
+  /** End everything and remove the folder; returns pids that were left over. */
+  end(): Promise<number[]>;
+}
+
+export interface WorldOptions {
+  readonly edge?: 'embedded' | 'haproxy';
+  readonly bake?: string;
+  readonly databaseUrl?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const root = join(import.meta.dirname, '../..');
+const program = selfCommand(new URL('../../src/cli/main.ts', import.meta.url));
+const START_MS = 60_000;
+
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
+  await chmod(dir, 0o755);
+  await cp(join(root, 'examples/harbour/accounts'), join(dir, 'web'), { recursive: true });
+  await cp(join(root, 'examples/harbour/settler'), join(dir, 'worker'), { recursive: true });
+  await writeFile(join(dir, 'sluice.config.json'), JSON.stringify(configOf(dir, options), null, 2));
+  await writeFile(join(dir, '.gitignore'), '.sluice/\n');
+  git(dir, 'init', '-q', '-b', 'main');
+  git(dir, 'add', '-A');
+  git(dir, 'commit', '-q', '-m', 'one');
+  let pid = 0;
+
+  const record = async (): Promise<{ url: string; token: string; pid: number }> => JSON.parse(await readFile(join(dir, '.sluice/control-plane.json'), 'utf8')) as { url: string; token: string; pid: number };
+
+  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const { url, token } = await record();
+    const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const answer = await fetch(url + path, { method, headers, signal: AbortSignal.timeout(20_000), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const content = (await answer.json()) as T & { code?: string; detail?: string };
+    if (!answer.ok) throw Object.assign(new Error(`${method} ${path}: ${answer.status} ${content.code}: ${content.detail}`), { refused: answer.status < 500, code: content.code });
+    return content;
+  }
+
+  async function api<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const until = Date.now() + START_MS;
+    for (;;) {
+      try {
+        return await call<T>(method, path, body);
+      } catch (error) {
+        if ((error as { refused?: boolean }).refused === true || Date.now() > until) throw error;
+        await sleep(50);
+      }
+    }
+  }
+
+  async function start(): Promise<number> {
+    await mkdir(join(dir, '.sluice'), { recursive: true });
+    const log = openSync(join(dir, '.sluice/control-plane.log'), 'a');
+    const [command = process.execPath, ...args] = program;
+    const env = { ...process.env, ...options.env, ...(options.databaseUrl === undefined ? {} : { SLUICE_DATABASE_URL: options.databaseUrl }) };
+    const child = spawn(command, [...args, 'server', '-C', dir], { cwd: dir, detached: true, stdio: ['ignore', log, log], env });
+    closeSync(log);
+    child.unref();
+    pid = child.pid ?? 0;
+    let ended = false;
+    child.on('exit', () => (ended = true));
+    const until = Date.now() + START_MS;
+    for (;;) {
+      const isMine = await record().then((found) => found.pid === pid, () => false);
+      if (isMine && (await call('GET', '/v1/health').then(() => true, () => false))) return pid;
+      if (ended || Date.now() > until) throw new Error(`the control plane did not start:\n${(await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')).slice(-2000)}`);
+      await sleep(25);
+    }
+  }
+
+  function processes(): number[] {
+    return readdirSync('/proc')
+      .map(Number)
+      .filter((candidate) => candidate > 0 && candidate !== process.pid)
+      .filter((candidate) => {
+        try {
+          const [state = ''] = readFileSync(`/proc/${candidate}/stat`, 'utf8').split(') ').slice(1);
+          return !state.startsWith('Z') && readFileSync(`/proc/${candidate}/cmdline`, 'utf8').includes(dir);
+        } catch {
+          return false;
+        }
+      });
+  }
+
+  return {
+    dir,
+    start,
+    api,
+    processes,
+    async kill() {
+      process.kill(pid, 'SIGKILL');
+      while (isAlive(pid)) await sleep(5);
+    },
+    async edgeUrl() {
+      const { environments } = await api<{ environments: { name: string; url: string | null }[] }>('GET', '/v1/environments');
+      return environments.find(({ name }) => name === 'production')?.url ?? '';
+    },
+    async commit(app, version, fault = { kind: 'none' }) {
+      await writeFile(join(dir, app, 'VERSION'), `${version}\n`);
+      await writeFile(join(dir, app, 'fault.json'), JSON.stringify(fault));
+      git(dir, 'commit', '-q', '-am', `${app} ${version}`);
+    },
+    async deploy() {
+      const { id } = await api<{ id: string | null }>('POST', '/v1/releases', { environment: 'production', by: 'test' });
+      if (id === null) throw new Error('there was nothing to deploy');
+      return id;
+    },
+    async outcome(release, each = async () => {}) {
+      const until = Date.now() + 180_000;
+      for (;;) {
+        const state = await api<{ outcome: string | null; stage: string; reason: string | null }>('GET', `/v1/releases/${release}`);
+        if (state.outcome !== null && state.stage === 'closed') return state.outcome;
+        if (Date.now() > until) throw new Error(`release ${release} does not end: ${JSON.stringify(state).slice(0, 500)}`);
+        await each();
+        await sleep(50);
+      }
+    },
+    async events(release) {
+      const all: { type: string; at: number; stream: string; data: Record<string, unknown> }[] = [];
+      for (let after = 0; ; ) {
+        const page = await api<{ events: typeof all; next: number }>('GET', `/v1/timeline?after=${after}&limit=1000`);
+        if (page.events.length === 0) return all.filter(({ stream }) => stream === `release/${release}`);
+        all.push(...page.events);
+        after = page.next;
+      }
+    },
+    async starts(app) {
+      const lines = execFileSync('grep', ['-rhE', '--include=*.log*', '-o', '(listening on [0-9]+|settling), release .*', join(dir, '.sluice/apps')], { encoding: 'utf8' }).split('\n');
+      const mine = lines.filter((line) => (app === 'worker') === line.startsWith('settling'));
+      const counts: Record<string, number> = {};
+      for (const line of mine) {
+        const release = line.split('release ')[1];
+        if (release !== undefined) counts[release] = (counts[release] ?? 0) + 1;
+      }
+      return counts;
+    },
+    async end() {
+      const down = selfCommand(new URL('../../src/cli/main.ts', import.meta.url));
+      try {
+        execFileSync(down[0] ?? process.execPath, [...down.slice(1), 'down', '--all', '--yes', '-C', dir], { stdio: 'pipe', env: { ...process.env, ...options.env }, timeout: 120_000 });
+      } catch (error) {
+        console.error(String((error as { stderr?: Buffer }).stderr ?? error));
+      }
+      const left = processes();
+      for (const one of left) process.kill(one, 'SIGKILL');
+      await rm(dir, { recursive: true, force: true });
+      return left;
+    },
+  };
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('Z');
+  } catch {
+    return false;
+  }
+}
+
+function configOf(dir: string, { edge = 'embedded', bake = '1s' }: WorldOptions): object {
+  return {
+    workspace: 'e2e',
+    apps: {
+      web: {
+        path: 'web',
+        run: { command: ['node', 'server.js'], drain: '5s' },
+        env: { HARBOUR_DATA: join(dir, '.sluice/data') },
+        health: '/up',
+        routes: ['/'],
+        strategy: { kind: 'canary', steps: [{ weight: 20, bake }, { weight: 60, bake }], soak: '200ms' },
+        analysis: { judge: 'threshold', interval: '200ms', minRequests: 10, metrics: [{ measure: 'errorRate', success: '< 5 %', minRequests: 10 }] },
+      },
+      worker: { path: 'worker', run: { command: ['node', 'worker.js'], drain: '5s' }, env: { HARBOUR_DATA: join(dir, '.sluice/data') }, strategy: 'recreate' },
+    },
+    environments: { production: { edge: { kind: edge, port: 0 } } },
+  };
+}
+
+function git(dir: string, ...args: readonly string[]): void {
+  execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...args], { cwd: dir, stdio: 'pipe' });
+}
