@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { extname, join } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../core/errors.ts';
@@ -28,12 +28,21 @@ export interface ManagedEdge extends Edge {
   stop(): Promise<void>;
 }
 
+export interface EmbeddedEdge extends ManagedEdge {
+  /** What is wrong although it serves (its stored state was damaged, for example), for people; null when nothing is. */
+  problem(): Promise<string | null>;
+}
+
 const recordSchema = z.object({ protocol: z.int().default(0), pid: z.int(), startTime: z.string(), host: z.string(), port: z.int(), controlPort: z.int(), token: z.string() });
 const refusal = z.object({ blame: z.string().optional(), code: z.string().optional(), message: z.string().optional(), hint: z.string().nullable().optional() });
+const health = z.object({ problem: z.string().nullable() });
 type EdgeAddress = z.infer<typeof recordSchema>;
 
 /** As in `edge/control.ts`. An edge of another release of Sluice is exchanged for ours. */
 export const PROTOCOL = 1;
+/** As in `edge/main.ts`: exit code when the data port is taken. */
+const PORT_TAKEN = 98;
+const RIVAL_MS = 2_000;
 const START_MS = 15_000;
 /** A little longer than the edge gives requests under way to finish. */
 const STOP_MS = 12_000;
@@ -41,13 +50,14 @@ const CALL_MS = 5_000;
 const CALL_TRIES = 3;
 
 /** The edge that comes with Sluice: its own Node process, which outlives whoever started it. */
-export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
+export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
+  const dir = resolve(options.dir);
   const host = options.host ?? '127.0.0.1';
   const agent = new Agent({ keepAlive: true });
   let starting: Promise<EdgeAddress> | null = null;
 
   async function running(): Promise<EdgeAddress | null> {
-    const parsed = recordSchema.safeParse(await readJson(join(options.dir, 'edge.json')));
+    const parsed = recordSchema.safeParse(await readJson(join(dir, 'edge.json')));
     return parsed.success && (await isAlive(parsed.data.pid, parsed.data.startTime)) ? parsed.data : null;
   }
 
@@ -74,38 +84,40 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
   }
 
   async function start(): Promise<EdgeAddress> {
-    await mkdir(options.dir, { recursive: true, mode: 0o700 });
-    const log = await open(join(options.dir, 'edge.log'), 'a', 0o600);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const log = await open(join(dir, 'edge.log'), 'a', 0o600);
     const entry = new URL(`../../edge/main${extname(import.meta.url)}`, import.meta.url);
     const [program = process.execPath, ...args] = selfCommand(entry);
     // A port chosen by the system stays the same for good: users know it.
-    const known = recordSchema.safeParse(await readJson(join(options.dir, 'edge.json')));
+    const known = recordSchema.safeParse(await readJson(join(dir, 'edge.json')));
     const port = options.port === 0 && known.success ? known.data.port : options.port;
-    const own = ['--dir', options.dir, '--host', host, '--port', String(port), '--limits', JSON.stringify(options.limits ?? {})];
+    const own = ['--dir', dir, '--host', host, '--port', String(port), '--limits', JSON.stringify(options.limits ?? {})];
     if (options.trustForwarded === true) own.push('--trust-forwarded');
-    const child = spawn(program, [...args, ...own], { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: options.dir });
+    const child = spawn(program, [...args, ...own], { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dir, env: ownEnvironment() });
     let exit: number | null = null;
     child.on('exit', (code) => (exit = code ?? 1));
     child.on('error', () => (exit = 1));
     child.unref();
     await log.close();
-    const until = Date.now() + START_MS;
+    let until = Date.now() + START_MS;
     while (Date.now() < until) {
       const found = await running();
-      // Two that start at once: one gets the port, the other finds it taken, and both use the first.
       if (found !== null && (await answers(found))) return found;
-      if (exit !== null && (await running()) === null) break;
+      // Two that start at once: one gets the port, the other finds it taken, and both use the first, which may not
+      // have said yet where it is.
+      if (exit === PORT_TAKEN) until = Math.min(until, Date.now() + RIVAL_MS);
+      else if (exit !== null) break;
       await sleep(20);
     }
     throw await startError(exit);
   }
 
   async function startError(exit: number | null): Promise<Error> {
-    const lines = (await readFile(join(options.dir, 'edge.log'), 'utf8').catch(() => '')).trim().split('\n');
-    if (exit === 98) {
+    const lines = (await readFile(join(dir, 'edge.log'), 'utf8').catch(() => '')).trim().split('\n');
+    if (exit === PORT_TAKEN) {
       return new UserError('EDGE_PORT_TAKEN', `the edge cannot listen on ${host}:${options.port}: another program has the port`, 'Stop that program, or set another `edge.port` for the environment.');
     }
-    return new OutsideError('EDGE_NOT_STARTED', `the edge did not start: ${lines.at(-1) ?? ''}`, `See ${join(options.dir, 'edge.log')}.`);
+    return new OutsideError('EDGE_NOT_STARTED', `the edge did not start: ${lines.at(-1) ?? ''}`, `See ${join(dir, 'edge.log')}.`);
   }
 
   async function answers(found: EdgeAddress): Promise<boolean> {
@@ -117,13 +129,13 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
   }
 
   function send(to: EdgeAddress, method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
-    return new Promise((resolve, reject) => {
+    return new Promise((settle, reject) => {
       const headers = { authorization: `Bearer ${to.token}`, 'content-type': 'application/json' };
       const call = request({ agent, host: '127.0.0.1', port: to.controlPort, method, path, headers, timeout: CALL_MS }, (answer) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
         answer.on('error', reject);
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString()) }));
+        answer.on('end', () => settle({ status: answer.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString()) }));
       });
       call.on('timeout', () => call.destroy(new Error('the edge does not answer')));
       call.on('error', reject);
@@ -155,11 +167,11 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
     if (blame === 'fenced') return new FencedError(message);
     if (blame === 'user' && code !== undefined) return new UserError(code, message, hint);
     if (blame === 'outside' && code !== undefined) return new OutsideError(code, message, hint);
-    return new OutsideError('EDGE_REFUSED', `the edge refused the command: ${message}`, `See ${join(options.dir, 'edge.log')}.`);
+    return new OutsideError('EDGE_REFUSED', `the edge refused the command: ${message}`, `See ${join(dir, 'edge.log')}.`);
   }
 
   function unreachable(error: unknown): OutsideError {
-    return new OutsideError('EDGE_UNREACHABLE', `the edge cannot be reached: ${error instanceof Error ? error.message : String(error)}`, `See ${join(options.dir, 'edge.log')}.`, error);
+    return new OutsideError('EDGE_UNREACHABLE', `the edge cannot be reached: ${error instanceof Error ? error.message : String(error)}`, `See ${join(dir, 'edge.log')}.`, error);
   }
 
   const path = (app: string) => `/apps/${encodeURIComponent(app)}`;
@@ -182,6 +194,9 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
       const { host: at, port } = await record();
       return `http://${at}:${port}`;
     },
+    async problem() {
+      return health.parse(await call('GET', '/health')).problem;
+    },
     async stop() {
       const found = await running();
       if (found === null) return;
@@ -189,6 +204,12 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): ManagedEdge {
       agent.destroy();
     },
   };
+}
+
+/** The data path needs nothing of our environment, least of all the secrets in it. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'SystemRoot'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
 function parsed(text: string): unknown {
