@@ -23,6 +23,9 @@ export type StartReport =
       readonly hint: string | null;
     };
 
+/** Set for a control plane that somebody starts in the background and waits for. */
+export const REPORTS = 'SLUICE_REPORTS_START';
+
 export const controlPlanePath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.json');
 export const logPath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.log');
 
@@ -126,7 +129,7 @@ async function start({ workspace, self, env, say, args = [], startMs = 120_000 }
     // Its own session: Ctrl-C here must not end it.
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
-    env: { ...env, SLUICE_URL: '' },
+    env: { ...env, SLUICE_URL: '', [REPORTS]: '1' },
   });
   const from = (await log.stat()).size;
   try {

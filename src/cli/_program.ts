@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
-import { SluiceError, UserError } from '../core/errors.ts';
+import { SluiceError } from '../core/errors.ts';
 import { EXIT, exitOfError } from './_exit.ts';
 import type { Answer, CommandDefinition, Session } from './_session.ts';
+import type { Terminal } from './_terminal.ts';
 import { abort } from './abort.ts';
 import { approve } from './approve.ts';
 import { auditVerify } from './audit-verify.ts';
@@ -67,13 +68,14 @@ export interface Program {
 }
 
 /** Builds the command line out of the definitions. */
-export function createProgram(version: string, openSession: (options: CommonOptions) => Session): Program {
+export function createProgram(version: string, terminal: Terminal, openSession: (options: CommonOptions) => Session): Program {
   let exit: number = EXIT.ok;
   const program = new Command('sluice');
   program
     .description('From commit to production on evidence, and back.')
     .version(version, '-V, --version', 'print the version')
     .enablePositionalOptions()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .showHelpAfterError('(`sluice help` lists the commands)')
@@ -103,17 +105,17 @@ export function createProgram(version: string, openSession: (options: CommonOpti
         return exit;
       } catch (error) {
         if (!(error instanceof CommanderError)) throw error;
-        return error.exitCode === 0 ? EXIT.ok : usageExit(error, argv, openSession);
+        return error.exitCode === 0 ? EXIT.ok : usageExit(error, argv, terminal);
       }
     },
   };
 }
 
 /** Commander has said on stderr what is wrong; a script that asked for JSON gets that too. */
-function usageExit(error: CommanderError, argv: readonly string[], openSession: (options: CommonOptions) => Session): number {
+function usageExit(error: CommanderError, argv: readonly string[], terminal: Terminal): number {
   if (argv.includes('--json')) {
     const problem = { code: 'USAGE', message: error.message.replace(/^error: /, ''), hint: '`sluice help` lists the commands.' };
-    openSession({ json: true, input: false }).terminal.out(`${JSON.stringify({ error: problem, exitCode: EXIT.usage })}\n`);
+    terminal.out(`${JSON.stringify({ error: problem, exitCode: EXIT.usage })}\n`);
   }
   return EXIT.usage;
 }
@@ -152,10 +154,4 @@ function explain(error: unknown): { code: string; message: string; hint: string 
   if (error instanceof SluiceError) return { code: error.code, message: error.message, hint: error.hint };
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: 'BUG', message: `This should not happen: ${detail}`, hint: 'Please report it.' };
-}
-
-/** @throws UserError `USAGE`. */
-export function refuseExtra(args: readonly string[], most: number): void {
-  if (args.length > most)
-    throw new UserError('USAGE', `too many arguments: ${args.slice(most).join(' ')}`, '`sluice help` lists the commands.');
 }

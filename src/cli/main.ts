@@ -14,14 +14,15 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 stderr.on('error', () => {});
 
 const version = ownVersion();
+const terminal = processTerminal({ stdin, stdout, stderr, env });
 const surroundings = {
-  terminal: processTerminal({ stdin, stdout, stderr, env }),
+  terminal,
   env,
   cwd: process.cwd(),
   version,
   self: [execPath, ...execArgv, argv[1] ?? ''],
 };
-const program = createProgram(version, (options) => openSession(surroundings, options));
+const program = createProgram(version, terminal, (options) => openSession(surroundings, options));
 const code = await program.run(argv.slice(2));
 // What has been written gets out before the end, also through a slow pipe.
 await Promise.all([stdout, stderr].map((stream) => new Promise<void>((resolve) => void stream.write('', () => resolve()))));

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { SluiceError, UserError } from '../core/errors.ts';
 import { announce, claim, withdraw } from './_claim.ts';
 import { EXIT } from './_exit.ts';
-import { ensureLocal, type StartReport } from './_local.ts';
+import { ensureLocal, REPORTS, type StartReport } from './_local.ts';
 import { type Answer, command, numberOf, type Session } from './_session.ts';
 
 interface ServerOptions {
@@ -54,7 +54,7 @@ function given(name: string, value: string | undefined): string[] {
 }
 
 async function inForeground(session: Session, options: ServerOptions): Promise<Answer> {
-  const parent = reportToParent();
+  const parent = session.env[REPORTS] === '1' ? reportToParent() : null;
   try {
     const workspaceDir = await session.workspace();
     // Whoever runs it under a supervisor, with a database of its own, may run several.
