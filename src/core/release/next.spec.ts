@@ -90,6 +90,13 @@ describe('a canary', () => {
     expect(when(promoted, 10_001).effects).toMatchObject([{ kind: 'shift', weights: { [OLD.id]: 0, [NEW.id]: 100 } }]);
   });
 
+  it('a bake that nobody looked at, because its control plane had died, begins when somebody looks', () => {
+    const late = [...baking, at(15_000, sample(15_000, 0, null))];
+    expect(when(given(late), 15_000)).toMatchObject({ effects: [], wakeAt: 16_000 });
+    const seen = given([...late, at(24_000, sample(24_000, 100, 0))]);
+    expect(when(seen, 24_000).effects).toMatchObject([{ kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Successful' } }, {}] }]);
+  });
+
   it('AR#1411: fails at once on bad evidence, in the middle of a bake', () => {
     const state = given([...baking, sample(0, 0, null), at(1_000, sample(1_000, 100, 40))]);
     expect(when(state, 1_000).effects).toMatchObject([

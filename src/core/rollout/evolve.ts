@@ -187,7 +187,9 @@ function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'Sa
   if (policy === null || analysis === null) return rollout;
   const reading = event.reading ?? analysis.reading;
   const judge = event.sample === null ? analysis.judge : observeSample(policy, analysis.judge, event.sample);
-  return { ...rollout, analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge } };
+  const unseenMs = analysis.reading === null && reading !== null ? Math.max(0, at - analysis.startedAt - policy.intervalMs) : 0;
+  // A bake is time in which somebody looks: when the first look comes late (a control plane died as the bake began), it lasts longer.
+  return { ...rollout, pausedMs: rollout.pausedMs + unseenMs, analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge } };
 }
 
 function retired(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
