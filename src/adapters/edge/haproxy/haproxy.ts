@@ -172,8 +172,9 @@ export function haproxyEdge(options: HaproxyEdgeOptions): HaproxyEdge {
     async stop() {
       // A keeper is needed even when only HAProxy runs: it knows how to end it gently.
       const master = masterSchema.safeParse(await readJson(join(dir, 'haproxy.json')));
-      if ((await announced()) !== null || (master.success && (await isAlive(master.data.pid, master.data.startTime)))) {
-        const found = await keeper();
+      const found = (await announced()) ?? (master.success && (await isAlive(master.data.pid, master.data.startTime)) ? await start() : null);
+      if (found !== null) {
+        // One that never got HAProxy to run refuses, and leaves.
         await send(found, '/stop').catch(() => {});
         await gone(found, 5_000);
         await killGroup(found.pid, found.startTime, 'SIGKILL');
