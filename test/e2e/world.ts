@@ -98,6 +98,16 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     }
   }
 
+  async function eventsOf(release: string): Promise<readonly { type: string; at: number; data: Record<string, unknown> }[]> {
+    const all: { type: string; at: number; stream: string; data: Record<string, unknown> }[] = [];
+    for (let after = 0; ; ) {
+      const page = await api<{ events: typeof all; next: number }>('GET', `/v1/timeline?after=${after}&limit=1000`);
+      if (page.events.length === 0) return all.filter(({ stream }) => stream === `release/${release}`);
+      all.push(...page.events);
+      after = page.next;
+    }
+  }
+
   function processes(): number[] {
     return readdirSync('/proc')
       .map(Number)
@@ -136,24 +146,21 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       return id;
     },
     async outcome(release, each = async () => {}) {
-      const until = Date.now() + 180_000;
+      const until = Date.now() + 90_000;
       for (;;) {
-        const state = await api<{ outcome: string | null; stage: string; reason: string | null }>('GET', `/v1/releases/${release}`);
+        const state = await api<{ outcome: string | null; stage: string; rollouts: Record<string, { phase: string; stage: string; reason: string | null; pause: unknown }> }>('GET', `/v1/releases/${release}`);
         if (state.outcome !== null && state.stage === 'closed') return state.outcome;
-        if (Date.now() > until) throw new Error(`release ${release} does not end: ${JSON.stringify(state).slice(0, 500)}`);
+        const isPaused = Object.values(state.rollouts).some(({ phase }) => phase === 'Paused');
+        if (isPaused || Date.now() > until) {
+          const rollouts = Object.entries(state.rollouts).map(([app, { stage, phase, reason }]) => `${app}: ${stage}, ${phase}, ${reason}`);
+          const log = (await eventsOf(release)).map(({ at, type, data }) => `${new Date(at).toISOString().slice(11, 23)} ${type} ${JSON.stringify(data).slice(0, 300)}`);
+          throw new Error(`release ${release} ${isPaused ? 'waits for a person' : 'does not end'}: ${state.stage}; ${rollouts.join('; ')}\n${log.slice(-40).join('\n')}\n${(await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')).split('\n').filter((line) => !line.includes('"level":30')).slice(-15).join('\n')}`);
+        }
         await each();
         await sleep(50);
       }
     },
-    async events(release) {
-      const all: { type: string; at: number; stream: string; data: Record<string, unknown> }[] = [];
-      for (let after = 0; ; ) {
-        const page = await api<{ events: typeof all; next: number }>('GET', `/v1/timeline?after=${after}&limit=1000`);
-        if (page.events.length === 0) return all.filter(({ stream }) => stream === `release/${release}`);
-        all.push(...page.events);
-        after = page.next;
-      }
-    },
+    events: eventsOf,
     async starts(app) {
       const lines = execFileSync('grep', ['-rhE', '--include=*.log*', '-o', '(listening on [0-9]+|settling), release .*', join(dir, '.sluice/apps')], { encoding: 'utf8' }).split('\n');
       const mine = lines.filter((line) => (app === 'worker') === line.startsWith('settling'));
