@@ -129,7 +129,7 @@ function lost(exchange: Exchange, isOrderly: boolean): void {
   if (exchange.isOver) return;
   if (exchange.isTunnel) {
     abort(exchange);
-    return void exchange.client.socket.destroySoon();
+    return exchange.client.socket.destroySoon();
   }
   if (isOrderly && exchange.answer?.body === UNTIL_CLOSE) return complete(exchange, false);
   const { upstream } = exchange;

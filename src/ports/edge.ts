@@ -39,7 +39,7 @@ export interface EdgeIntent {
 export interface EdgeRoute {
   /** Host header to match (without port), or null for any. */
   readonly host: string | null;
-  /** Path prefix, `/` for all. The longest match wins; a host match beats any host. */
+  /** Path prefix of whole segments (`/api` is not `/apix`), `/` for all. The longest match wins; a host match beats any host. */
   readonly pathPrefix: string;
 }
 
@@ -83,7 +83,10 @@ export interface EdgeStats {
 /** Monotone within one epoch. */
 export interface VersionCounters {
   readonly requests: number;
-  /** Answers by status class, `'1xx'`…`'5xx'`; plus `failed`: no answer could be had from the version. */
+  /**
+   * Answers by status class, `'1xx'`…`'5xx'`; plus `failed`: no (whole) answer could be had from the version,
+   * and `aborted`: the client left before there was one.
+   */
   readonly byClass: Readonly<Record<string, number>>;
   /** Sparse counts by bucket of `core/analysis/histogram.ts`: bucket index → answers. */
   readonly latency: Readonly<Record<string, number>>;
