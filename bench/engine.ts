@@ -34,7 +34,11 @@ async function freshDatabase(): Promise<string> {
   return server.url.replace(/\/sluice$/, `/bench${databases}`);
 }
 
-async function withEngine<T>(databaseUrl: string, book: Runbook, work: (engine: Engine, performer: FakePerformer) => Promise<T>): Promise<T> {
+async function withEngine<T>(
+  databaseUrl: string,
+  book: Runbook,
+  work: (engine: Engine, performer: FakePerformer) => Promise<T>,
+): Promise<T> {
   const performer = fakePerformer();
   const engine = await createEngine({ databaseUrl, runbook: book, performer });
   try {
@@ -60,7 +64,13 @@ async function throughput(): Promise<void> {
     const seconds = (performance.now() - started) / 1_000;
     const effects = performer.done.filter(({ what }) => what === 'end').length;
     const events = (await engine.events({ limit: 100_000 })).length;
-    say('engine effects/s', { value: Math.round(effects / seconds), effects, eventsPerSecond: Math.round(events / seconds), bareCommitsPerSecond: commits, ratio: round(effects / seconds / commits) });
+    say('engine effects/s', {
+      value: Math.round(effects / seconds),
+      effects,
+      eventsPerSecond: Math.round(events / seconds),
+      bareCommitsPerSecond: commits,
+      ratio: round(effects / seconds / commits),
+    });
   });
 }
 
@@ -98,11 +108,20 @@ async function latency(): Promise<void> {
 const finisher: Runbook = {
   evolve: runbook.evolve,
   next(state, now) {
-    if (state.stage === 'ended') return { effects: [{ kind: 'unreserve', lane: '', key: 'unreserve', deadline: now + 10_000 }], wakeAt: null };
+    if (state.stage === 'ended')
+      return { effects: [{ kind: 'unreserve', lane: '', key: 'unreserve', deadline: now + 10_000 }], wakeAt: null };
     if (state.stage === 'closed') return { effects: [], wakeAt: null };
     const app = state.plan.apps[0]?.app ?? '';
     const version = versionOf(app, state.plan.source.commit ?? '');
-    return record('', 'all', now, { type: 'ArtifactBuilt', app, version, reused: false, log: null }, { type: 'WeightsShifted', app, weights: { [version.id]: 100 } }, { type: 'RolloutFinished', app, note: null }, { type: 'ReleaseEnded', outcome: 'Succeeded', reason: 'done' });
+    return record(
+      '',
+      'all',
+      now,
+      { type: 'ArtifactBuilt', app, version, reused: false, log: null },
+      { type: 'WeightsShifted', app, weights: { [version.id]: 100 } },
+      { type: 'RolloutFinished', app, note: null },
+      { type: 'ReleaseEnded', outcome: 'Succeeded', reason: 'done' },
+    );
   },
 };
 
@@ -121,7 +140,11 @@ async function status(): Promise<void> {
     // The same answer to give: 20 releases, of 5 apps.
     const ship = async (count: number, from: number) => {
       for (let index = 0; index < count; index += 10) {
-        await Promise.all(Array.from({ length: 10 }, (_, offset) => engine.request(planOf([`app${offset % 5}`], { source: `s${from + index + offset}` }), { by: 'bench' })));
+        await Promise.all(
+          Array.from({ length: 10 }, (_, offset) =>
+            engine.request(planOf([`app${offset % 5}`], { source: `s${from + index + offset}` }), { by: 'bench' }),
+          ),
+        );
         await allClosed(engine);
       }
     };
@@ -155,7 +178,13 @@ async function waiting(): Promise<void> {
   await withEngine(url, waiter, async (engine) => {
     const startMs = Math.round(performance.now() - started);
     const full = await idle(engine);
-    say(`${count} waiting releases`, { startMs, cpuPercentOfACore: full.cpu, cpuPercentWhenEmpty: empty.cpu, rssMb: full.rss, rssMbWhenEmpty: empty.rss });
+    say(`${count} waiting releases`, {
+      startMs,
+      cpuPercentOfACore: full.cpu,
+      cpuPercentWhenEmpty: empty.cpu,
+      rssMb: full.rss,
+      rssMbWhenEmpty: empty.rss,
+    });
   });
 }
 

@@ -58,10 +58,16 @@ export async function join(options: MembershipOptions): Promise<Membership> {
     id: () => id,
     hasOthers: () => others.length > 0,
     async beat() {
-      const mine = await database.pool.query('UPDATE sluice.control_plane SET beats = beats + 1, seen_at = $2 WHERE id = $1', [id, options.clock.now()]);
+      const mine = await database.pool.query('UPDATE sluice.control_plane SET beats = beats + 1, seen_at = $2 WHERE id = $1', [
+        id,
+        options.clock.now(),
+      ]);
       const wasBuried = mine.rowCount === 0;
       if (wasBuried) id = await register(options);
-      const found = await database.pool.query<Row>('SELECT id, executor, machine, pid, process_start, beats FROM sluice.control_plane WHERE id <> $1', [id]);
+      const found = await database.pool.query<Row>(
+        'SELECT id, executor, machine, pid, process_start, beats FROM sluice.control_plane WHERE id <> $1',
+        [id],
+      );
       if (steady() - lastLook > options.deadMs / 2) heard.clear();
       lastLook = steady();
       const dead = await silentOnes(found.rows, heard, options);
@@ -91,7 +97,11 @@ async function register({ database, identity, executor, clock }: MembershipOptio
   return id;
 }
 
-async function silentOnes(rows: readonly Row[], heard: Map<string, { beats: number; at: number }>, options: MembershipOptions): Promise<Row[]> {
+async function silentOnes(
+  rows: readonly Row[],
+  heard: Map<string, { beats: number; at: number }>,
+  options: MembershipOptions,
+): Promise<Row[]> {
   const dead: Row[] = [];
   for (const row of rows) {
     const before = heard.get(row.id);

@@ -81,7 +81,9 @@ const advance = DBOS.registerWorkflow(
 registerDataSource({
   name: DATA_SOURCE,
   async initialize() {
-    await current().database.transaction((sql) => migrateDataSourcePG(async (text) => (await sql.query<Record<string, unknown>>(text)).rows));
+    await current().database.transaction((sql) =>
+      migrateDataSourcePG(async (text) => (await sql.query<Record<string, unknown>>(text)).rows),
+    );
   },
   async destroy() {},
   async deleteCheckpoints(workflow, from, beforeCommit) {
@@ -103,7 +105,11 @@ registerDataSource({
       if (recorded !== undefined) return replayRecordedStep(recorded);
       const inside: { readonly sql: Sql; write: Write | null } = { sql, write: null };
       const output = await inTransaction.run(inside, () => work.call(target, ...args));
-      await sql.query(`INSERT INTO ${CHECKPOINTS} (workflow_id, function_num, output) VALUES ($1, $2, $3)`, [workflow, step, JSON.stringify({ json: output ?? null })]);
+      await sql.query(`INSERT INTO ${CHECKPOINTS} (workflow_id, function_num, output) VALUES ($1, $2, $3)`, [
+        workflow,
+        step,
+        JSON.stringify({ json: output ?? null }),
+      ]);
       // Last of all: from here to the commit, nobody else can append.
       if (inside.write !== null) await append(sql, inside.write);
       return output;
@@ -111,14 +117,27 @@ registerDataSource({
   },
 });
 
-async function checkpointOf(sql: Sql, workflow: string, step: number): Promise<{ output: string | null; error: string | null } | undefined> {
-  const found = await sql.query<{ output: string | null; error: string | null }>(`SELECT output, error FROM ${CHECKPOINTS} WHERE workflow_id = $1 AND function_num = $2`, [workflow, step]);
+async function checkpointOf(
+  sql: Sql,
+  workflow: string,
+  step: number,
+): Promise<{ output: string | null; error: string | null } | undefined> {
+  const found = await sql.query<{ output: string | null; error: string | null }>(
+    `SELECT output, error FROM ${CHECKPOINTS} WHERE workflow_id = $1 AND function_num = $2`,
+    [workflow, step],
+  );
   return found.rows[0];
 }
 
 /** @throws UserError ENGINE_RUNNING */
-export async function launchDurable(options: { readonly databaseUrl: string; readonly database: Database; readonly executor: string; readonly log: Log }): Promise<Durable> {
-  if (running !== null) throw new UserError('ENGINE_RUNNING', 'This process runs an engine already.', 'Close it before another one is made.');
+export async function launchDurable(options: {
+  readonly databaseUrl: string;
+  readonly database: Database;
+  readonly executor: string;
+  readonly log: Log;
+}): Promise<Durable> {
+  if (running !== null)
+    throw new UserError('ENGINE_RUNNING', 'This process runs an engine already.', 'Close it before another one is made.');
   // DBOS reads its own tables with the driver's plain types.
   const pool = createPool(options.databaseUrl, 10, 'sluice dbos', { plainTypes: true });
   const mine: Running = { database: options.database, outside: AsyncLocalStorage.snapshot(), slices: new Map() };
@@ -145,7 +164,13 @@ export async function launchDurable(options: { readonly databaseUrl: string; rea
     executor: options.executor,
     run: (id, slice) => runSlice(mine, id, slice),
     async cancelOf(executors) {
-      const found = await DBOS.listWorkflows({ executorId: [...executors], status: ['PENDING', 'ENQUEUED'], limit: 10_000, loadInput: false, loadOutput: false });
+      const found = await DBOS.listWorkflows({
+        executorId: [...executors],
+        status: ['PENDING', 'ENQUEUED'],
+        limit: 10_000,
+        loadInput: false,
+        loadOutput: false,
+      });
       if (found.length > 0) await DBOS.cancelWorkflows(found.map(({ workflowID }) => workflowID));
     },
     purge,

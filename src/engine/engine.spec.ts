@@ -1,6 +1,14 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fakePerformer, planOf, runbook, until, versionOf, type FakePerformer, type FakePerformerOptions } from '../../test/engine/world.ts';
+import {
+  fakePerformer,
+  planOf,
+  runbook,
+  until,
+  versionOf,
+  type FakePerformer,
+  type FakePerformerOptions,
+} from '../../test/engine/world.ts';
 import { OutsideError } from '../core/errors.ts';
 import { testDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { createEngine } from './engine.ts';
@@ -50,7 +58,8 @@ function ended(release: string, outcome: string): Promise<unknown> {
 }
 
 const SLOW = { kind: 'allAtOnce', soakMs: 400 } as const;
-const keys = (what: 'begin' | 'end' | 'stopped') => performer.done.filter((line) => line.what === what).map(({ release, key }) => `${release} ${key}`);
+const keys = (what: 'begin' | 'end' | 'stopped') =>
+  performer.done.filter((line) => line.what === what).map(({ release, key }) => `${release} ${key}`);
 
 describe('a release', () => {
   test('goes all the way, and the read models say so', async () => {
@@ -76,7 +85,10 @@ describe('a release', () => {
     const at = (type: string) => events.find((event) => event.type === type)?.at ?? 0;
     expect(at('FinishingStarted') - at('RolloutPromoted')).toBeGreaterThanOrEqual(700);
     expect(at('FinishingStarted') - at('RolloutPromoted')).toBeLessThan(1_500);
-    expect((await engine.manifest('production')).apps['web']).toMatchObject({ stable: { commit: 'two' }, history: [{ version: { commit: 'one' } }] });
+    expect((await engine.manifest('production')).apps['web']).toMatchObject({
+      stable: { commit: 'two' },
+      history: [{ version: { commit: 'one' } }],
+    });
   });
 
   test('that waits while nobody lives is late but not lost', async () => {
@@ -104,11 +116,18 @@ describe('a release', () => {
   });
 
   test('whose version is found bad holds that version back until the hold is lifted', async () => {
-    await reopen({ answer: (effect) => (effect.kind === 'verify' && effect.version.commit === 'two' ? [{ type: 'VersionUnhealthy', app: 'web', version: effect.version.id, reason: 'answers 500' }] : null) });
+    await reopen({
+      answer: (effect) =>
+        effect.kind === 'verify' && effect.version.commit === 'two'
+          ? [{ type: 'VersionUnhealthy', app: 'web', version: effect.version.id, reason: 'answers 500' }]
+          : null,
+    });
     await ended(await engine.request(planOf(['web']), { by: 'ann' }), 'Succeeded');
     const bad = planOf(['web'], { source: 'two' });
     await ended(await engine.request(bad, { by: 'ann' }), 'Failed');
-    expect((await engine.manifest('production')).apps['web']?.held).toMatchObject([{ version: versionOf('web', 'two').id, reason: 'answers 500' }]);
+    expect((await engine.manifest('production')).apps['web']?.held).toMatchObject([
+      { version: versionOf('web', 'two').id, reason: 'answers 500' },
+    ]);
     await expect(engine.request(bad, { by: 'ann' })).rejects.toMatchObject({ code: 'VERSION_HELD' });
     await engine.liftHold('production', 'web', versionOf('web', 'two').id, 'bob');
     await expect(engine.liftHold('production', 'web', versionOf('web', 'two').id, 'bob')).rejects.toMatchObject({ code: 'NOT_HELD' });
@@ -128,7 +147,9 @@ describe('a release', () => {
     const id = await engine.request(planOf(['web']), { by: 'ann' });
     await ended(id, 'Succeeded');
     const failed = (await engine.events({ release: id })).filter(({ type }) => type === 'EffectFailed');
-    expect(failed.map(({ data }) => data)).toMatchObject([1, 2].map(() => ({ code: 'PLATFORM_DOWN', blame: 'outside', app: 'web', message: 'the platform does not answer Wait.' })));
+    expect(failed.map(({ data }) => data)).toMatchObject(
+      [1, 2].map(() => ({ code: 'PLATFORM_DOWN', blame: 'outside', app: 'web', message: 'the platform does not answer Wait.' })),
+    );
   });
 });
 
@@ -143,7 +164,12 @@ describe('releases of the same app', () => {
     const fences = performer.done.map(({ fence }) => fence);
     expect(fences).toEqual(fences.toSorted((a, b) => a - b));
     const app = (await engine.manifest('production')).apps['web'];
-    expect([app?.stable, ...(app?.history ?? []).map(({ version }) => version)].map((version) => version?.commit)).toEqual(['four', 'three', 'two', 'one']);
+    expect([app?.stable, ...(app?.history ?? []).map(({ version }) => version)].map((version) => version?.commit)).toEqual([
+      'four',
+      'three',
+      'two',
+      'one',
+    ]);
   });
 
   test('take several apps together or not at all, and never wait for each other in a circle', async () => {
@@ -169,7 +195,10 @@ describe('releases of the same app', () => {
     await reopen({ takesMs: 50 });
     const first = await engine.request(planOf(['web']), { by: 'ann' });
     const second = planOf(['web'], { source: 'two', concurrency: 'reject' });
-    await expect(engine.request(second, { by: 'bob' })).rejects.toMatchObject({ code: 'RELEASE_REJECTED', message: expect.stringContaining(first) });
+    await expect(engine.request(second, { by: 'bob' })).rejects.toMatchObject({
+      code: 'RELEASE_REJECTED',
+      message: expect.stringContaining(first),
+    });
     await ended(first, 'Succeeded');
     await ended(await engine.request(second, { by: 'bob' }), 'Succeeded');
   });
@@ -215,8 +244,14 @@ describe('the log', () => {
   });
 
   test('makes the same read models again', async () => {
-    await reopen({ answer: (effect) => (effect.kind === 'verify' && effect.app.app === 'web' && effect.version.commit === 'bad' ? [{ type: 'VersionUnhealthy', app: 'web', version: effect.version.id, reason: 'no' }] : null) });
-    for (const source of ['one', 'two', 'three']) await ended(await engine.request(planOf(['web', 'api'], { source }), { by: 'ann' }), 'Succeeded');
+    await reopen({
+      answer: (effect) =>
+        effect.kind === 'verify' && effect.app.app === 'web' && effect.version.commit === 'bad'
+          ? [{ type: 'VersionUnhealthy', app: 'web', version: effect.version.id, reason: 'no' }]
+          : null,
+    });
+    for (const source of ['one', 'two', 'three'])
+      await ended(await engine.request(planOf(['web', 'api'], { source }), { by: 'ann' }), 'Succeeded');
     await ended(await engine.request(planOf(['web'], { source: 'bad' }), { by: 'ann' }), 'Failed');
     await engine.liftHold('production', 'web', versionOf('web', 'bad').id, 'bob');
     const before = [await engine.manifest('production'), await engine.releases({}), await engine.environments()];

@@ -66,7 +66,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const { durable, membership } = opened;
   const states = createStates(runbook);
-  const supervisor = createSupervisor({ database, durable, runbook, performer, states, clock, log, slices: options.lanes ?? 32, holder: membership.id });
+  const supervisor = createSupervisor({
+    database,
+    durable,
+    runbook,
+    performer,
+    states,
+    clock,
+    log,
+    slices: options.lanes ?? 32,
+    holder: membership.id,
+  });
   const feed = openFeed({
     databaseUrl: options.databaseUrl,
     log,
@@ -76,7 +86,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (release !== null) supervisor.heard(release);
     },
   });
-  const heart = startHeart({ ...options, heartbeatMs: options.heartbeatMs ?? 1_000, duty, membership, supervisor, durable, clock, log, revive });
+  const heart = startHeart({
+    ...options,
+    heartbeatMs: options.heartbeatMs ?? 1_000,
+    duty,
+    membership,
+    supervisor,
+    durable,
+    clock,
+    log,
+    revive,
+  });
   const asking = { database, runbook, states, now: clock.now, holder: membership.id };
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
@@ -86,7 +106,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     closing.abort();
     await heart.stop();
     await supervisor.close(CLOSE_GRACE_MS);
-    await Promise.race([membership.leave().catch((error: unknown) => log.warn({ error: String(error) }, 'leases could not be handed back')), sleep(3_000, undefined, { ref: false })]);
+    await Promise.race([
+      membership.leave().catch((error: unknown) => log.warn({ error: String(error) }, 'leases could not be handed back')),
+      sleep(3_000, undefined, { ref: false }),
+    ]);
     await feed.close();
     await durable.close();
     await closeDatabases();
@@ -122,7 +145,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
 }
 
-async function open(options: EngineOptions, database: Database, duty: Database, executor: string, log: Log, clock: Clock): Promise<{ durable: Durable; membership: Membership }> {
+async function open(
+  options: EngineOptions,
+  database: Database,
+  duty: Database,
+  executor: string,
+  log: Log,
+  clock: Clock,
+): Promise<{ durable: Durable; membership: Membership }> {
   await migrate(database);
   const durable = await launchDurable({ databaseUrl: options.databaseUrl, database, executor, log });
   const identity = await whoAmI(clock.now());

@@ -9,7 +9,13 @@ const PAGE = 200;
 const LOOK_AGAIN_MS = 2_000;
 
 /** Hand each event after `after` to `on`, in order, without gaps, until the signal fires. */
-export async function follow(database: Database, feed: Feed, options: { readonly after: number; readonly release?: string }, on: (event: Recorded) => void, signal: AbortSignal): Promise<void> {
+export async function follow(
+  database: Database,
+  feed: Feed,
+  options: { readonly after: number; readonly release?: string },
+  on: (event: Recorded) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const bell = createBell();
   const unsubscribe = feed.onAppend(bell.ring);
   signal.addEventListener('abort', bell.ring);

@@ -14,7 +14,13 @@ export interface Identity {
 }
 
 export async function whoAmI(now: number): Promise<Identity> {
-  return { host: hostname(), machine: await thisMachine(), pid: process.pid, processStart: (await startOf(process.pid)) ?? randomUUID(), startedAt: now };
+  return {
+    host: hostname(),
+    machine: await thisMachine(),
+    pid: process.pid,
+    processStart: (await startOf(process.pid)) ?? randomUUID(),
+    startedAt: now,
+  };
 }
 
 async function thisMachine(): Promise<string> {

@@ -42,11 +42,15 @@ export async function claim(database: Database, { runbook, states, now }: TurnTo
     const looked = { ...folded, decision, wakeAt };
     if (effects.length === 0) {
       if (!request.isIdle()) return { ...looked, fence: lease.holder === holder ? lease.fence : null };
-      if (lease.holder !== null || lease.wakeAt !== wakeAt) await sql.query('UPDATE sluice.active SET holder = NULL, wake_at = $2 WHERE release = $1', [release, wakeAt]);
+      if (lease.holder !== null || lease.wakeAt !== wakeAt)
+        await sql.query('UPDATE sluice.active SET holder = NULL, wake_at = $2 WHERE release = $1', [release, wakeAt]);
       return { ...looked, fence: null };
     }
     if (lease.holder === holder && !request.isIdle()) return { ...looked, fence: lease.fence };
-    const taken = await sql.query<{ fence: number }>(`UPDATE sluice.active SET holder = $2, fence = nextval('sluice.fence'), wake_at = 0 WHERE release = $1 RETURNING fence`, [release, holder]);
+    const taken = await sql.query<{ fence: number }>(
+      `UPDATE sluice.active SET holder = $2, fence = nextval('sluice.fence'), wake_at = 0 WHERE release = $1 RETURNING fence`,
+      [release, holder],
+    );
     return { ...looked, fence: taken.rows[0]?.fence ?? 0 };
   });
 }

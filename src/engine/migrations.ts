@@ -112,7 +112,11 @@ export async function migrate(database: Database): Promise<void> {
     const found = await sql.query<{ version: number }>('SELECT version FROM sluice.schema_version');
     const version = found.rows[0]?.version ?? 0;
     if (version > MIGRATIONS.length) {
-      throw new UserError('SCHEMA_NEWER', `The database is at schema ${version}; this Sluice knows ${MIGRATIONS.length}.`, 'Upgrade Sluice to the version that wrote it, or newer.');
+      throw new UserError(
+        'SCHEMA_NEWER',
+        `The database is at schema ${version}; this Sluice knows ${MIGRATIONS.length}.`,
+        'Upgrade Sluice to the version that wrote it, or newer.',
+      );
     }
     if (version === MIGRATIONS.length) return;
     for (const migration of MIGRATIONS.slice(version)) await sql.query(migration);

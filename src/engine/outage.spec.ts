@@ -33,11 +33,14 @@ test('PostgreSQL killed in the middle, twice: it is started again and no fact is
   }
   await until(
     'all to succeed',
-    async () => (await Promise.all(ids.map((id) => engine.release(id)))).every((state) => state?.stage === 'closed' && state.outcome === 'Succeeded'),
+    async () =>
+      (await Promise.all(ids.map((id) => engine.release(id)))).every((state) => state?.stage === 'closed' && state.outcome === 'Succeeded'),
     40_000,
   );
   const events = await engine.events({ limit: 10_000 });
-  const facts = events.map((event) => `${event.stream} ${event.type} ${'app' in event.data ? String(event.data.app) : ''}`).filter((fact) => !fact.includes('VersionHealthy'));
+  const facts = events
+    .map((event) => `${event.stream} ${event.type} ${'app' in event.data ? String(event.data.app) : ''}`)
+    .filter((fact) => !fact.includes('VersionHealthy'));
   expect(new Set(facts).size).toBe(facts.length);
   expect(events.filter(({ type }) => type === 'EffectFailed')).toEqual([]);
   expect(await engine.verifyAudit()).toMatchObject({ intact: true });
@@ -53,8 +56,15 @@ test('a wrong address is said plainly, without the password', async () => {
   };
   await expect(make('mysql://localhost/x')).rejects.toMatchObject({ code: 'DATABASE_URL_INVALID' });
   const badPassword = make(wrong((url) => (url.password = 'guess-me')));
-  await expect(badPassword).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE', blame: 'user', message: expect.stringContaining('does not let user "sluice" in') });
+  await expect(badPassword).rejects.toMatchObject({
+    code: 'DATABASE_UNREACHABLE',
+    blame: 'user',
+    message: expect.stringContaining('does not let user "sluice" in'),
+  });
   await expect(badPassword).rejects.not.toMatchObject({ message: expect.stringContaining('guess-me') });
-  await expect(make(wrong((url) => (url.pathname = '/nowhere')))).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE', message: expect.stringContaining('no database "nowhere"') });
+  await expect(make(wrong((url) => (url.pathname = '/nowhere')))).rejects.toMatchObject({
+    code: 'DATABASE_UNREACHABLE',
+    message: expect.stringContaining('no database "nowhere"'),
+  });
   await expect(make(wrong((url) => (url.port = '1')))).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE', blame: 'outside' });
 });

@@ -36,11 +36,20 @@ export async function requestRelease(tools: Asking, plan: Plan, options: Request
     const lifted = await liftHolds(sql, plan, options);
     for (const event of lifted) await projectEnvironment(sql, plan.environment, event);
     const event: ReleaseEvent = { type: 'ReleaseRequested', release, plan, by: options.by, retryOf: options.retryOf ?? null };
-    const batches: NewEvents[] = [...(lifted.length === 0 ? [] : [{ stream: `environment/${plan.environment}`, events: lifted }]), { stream: streamOf(release), events: [event] }];
+    const batches: NewEvents[] = [
+      ...(lifted.length === 0 ? [] : [{ stream: `environment/${plan.environment}`, events: lifted }]),
+      { stream: streamOf(release), events: [event] },
+    ];
     await sql.query('INSERT INTO sluice.active (release, wake_at) VALUES ($1, 0)', [release]);
     const position = await append(sql, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), 0]]) });
     await project(sql, [{ event, state: tools.runbook.evolve(null, event, at) }], at, position);
-    await enqueue(sql, release, plan.environment, position, plan.apps.map(({ app }) => app));
+    await enqueue(
+      sql,
+      release,
+      plan.environment,
+      position,
+      plan.apps.map(({ app }) => app),
+    );
   });
   return release;
 }
@@ -49,7 +58,11 @@ async function refuseRejected(sql: Sql, plan: Plan): Promise<void> {
   const rejected = await rejectedBy(sql, plan.environment, plan.apps);
   if (rejected === null) return;
   const { app, holder } = rejected;
-  throw new UserError('RELEASE_REJECTED', `${app} is busy with release ${holder}, and its concurrency is "reject".`, `Wait until it is over (\`sluice status -w ${holder}\`), or abort it.`);
+  throw new UserError(
+    'RELEASE_REJECTED',
+    `${app} is busy with release ${holder}, and its concurrency is "reject".`,
+    `Wait until it is over (\`sluice status -w ${holder}\`), or abort it.`,
+  );
 }
 
 /** A version that was rolled back comes again only when somebody says so. */
@@ -60,7 +73,11 @@ async function liftHolds(sql: Sql, plan: Plan, options: RequestOptions): Promise
     const hold = holdOn(await lockApp(sql, plan.environment, app), fingerprint);
     if (hold === null) continue;
     if (options.liftHold !== true) {
-      throw new UserError('VERSION_HELD', `${app} ${hold.version} was rejected by release ${hold.release}: ${hold.reason}`, 'Deploy a correction, or lift the hold to deploy it all the same.');
+      throw new UserError(
+        'VERSION_HELD',
+        `${app} ${hold.version} was rejected by release ${hold.release}: ${hold.reason}`,
+        'Deploy a correction, or lift the hold to deploy it all the same.',
+      );
     }
     lifted.push({ type: 'HoldLifted', app, version: hold.version, by: options.by });
   }
@@ -79,7 +96,12 @@ export async function commandRelease(tools: Asking, release: string, command: Co
     await project(sql, [{ event, state: tools.runbook.evolve(folded.state, event, at) }], at);
     await sql.query('UPDATE sluice.active SET wake_at = 0 WHERE release = $1', [release]);
     const stream = streamOf(release);
-    await append(sql, { at, origin: tools.holder(), batches: [{ stream, events: [event] }], versions: new Map([[stream, folded.version]]) });
+    await append(sql, {
+      at,
+      origin: tools.holder(),
+      batches: [{ stream, events: [event] }],
+      versions: new Map([[stream, folded.version]]),
+    });
   });
 }
 
@@ -100,7 +122,11 @@ export async function liftHold(tools: Asking, environment: string, app: string, 
   await tools.database.transaction(async (sql) => {
     const known = await lockApp(sql, environment, app);
     if (known?.held.some((held) => held.version === version) !== true) {
-      throw new UserError('NOT_HELD', `${app} has no version ${version} that is held in ${environment}.`, '`sluice status` shows what is held.');
+      throw new UserError(
+        'NOT_HELD',
+        `${app} has no version ${version} that is held in ${environment}.`,
+        '`sluice status` shows what is held.',
+      );
     }
     const event: EnvironmentEvent = { type: 'HoldLifted', app, version, by };
     await projectEnvironment(sql, environment, event);

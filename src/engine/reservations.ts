@@ -32,7 +32,13 @@ interface Waiting {
 }
 
 /** Who stands in the way of `apps`: whoever has one, or waits for one since before `place`. App → release. */
-async function inTheWay(sql: Sql, environment: string, apps: readonly string[], release: string, place: number): Promise<Map<string, string>> {
+async function inTheWay(
+  sql: Sql,
+  environment: string,
+  apps: readonly string[],
+  release: string,
+  place: number,
+): Promise<Map<string, string>> {
   const held = await sql.query<{ app: string; release: string }>(
     'SELECT app, release FROM sluice.reservation WHERE environment = $1 AND app = ANY($2) AND release <> $3',
     [environment, apps, release],
@@ -49,7 +55,11 @@ async function inTheWay(sql: Sql, environment: string, apps: readonly string[], 
 }
 
 /** The release that keeps a new one from being accepted, because one of its apps may not queue. */
-export async function rejectedBy(sql: Sql, environment: string, apps: readonly { readonly app: string; readonly concurrency: Concurrency }[]): Promise<{ app: string; holder: string } | null> {
+export async function rejectedBy(
+  sql: Sql,
+  environment: string,
+  apps: readonly { readonly app: string; readonly concurrency: Concurrency }[],
+): Promise<{ app: string; holder: string } | null> {
   const names = apps.filter(({ concurrency }) => concurrency === 'reject').map(({ app }) => app);
   if (names.length === 0) return null;
   const [first] = await inTheWay(sql, environment, names, '', Number.MAX_SAFE_INTEGER);
@@ -58,11 +68,21 @@ export async function rejectedBy(sql: Sql, environment: string, apps: readonly {
 
 /** Stand in line. */
 export async function enqueue(sql: Sql, release: string, environment: string, place: number, apps: readonly string[]): Promise<void> {
-  await sql.query('INSERT INTO sluice.waiting (release, environment, place, apps) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', [release, environment, place, apps]);
+  await sql.query('INSERT INTO sluice.waiting (release, environment, place, apps) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', [
+    release,
+    environment,
+    place,
+    apps,
+  ]);
 }
 
 /** Take all the apps or none. */
-export async function reserve(sql: Sql, states: States, state: ReleaseState, effect: Effect & { kind: 'reserve' }): Promise<ReservationResult> {
+export async function reserve(
+  sql: Sql,
+  states: States,
+  state: ReleaseState,
+  effect: Effect & { kind: 'reserve' },
+): Promise<ReservationResult> {
   const { id, plan } = state;
   const { environment } = plan;
   const apps = effect.apps.map(({ app }) => app).toSorted();
@@ -95,7 +115,10 @@ async function supersede(
 ): Promise<NewEvents[]> {
   const names = apps.filter(({ concurrency }) => concurrency === 'supersede').map(({ app }) => app);
   if (names.length === 0) return [];
-  const older = await sql.query<Waiting>('SELECT release, place, apps FROM sluice.waiting WHERE environment = $1 AND place < $2 AND apps && $3', [me.environment, me.place, names]);
+  const older = await sql.query<Waiting>(
+    'SELECT release, place, apps FROM sluice.waiting WHERE environment = $1 AND place < $2 AND apps && $3',
+    [me.environment, me.place, names],
+  );
   const targets = new Set([...names.flatMap((name) => blocked.get(name) ?? []), ...older.rows.map(({ release }) => release)]);
   const told: NewEvents[] = [];
   for (const release of targets) {
@@ -126,7 +149,9 @@ export async function leaveLine(sql: Sql, release: string): Promise<readonly str
 async function nextInLine(sql: Sql, environment: string, freed: ReadonlySet<string>, by: string): Promise<NewEvents[]> {
   if (freed.size === 0) return [];
   const taken = await sql.query<{ app: string }>('SELECT app FROM sluice.reservation WHERE environment = $1', [environment]);
-  const line = await sql.query<Waiting>('SELECT release, place, apps FROM sluice.waiting WHERE environment = $1 ORDER BY place', [environment]);
+  const line = await sql.query<Waiting>('SELECT release, place, apps FROM sluice.waiting WHERE environment = $1 ORDER BY place', [
+    environment,
+  ]);
   const blocked = new Set(taken.rows.map(({ app }) => app));
   const woken: NewEvents[] = [];
   for (const { release, apps } of line.rows) {

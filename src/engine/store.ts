@@ -48,13 +48,19 @@ async function saveRelease(sql: Sql, row: ReleaseSummary, position: number): Pro
 }
 
 export async function loadApp(sql: Sql, environment: string, app: string): Promise<EnvironmentApp | null> {
-  const result = await sql.query<{ data: EnvironmentApp }>('SELECT data FROM sluice.environment_app WHERE environment = $1 AND app = $2', [environment, app]);
+  const result = await sql.query<{ data: EnvironmentApp }>('SELECT data FROM sluice.environment_app WHERE environment = $1 AND app = $2', [
+    environment,
+    app,
+  ]);
   return result.rows[0]?.data ?? null;
 }
 
 /** As `loadApp`; nobody else changes it until the transaction ends. */
 export async function lockApp(sql: Sql, environment: string, app: string): Promise<EnvironmentApp | null> {
-  const result = await sql.query<{ data: EnvironmentApp }>('SELECT data FROM sluice.environment_app WHERE environment = $1 AND app = $2 FOR UPDATE', [environment, app]);
+  const result = await sql.query<{ data: EnvironmentApp }>(
+    'SELECT data FROM sluice.environment_app WHERE environment = $1 AND app = $2 FOR UPDATE',
+    [environment, app],
+  );
   return result.rows[0]?.data ?? null;
 }
 
@@ -67,7 +73,10 @@ async function saveApp(sql: Sql, environment: string, app: EnvironmentApp): Prom
 }
 
 export async function readManifest(database: Database, environment: string): Promise<Manifest> {
-  const rows = await database.read<{ data: EnvironmentApp }>('SELECT data FROM sluice.environment_app WHERE environment = $1 ORDER BY app', [environment]);
+  const rows = await database.read<{ data: EnvironmentApp }>(
+    'SELECT data FROM sluice.environment_app WHERE environment = $1 ORDER BY app',
+    [environment],
+  );
   return { environment, apps: Object.fromEntries(rows.map(({ data }) => [data.app, data])) };
 }
 

@@ -95,7 +95,15 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     if (closing || claimed === null) return;
     if (claimed.wakeAt !== null) lookAt(release, claimed.wakeAt);
     if (claimed.fence === null) return;
-    const work = works.get(release) ?? { release, holder: options.holder(), fence: 0, version: 0, decision: claimed.decision, released: false, lanes: new Map<string, Lane>() };
+    const work = works.get(release) ?? {
+      release,
+      holder: options.holder(),
+      fence: 0,
+      version: 0,
+      decision: claimed.decision,
+      released: false,
+      lanes: new Map<string, Lane>(),
+    };
     Object.assign(work, { fence: claimed.fence, released: false });
     works.set(release, work);
     carryOn(work, claimed);
@@ -149,7 +157,11 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         const isLast = () => works.get(work.release) === work && work.lanes.size === 1;
         const isBusy = (name: string) => name !== lane.name && work.lanes.has(name);
         const { release, holder, fence } = work;
-        const taken = await takeTurn(sql, { runbook, states, now: clock.now }, { release, lane: lane.name, holder, fence, facts, isBusy, isLast });
+        const taken = await takeTurn(
+          sql,
+          { runbook, states, now: clock.now },
+          { release, lane: lane.name, holder, fence, facts, isBusy, isLast },
+        );
         turn = taken?.turn ?? null;
         return { effect: turn?.effect ?? null, write: taken?.write ?? null };
       },
@@ -173,11 +185,21 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     const { signal } = controller;
     Object.assign(lane, { effect, controller });
     try {
-      return await performer.perform(effect, { release: work.release, environment: turn.state.plan.environment, fence: work.fence, signal, state: turn.state });
+      return await performer.perform(effect, {
+        release: work.release,
+        environment: turn.state.plan.environment,
+        fence: work.fence,
+        signal,
+        state: turn.state,
+      });
     } catch (error) {
       if (error instanceof FencedError) throw error;
       if (signal.aborted) return [];
-      if (!(error instanceof SluiceError)) log.error({ release: work.release, effect: effect.key, error: String(error), stack: error instanceof Error ? error.stack : undefined }, 'an effect failed by a bug');
+      if (!(error instanceof SluiceError))
+        log.error(
+          { release: work.release, effect: effect.key, error: String(error), stack: error instanceof Error ? error.stack : undefined },
+          'an effect failed by a bug',
+        );
       return [effectFailed(effect, error)];
     } finally {
       Object.assign(lane, { effect: null, controller: null });
@@ -188,7 +210,11 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     if (closing) return;
     const count = (troubles.get(release) ?? 0) + 1;
     troubles.set(release, count);
-    const fields = { release, error: String(error), ...(error instanceof SluiceError ? {} : { stack: error instanceof Error ? error.stack : undefined }) };
+    const fields = {
+      release,
+      error: String(error),
+      ...(error instanceof SluiceError ? {} : { stack: error instanceof Error ? error.stack : undefined }),
+    };
     log.warn(fields, error instanceof FencedError ? 'a release went to other hands' : 'work on a release stopped; it is taken up again');
     lookAt(release, clock.now() + Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (count - 1)));
   }

@@ -44,7 +44,8 @@ async function observe(takesMs = 20): Promise<Engine> {
 async function allSucceeded(from: Engine, ids: readonly string[], timeoutMs = 25_000): Promise<void> {
   await until(
     'all releases to succeed',
-    async () => (await Promise.all(ids.map((id) => from.release(id)))).every((state) => state?.stage === 'closed' && state.outcome === 'Succeeded'),
+    async () =>
+      (await Promise.all(ids.map((id) => from.release(id)))).every((state) => state?.stage === 'closed' && state.outcome === 'Succeeded'),
     timeoutMs,
   );
 }
@@ -64,7 +65,8 @@ async function factsOf(from: Engine, ids: readonly string[]): Promise<string[]> 
 test('killed again and again, the work ends as if nothing had happened, each fact recorded once', async () => {
   const here = await observe(40);
   const ids: string[] = [];
-  for (const app of ['a', 'b', 'c', 'd']) ids.push(await here.request(planOf([app, `${app}2`], { dependsOn: { [`${app}2`]: [app] } }), { by: 'ann' }));
+  for (const app of ['a', 'b', 'c', 'd'])
+    ids.push(await here.request(planOf([app, `${app}2`], { dependsOn: { [`${app}2`]: [app] } }), { by: 'ann' }));
   await here.close();
   for (let round = 0; round < 4; round += 1) {
     const before = endedKeys().length;
@@ -90,7 +92,9 @@ test('a survivor goes on with what a killed one was at, within seconds', async (
   await dying.end('SIGKILL');
   await allSucceeded(here, dying.releases);
   expect(performance.now() - killedAt).toBeLessThan(8_000);
-  const fences = readJournal(journal).filter(({ what }) => what === 'begin').map(({ fence }) => fence);
+  const fences = readJournal(journal)
+    .filter(({ what }) => what === 'begin')
+    .map(({ fence }) => fence);
   expect(fences).toEqual(fences.toSorted((a, b) => a - b));
   expect(new Set(fences).size).toBeGreaterThan(1);
 }, 60_000);

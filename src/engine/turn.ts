@@ -52,7 +52,11 @@ type Own = Effect & { readonly kind: 'record' | 'reserve' | 'unreserve' };
  * If somebody else appended to the release meanwhile, that fails, and the turn is taken again.
  * @throws FencedError when this control plane no longer has the release
  */
-export async function takeTurn(sql: Sql, tools: TurnTools, request: TurnRequest): Promise<{ readonly turn: Turn; readonly write: Write } | null> {
+export async function takeTurn(
+  sql: Sql,
+  tools: TurnTools,
+  request: TurnRequest,
+): Promise<{ readonly turn: Turn; readonly write: Write } | null> {
   const lease = await holdLease(sql, request);
   if (lease === null) return null;
   const folded = await tools.states.load(sql, request.release);
@@ -80,10 +84,13 @@ interface Lease {
 
 /** @returns null when the release is closed */
 async function holdLease(sql: Sql, request: TurnRequest): Promise<Lease | null> {
-  const found = await sql.query<Lease>('SELECT holder, fence, wake_at AS "wakeAt" FROM sluice.active WHERE release = $1 FOR UPDATE', [request.release]);
+  const found = await sql.query<Lease>('SELECT holder, fence, wake_at AS "wakeAt" FROM sluice.active WHERE release = $1 FOR UPDATE', [
+    request.release,
+  ]);
   const lease = found.rows[0];
   if (lease === undefined) return null;
-  if (lease.holder !== request.holder || lease.fence !== request.fence) throw new FencedError(`release ${request.release} is in other hands`);
+  if (lease.holder !== request.holder || lease.fence !== request.fence)
+    throw new FencedError(`release ${request.release} is in other hands`);
   return lease;
 }
 
@@ -110,7 +117,9 @@ async function workThrough(sql: Sql, tools: TurnTools, request: TurnRequest, bef
   };
   happen(request.facts);
   for (let count = 0; ; count += 1) {
-    const own = work.decision.effects.find((effect) => isOwn(effect) && (effect.lane === request.lane || !request.isBusy(effect.lane))) as Own | undefined;
+    const own = work.decision.effects.find((effect) => isOwn(effect) && (effect.lane === request.lane || !request.isBusy(effect.lane))) as
+      | Own
+      | undefined;
     if (own === undefined) return work;
     if (count >= OWN_WORK_MAX) throw new Error(`the runbook of ${request.release} goes round in circles at ${own.key}`);
     happen(await doOwn(sql, tools, work, own));
@@ -155,6 +164,9 @@ async function keepLease(sql: Sql, request: TurnRequest, work: Work, lease: Leas
     return lease.fence;
   }
   // A newer token than whoever had the apps before: it may have drawn its own while this release waited.
-  const drawn = await sql.query<{ fence: number }>(`UPDATE sluice.active SET fence = nextval('sluice.fence'), wake_at = $2 WHERE release = $1 RETURNING fence`, [release, lookAt]);
+  const drawn = await sql.query<{ fence: number }>(
+    `UPDATE sluice.active SET fence = nextval('sluice.fence'), wake_at = $2 WHERE release = $1 RETURNING fence`,
+    [release, lookAt],
+  );
   return drawn.rows[0]?.fence ?? null;
 }

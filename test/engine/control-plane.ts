@@ -12,7 +12,8 @@ interface Settings {
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
 const performer = fakePerformer({ journal: settings.journal, takesMs: settings.takesMs });
-const line = (level: string) => (fields: unknown, message: string) => process.stderr.write(`${level} ${message} ${JSON.stringify(fields)}\n`);
+const line = (level: string) => (fields: unknown, message: string) =>
+  process.stderr.write(`${level} ${message} ${JSON.stringify(fields)}\n`);
 const log = { debug: () => {}, info: line('info'), warn: line('warn'), error: line('error') };
 const engine = await createEngine({ databaseUrl: settings.databaseUrl, runbook, performer, log });
 process.on('SIGTERM', () => void engine.close().then(() => process.exit(0)));

@@ -14,18 +14,29 @@ export interface ControlPlane {
 }
 
 /** Start a control plane and wait until it works. */
-export async function startControlPlane(settings: { readonly databaseUrl: string; readonly journal: string; readonly takesMs?: number; readonly apps?: readonly string[] }): Promise<ControlPlane> {
+export async function startControlPlane(settings: {
+  readonly databaseUrl: string;
+  readonly journal: string;
+  readonly takesMs?: number;
+  readonly apps?: readonly string[];
+}): Promise<ControlPlane> {
   const script = fileURLToPath(new URL('control-plane.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify({ takesMs: 20, apps: [], ...settings })], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify({ takesMs: 20, apps: [], ...settings })], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   let errors = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   const isOver = () => child.exitCode !== null || child.signalCode !== null;
-  await until('a control plane', () => {
-    if (isOver()) throw new Error(`the control plane ended at once: ${errors}`);
-    return output.includes('\n');
-  }, 30_000);
+  await until(
+    'a control plane',
+    () => {
+      if (isOver()) throw new Error(`the control plane ended at once: ${errors}`);
+      return output.includes('\n');
+    },
+    30_000,
+  );
   return {
     pid: child.pid ?? 0,
     child,

@@ -5,7 +5,15 @@ import type { Effect } from '../../src/core/release/effects.ts';
 import type { ReleaseEvent } from '../../src/core/release/events.ts';
 import { evolve } from '../../src/core/release/evolve.ts';
 import { next } from '../../src/core/release/next.ts';
-import { versionId, withHash, type Concurrency, type Plan, type PlannedApp, type Strategy, type VersionRef } from '../../src/core/release/plan.ts';
+import {
+  versionId,
+  withHash,
+  type Concurrency,
+  type Plan,
+  type PlannedApp,
+  type Strategy,
+  type VersionRef,
+} from '../../src/core/release/plan.ts';
 import type { PerformContext, Performer, Runbook } from '../../src/engine/runbook.ts';
 import type { RunSpec } from '../../src/ports/platform.ts';
 
@@ -86,7 +94,15 @@ export interface FakePerformer extends Performer {
 export function fakePerformer(options: FakePerformerOptions = {}): FakePerformer {
   const done: Done[] = [];
   const note = (what: Done['what'], effect: Effect, context: PerformContext) => {
-    const line: Done = { what, release: context.release, kind: effect.kind, key: effect.key, fence: context.fence, pid: process.pid, at: Date.now() };
+    const line: Done = {
+      what,
+      release: context.release,
+      kind: effect.kind,
+      key: effect.key,
+      fence: context.fence,
+      pid: process.pid,
+      at: Date.now(),
+    };
     done.push(line);
     if (options.journal !== undefined) appendFileSync(options.journal, `${JSON.stringify(line)}\n`);
   };
@@ -108,14 +124,24 @@ export function fakePerformer(options: FakePerformerOptions = {}): FakePerformer
 }
 
 export function readJournal(file: string): Done[] {
-  const lines = readFileSync(file, 'utf8').split('\n').filter((line) => line !== '');
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
   return lines.map((line) => JSON.parse(line) as Done);
 }
 
 function answerOf(effect: Effect, context: PerformContext): readonly ReleaseEvent[] {
   switch (effect.kind) {
     case 'build':
-      return [{ type: 'ArtifactBuilt', app: effect.app.app, version: versionOf(effect.app.app, context.state.plan.source.commit ?? ''), reused: false, log: null }];
+      return [
+        {
+          type: 'ArtifactBuilt',
+          app: effect.app.app,
+          version: versionOf(effect.app.app, context.state.plan.source.commit ?? ''),
+          reused: false,
+          log: null,
+        },
+      ];
     case 'deploy':
       return [{ type: 'VersionDeployed', app: effect.app.app, version: effect.version.id }];
     case 'verify':
@@ -134,7 +160,11 @@ function answerOf(effect: Effect, context: PerformContext): readonly ReleaseEven
 }
 
 /** Poll until it is so. */
-export async function until<T>(what: string, look: () => Promise<T | null | undefined | false> | T | null | undefined | false, timeoutMs = 15_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  timeoutMs = 15_000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const seen = await look();

@@ -7,10 +7,21 @@ import { holdOn, liftHold, projectApp, projectRelease, type EnvironmentApp } fro
 import type { ReleaseState } from './state.ts';
 
 /** Fold one release of `web` into the app's entry. */
-function after(entry: EnvironmentApp | null, source: string, events: readonly ReleaseEvent[], options: { readonly at?: number; readonly rollback?: boolean } = {}): EnvironmentApp | null {
+function after(
+  entry: EnvironmentApp | null,
+  source: string,
+  events: readonly ReleaseEvent[],
+  options: { readonly at?: number; readonly rollback?: boolean } = {},
+): EnvironmentApp | null {
   const { at = 0, rollback = false } = options;
   const { hash: _hash, ...plan } = planOf(['web'], { source });
-  const first: ReleaseEvent = { type: 'ReleaseRequested', release: `r-${source}`, plan: withHash({ ...plan, kind: rollback ? 'rollback' : 'deploy' }), by: 'ann', retryOf: null };
+  const first: ReleaseEvent = {
+    type: 'ReleaseRequested',
+    release: `r-${source}`,
+    plan: withHash({ ...plan, kind: rollback ? 'rollback' : 'deploy' }),
+    by: 'ann',
+    retryOf: null,
+  };
   const acquired: ReleaseEvent = { type: 'ReservationsAcquired', stables: { web: entry?.stable ?? null } };
   let state: ReleaseState | null = null;
   let result = entry;
@@ -21,19 +32,43 @@ function after(entry: EnvironmentApp | null, source: string, events: readonly Re
   return result;
 }
 
-const built = (source: string): ReleaseEvent => ({ type: 'ArtifactBuilt', app: 'web', version: versionOf('web', source), reused: false, log: null });
+const built = (source: string): ReleaseEvent => ({
+  type: 'ArtifactBuilt',
+  app: 'web',
+  version: versionOf('web', source),
+  reused: false,
+  log: null,
+});
 const shifted = (weights: Record<string, number>): ReleaseEvent => ({ type: 'WeightsShifted', app: 'web', weights });
 const finished: ReleaseEvent = { type: 'RolloutFinished', app: 'web', note: null };
 const started: ReleaseEvent = { type: 'RolloutStarted', app: 'web' };
 const id = (source: string) => versionOf('web', source).id;
 const released = (entry: EnvironmentApp | null, source: string, options: { readonly at?: number; readonly rollback?: boolean } = {}) =>
-  after(entry, source, [started, built(source), shifted({ ...(entry?.stable == null ? {} : { [entry.stable.id]: 0 }), [id(source)]: 100 }), finished], options);
-const failed = (kind: 'verdict' | 'technical' | 'person'): ReleaseEvent => ({ type: 'RolloutFailed', app: 'web', cause: { kind, app: 'web', code: 'X', message: 'too many errors' } });
+  after(
+    entry,
+    source,
+    [started, built(source), shifted({ ...(entry?.stable == null ? {} : { [entry.stable.id]: 0 }), [id(source)]: 100 }), finished],
+    options,
+  );
+const failed = (kind: 'verdict' | 'technical' | 'person'): ReleaseEvent => ({
+  type: 'RolloutFailed',
+  app: 'web',
+  cause: { kind, app: 'web', code: 'X', message: 'too many errors' },
+});
 
 describe('what runs of an app', () => {
   test('a first version becomes stable when its rollout finishes, not before', () => {
-    expect(after(null, 'one', [started, built('one'), shifted({ [id('one')]: 100 })])).toMatchObject({ stable: null, weights: { [id('one')]: 100 } });
-    expect(released(null, 'one', { at: 5 })).toMatchObject({ stable: { id: id('one') }, fingerprint: 'f-web-one', release: 'r-one', since: 5, history: [] });
+    expect(after(null, 'one', [started, built('one'), shifted({ [id('one')]: 100 })])).toMatchObject({
+      stable: null,
+      weights: { [id('one')]: 100 },
+    });
+    expect(released(null, 'one', { at: 5 })).toMatchObject({
+      stable: { id: id('one') },
+      fingerprint: 'f-web-one',
+      release: 'r-one',
+      since: 5,
+      history: [],
+    });
   });
 
   test('the one before goes into the history, newest first, at most ten and each once', () => {
@@ -47,7 +82,17 @@ describe('what runs of an app', () => {
 
   test.each(['verdict', 'person'] as const)('a version that failed by %s is held; a technical failure holds nothing', (kind) => {
     const entry = released(null, 'one');
-    const bad = after(entry, 'two', [started, built('two'), failed(kind), { type: 'RollbackStarted', cause: { kind, app: 'web', code: 'X', message: 'too many errors' } }], { at: 9 });
+    const bad = after(
+      entry,
+      'two',
+      [
+        started,
+        built('two'),
+        failed(kind),
+        { type: 'RollbackStarted', cause: { kind, app: 'web', code: 'X', message: 'too many errors' } },
+      ],
+      { at: 9 },
+    );
     expect(bad?.held).toEqual([{ version: id('two'), fingerprint: 'f-web-two', reason: 'too many errors', release: 'r-two', at: 9 }]);
     expect(holdOn(bad, 'f-web-two')?.version).toBe(id('two'));
     expect(holdOn(bad, 'f-web-three')).toBeNull();
@@ -93,5 +138,10 @@ test('the list of releases says how each ended', () => {
   const state = evolve(null, requested, 1);
   const row = projectRelease(null, requested, state, 1);
   expect(row).toMatchObject({ id: 'r1', apps: ['web', 'api'], requestedAt: 1, endedAt: null, outcome: null });
-  expect(projectRelease(row, ended, evolve(state, ended, 2), 2)).toMatchObject({ id: 'r1', endedAt: 2, outcome: 'Errored', reason: 'disk full' });
+  expect(projectRelease(row, ended, evolve(state, ended, 2), 2)).toMatchObject({
+    id: 'r1',
+    endedAt: 2,
+    outcome: 'Errored',
+    reason: 'disk full',
+  });
 });

@@ -102,15 +102,25 @@ export function projectApp(before: EnvironmentApp | null, event: ReleaseEvent, s
     case 'WeightsShifted':
       return { ...entry, weights: event.weights };
     case 'RolloutFinished':
-      return rollout.candidate === null ? entry : settled({ ...entry, platform: rollout.app.platform }, rollout.candidate, state, rollout.app.fingerprint, at);
+      return rollout.candidate === null
+        ? entry
+        : settled({ ...entry, platform: rollout.app.platform }, rollout.candidate, state, rollout.app.fingerprint, at);
     case 'RolloutSkipped':
       // The build gave what runs already: from now on these sources count as deployed.
-      return rollout.candidate !== null && rollout.candidate.id === entry.stable?.id ? { ...entry, fingerprint: rollout.app.fingerprint } : entry;
+      return rollout.candidate !== null && rollout.candidate.id === entry.stable?.id
+        ? { ...entry, fingerprint: rollout.app.fingerprint }
+        : entry;
     case 'RolloutFailed':
     case 'RollbackStarted':
       return event.cause.kind === 'technical' || rollout.candidate === null
         ? entry
-        : hold(entry, { version: rollout.candidate.id, fingerprint: rollout.app.fingerprint, reason: event.cause.message, release: state.id, at });
+        : hold(entry, {
+            version: rollout.candidate.id,
+            fingerprint: rollout.app.fingerprint,
+            reason: event.cause.message,
+            release: state.id,
+            at,
+          });
     default:
       return entry;
   }
@@ -143,7 +153,9 @@ function settled(entry: EnvironmentApp, version: VersionRef, state: ReleaseState
   };
   if (stable === null || stable.id === version.id) return next;
   const old: Earlier = { version: stable, fingerprint: entry.fingerprint ?? '', release: entry.release ?? '', at: entry.since };
-  const earlier = [old, ...entry.history].filter((other) => other.version.id !== version.id && (other === old || other.version.id !== stable.id));
+  const earlier = [old, ...entry.history].filter(
+    (other) => other.version.id !== version.id && (other === old || other.version.id !== stable.id),
+  );
   const moved = { ...next, history: earlier.slice(0, HISTORY) };
   if (state.plan.kind !== 'rollback') return moved;
   // Whoever rolled back has rejected what ran: nothing may bring it again by itself.

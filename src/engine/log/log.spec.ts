@@ -21,7 +21,9 @@ afterAll(async () => {
 });
 
 const write = (stream: string, events: readonly { type: string }[], versions?: ReadonlyMap<string, number>) =>
-  database.transaction((sql) => append(sql, { at: 1, origin: 'test', batches: [{ stream, events }], ...(versions === undefined ? {} : { versions }) }));
+  database.transaction((sql) =>
+    append(sql, { at: 1, origin: 'test', batches: [{ stream, events }], ...(versions === undefined ? {} : { versions }) }),
+  );
 
 test('positions become visible in order and without gaps, whoever appends', async () => {
   const seen: number[][] = [];
@@ -54,10 +56,25 @@ test('of two that read the same version, one is told to look again', async () =>
 });
 
 test('what programs put out is stored as far as it can be, and hashes alike when read again', async () => {
-  const odd = { type: 'A', text: 'a\u0000b \ud800 \u{1f600}', number: 1e21, small: 5e-324, minus: -0, nothing: undefined, nested: [{ b: 1, a: [null, true] }] };
+  const odd = {
+    type: 'A',
+    text: 'a\u0000b \ud800 \u{1f600}',
+    number: 1e21,
+    small: 5e-324,
+    minus: -0,
+    nothing: undefined,
+    nested: [{ b: 1, a: [null, true] }],
+  };
   await write('odd', [odd]);
   const [entry] = await readStream(database.pool, 'odd', 0);
-  expect(entry?.data).toEqual({ type: 'A', text: 'a\uFFFDb \uFFFD \u{1f600}', number: 1e21, small: 5e-324, minus: 0, nested: [{ b: 1, a: [null, true] }] });
+  expect(entry?.data).toEqual({
+    type: 'A',
+    text: 'a\uFFFDb \uFFFD \u{1f600}',
+    number: 1e21,
+    small: 5e-324,
+    minus: 0,
+    nested: [{ b: 1, a: [null, true] }],
+  });
   expect(await verifyAudit(database)).toMatchObject({ intact: true });
 });
 

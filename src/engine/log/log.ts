@@ -64,7 +64,10 @@ function draftOf(stream: string, version: number | null, event: { readonly type:
 async function place(sql: Sql, drafts: Draft[]): Promise<void> {
   const streams = [...new Set(drafts.filter(({ version }) => version === null).map(({ stream }) => stream))];
   await sql.query('SELECT 1 FROM sluice.head FOR UPDATE');
-  const found = await sql.query<{ stream: string; version: number }>('SELECT stream, max(version) AS version FROM sluice.event WHERE stream = ANY($1) GROUP BY stream', [streams]);
+  const found = await sql.query<{ stream: string; version: number }>(
+    'SELECT stream, max(version) AS version FROM sluice.event WHERE stream = ANY($1) GROUP BY stream',
+    [streams],
+  );
   const ends = new Map(found.rows.map(({ stream, version }) => [stream, version]));
   for (const draft of drafts) {
     if (draft.version !== null) continue;
@@ -83,14 +86,21 @@ export async function readStream(sql: Sql | Database['pool'], stream: string, af
 }
 
 /** Events of all streams (or one) after a position, in order. */
-export async function readLog(database: Database, options: { readonly after: number; readonly stream?: string; readonly limit: number }): Promise<Entry[]> {
+export async function readLog(
+  database: Database,
+  options: { readonly after: number; readonly stream?: string; readonly limit: number },
+): Promise<Entry[]> {
   const rows =
     options.stream === undefined
-      ? await database.read<Row>(`SELECT ${COLUMNS} FROM sluice.event WHERE position > $1 ORDER BY position LIMIT $2`, [options.after, options.limit])
-      : await database.read<Row>(
-          `SELECT ${COLUMNS} FROM sluice.event WHERE stream = $3 AND position > $1 ORDER BY version LIMIT $2`,
-          [options.after, options.limit, options.stream],
-        );
+      ? await database.read<Row>(`SELECT ${COLUMNS} FROM sluice.event WHERE position > $1 ORDER BY position LIMIT $2`, [
+          options.after,
+          options.limit,
+        ])
+      : await database.read<Row>(`SELECT ${COLUMNS} FROM sluice.event WHERE stream = $3 AND position > $1 ORDER BY version LIMIT $2`, [
+          options.after,
+          options.limit,
+          options.stream,
+        ]);
   return rows.map(entryOf);
 }
 

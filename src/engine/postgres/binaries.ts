@@ -73,4 +73,3 @@ async function copyTo(home: string, spare: string): Promise<string> {
   await rename(draft, target).catch(() => rm(draft, { recursive: true, force: true }));
   return target;
 }
-

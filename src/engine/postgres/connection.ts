@@ -9,14 +9,19 @@ const int8 = 20;
 
 /** bigint columns hold positions, versions and times: all exact as numbers. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format: 'text' | 'binary') => (oid === int8 ? Number : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser,
+  getTypeParser: ((oid: number, format: 'text' | 'binary') =>
+    oid === int8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };
 
 /** @throws UserError DATABASE_URL_INVALID */
 export function parseDatabaseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !['postgres:', 'postgresql:'].includes(url.protocol) || url.pathname.length < 2) {
-    throw new UserError('DATABASE_URL_INVALID', 'DATABASE_URL is not the address of a PostgreSQL database.', 'It looks like postgres://user:password@host:5432/database.');
+    throw new UserError(
+      'DATABASE_URL_INVALID',
+      'DATABASE_URL is not the address of a PostgreSQL database.',
+      'It looks like postgres://user:password@host:5432/database.',
+    );
   }
   return url;
 }
@@ -47,8 +52,17 @@ export function createPool(databaseUrl: string, size: number, name: string, opti
 export function isConnectionLoss(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
     const { code, message } = at as Error & { code?: unknown };
-    if (typeof code === 'string' && (/^(08\w{3}|57P0[1-3]|25P03|53300)$/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/.test(code))) return true;
-    if (/Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|server closed the connection/i.test(message)) return true;
+    if (
+      typeof code === 'string' &&
+      (/^(08\w{3}|57P0[1-3]|25P03|53300)$/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)/.test(code))
+    )
+      return true;
+    if (
+      /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|server closed the connection/i.test(
+        message,
+      )
+    )
+      return true;
     if (at instanceof AggregateError && at.errors.some(isConnectionLoss)) return true;
   }
   return false;
@@ -91,10 +105,16 @@ export function unreachable(error: unknown, url?: URL): Error {
   const user = url === undefined ? 'the user' : `user "${decodeURIComponent(url.username)}"`;
   const database = url === undefined ? 'the database' : `database "${decodeURIComponent(url.pathname.slice(1))}"`;
   const refused = (message: string, hint: string) => new UserError('DATABASE_UNREACHABLE', message, hint);
-  if (code === '28P01' || code === '28000') return refused(`${where} does not let ${user} in.`, 'Check user and password in DATABASE_URL, and pg_hba.conf on the server.');
+  if (code === '28P01' || code === '28000')
+    return refused(`${where} does not let ${user} in.`, 'Check user and password in DATABASE_URL, and pg_hba.conf on the server.');
   if (code === '3D000') return refused(`${where} has no ${database}.`, 'Create it, or correct the name at the end of DATABASE_URL.');
-  if (code === '42501') return refused(`${where} does not let ${user} create its tables in ${database}.`, 'Grant it CREATE on the database.');
+  if (code === '42501')
+    return refused(`${where} does not let ${user} create its tables in ${database}.`, 'Grant it CREATE on the database.');
   if (code === 'ENOTFOUND') return refused(`There is no host ${url?.hostname ?? ''}.`, 'Correct the host in DATABASE_URL.');
   if (!isConnectionLoss(error)) return error instanceof Error ? error : new Error(String(error));
-  return new OutsideError('DATABASE_UNREACHABLE', `${where} does not answer (${code ?? 'connection lost'}).`, 'See that the server runs and that its address in DATABASE_URL is right; then try again.');
+  return new OutsideError(
+    'DATABASE_UNREACHABLE',
+    `${where} does not answer (${code ?? 'connection lost'}).`,
+    'See that the server runs and that its address in DATABASE_URL is right; then try again.',
+  );
 }

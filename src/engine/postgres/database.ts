@@ -35,7 +35,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const closing = new AbortController();
   // Every call that waits for the database listens.
   setMaxListeners(0, closing.signal);
-  const patience = (until: number | null) => ({ until, signal: closing.signal, ...(options.onLoss === undefined ? {} : { onLoss: options.onLoss }) });
+  const patience = (until: number | null) => ({
+    until,
+    signal: closing.signal,
+    ...(options.onLoss === undefined ? {} : { onLoss: options.onLoss }),
+  });
   try {
     await pool.query('SELECT 1');
   } catch (error) {

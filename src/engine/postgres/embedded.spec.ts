@@ -28,7 +28,9 @@ test('two that start at once share one server, which is adopted, revived at its 
   expect((await stat(join(one.dataDirectory, 'sluice.password'))).mode & 0o777).toBe(0o600);
 
   await withClient(one.url, async (client) => {
-    const settings = await client.query(`SELECT name, setting FROM pg_settings WHERE name IN ('data_checksums', 'listen_addresses', 'password_encryption')`);
+    const settings = await client.query(
+      `SELECT name, setting FROM pg_settings WHERE name IN ('data_checksums', 'listen_addresses', 'password_encryption')`,
+    );
     expect(Object.fromEntries(settings.rows.map((row: { name: string; setting: string }) => [row.name, row.setting]))).toEqual({
       data_checksums: 'on',
       listen_addresses: '127.0.0.1',

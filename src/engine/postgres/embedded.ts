@@ -109,7 +109,17 @@ async function makeCluster(place: Place, settings: Readonly<Record<string, strin
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
   try {
     if (place.runAs !== null) for (const path of [draft, passwordFile]) await chown(path, place.runAs.uid, place.runAs.gid);
-    const args = ['-D', draft, '-U', USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--data-checksums', '--encoding=UTF8', '--locale=C'];
+    const args = [
+      '-D',
+      draft,
+      '-U',
+      USER,
+      '--auth=scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '--data-checksums',
+      '--encoding=UTF8',
+      '--locale=C',
+    ];
     const made = await run(place.binaries.initdb, args, place.runAs);
     if (made.code !== 0) throw failed('could not be set up', made.output);
     await appendFile(join(draft, 'postgresql.conf'), configuration(settings));
@@ -152,7 +162,7 @@ async function ensureRunning(place: Place): Promise<number> {
     if (server === null) {
       // The same port as before where it is free: connection strings of running control planes stay right.
       const before = Number((await readFile(portFile, 'utf8').catch(() => '')).trim());
-      const port = (before > 0 && (await isFree(before))) ? before : await freePort();
+      const port = before > 0 && (await isFree(before)) ? before : await freePort();
       const started = await start(place, port);
       if (started.code !== 0 && Date.now() > deadline) throw failed('did not start', await lastLines(place, started.output));
     }
@@ -209,7 +219,11 @@ async function lastLines(place: Place, output: string): Promise<string> {
 }
 
 function failed(what: string, output: string): OutsideError {
-  return new OutsideError('DATABASE_START_FAILED', `The embedded PostgreSQL ${what}: ${output}`, 'Free disk space or memory if the log asks for it, then try again; or set DATABASE_URL to a PostgreSQL server.');
+  return new OutsideError(
+    'DATABASE_START_FAILED',
+    `The embedded PostgreSQL ${what}: ${output}`,
+    'Free disk space or memory if the log asks for it, then try again; or set DATABASE_URL to a PostgreSQL server.',
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

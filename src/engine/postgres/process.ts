@@ -12,7 +12,12 @@ export function run(program: string, args: readonly string[], runAs: RunAs, inpu
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: tmpdir(),
-      env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC', ...(process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {}) },
+      env: {
+        PATH: process.env['PATH'],
+        LC_ALL: 'C',
+        TZ: 'UTC',
+        ...(process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {}),
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
       ...(runAs === null ? {} : { uid: runAs.uid, gid: runAs.gid }),
