@@ -12,7 +12,7 @@ export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
   return { requests: a.requests + b.requests, errors: a.errors + b.errors, latency: addHistograms(a.latency, b.latency) };
 }
 
-export function addHistograms(a: Histogram, b: Histogram): Histogram {
+function addHistograms(a: Histogram, b: Histogram): Histogram {
   const sum: Record<string, number> = { ...a };
   for (const [bucket, count] of Object.entries(b)) sum[bucket] = (sum[bucket] ?? 0) + count;
   return sum;

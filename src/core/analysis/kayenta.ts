@@ -43,7 +43,7 @@ export interface Classification {
 }
 
 /** Kayenta's own settings of the test. */
-export const KAYENTA_TEST = { tolerance: 0.25, confidence: 0.98 } as const;
+const KAYENTA_TEST = { tolerance: 0.25, confidence: 0.98 } as const;
 
 /** Everything of a metric but its points. */
 export const KAYENTA_METRIC: Omit<KayentaMetric, 'name' | 'control' | 'experiment'> = {

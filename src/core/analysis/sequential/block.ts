@@ -35,7 +35,7 @@ export function errorHits(counts: ArmCounts | null): Hits {
 }
 
 /** Log-evidence of one block for each odds ratio against a line; zeros where nothing can be told. */
-export function binaryEvidence(line: Line, predicted: number | null, odds: readonly number[], candidate: Hits, baseline: Hits): number[] {
+function binaryEvidence(line: Line, predicted: number | null, odds: readonly number[], candidate: Hits, baseline: Hits): number[] {
   return odds.map((ratio) => {
     const star = predicted === null ? null : alternative(line, predicted, ratio);
     return star === null ? 0 : logBinaryE(line, star, candidate, baseline);

@@ -1,4 +1,4 @@
-import { faultOf, NOTHING_COUNTED } from '../arms.ts';
+import { addCounts, faultOf, NOTHING_COUNTED } from '../arms.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { ArmCounts, Arms, Sample } from '../sample.ts';
 import { counted, isOld, isRepeatedError, isTooEarly, missed } from '../timeline.ts';
@@ -70,10 +70,7 @@ function strataOf(policy: SequentialPolicy, state: SequentialState, sample: Samp
 }
 
 function together(a: ArmCounts | null, b: ArmCounts | null): ArmCounts | null {
-  if (a === null || b === null) return a ?? b;
-  const latency: Record<string, number> = { ...a.latency };
-  for (const [bucket, count] of Object.entries(b.latency)) latency[bucket] = (latency[bucket] ?? 0) + count;
-  return { requests: a.requests + b.requests, errors: a.errors + b.errors, latency };
+  return a === null || b === null ? (a ?? b) : addCounts(a, b);
 }
 
 function grainOf(policy: SequentialPolicy): number {

@@ -1,13 +1,17 @@
+import { upperEdgeMs } from '../histogram.ts';
 import { formatValue } from '../measure.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { AnalysisPhase, Estimate, Evidence, MetricVerdict, Verdict } from '../sample.ts';
 import { countOf, missingEvidence, noDataPhase } from '../timeline.ts';
 import { errorEstimate, quantileEstimate } from './confidence.ts';
+import { indexesAt, NO_BUCKETS } from './buckets.ts';
+import { baselineEdge, cutsOf, effectiveMargin, passEdge } from './edges.ts';
 import { logSumExp } from './numbers.ts';
 import { TILTS } from './ordered.ts';
 import { requestsMissing } from './planner.ts';
 import { failEvidence, passEvidence, strongest } from './process.ts';
 import {
+  COARSE,
   failNeeded,
   failTests,
   heldBack,
@@ -155,16 +159,29 @@ function isPassed(policy: SequentialPolicy, state: SequentialState): boolean {
 
 function unproven(policy: SequentialPolicy, state: SequentialState): string {
   const open = weakest(policy, state);
-  if (open === null) return 'not proven';
+  const hits = open === null ? undefined : state.pass[open.test.name];
+  if (open === null || hits === undefined) return 'nothing was shown';
   const what = nameOf(open.test, policy);
-  const hits = state.pass[open.test.name];
-  const numbers = hits === undefined ? '' : `${hits.candidate.k} of ${hits.candidate.n} against ${hits.baseline.k} of ${hits.baseline.n}`;
-  const seen = open.test.name === 'limit' ? `${hits?.candidate.k ?? 0} errors in ${countOf(hits?.candidate.n ?? 0, 'request')}` : numbers;
-  if (hits === undefined || hits.candidate.n === 0 || (open.test.name !== 'limit' && hits.baseline.n === 0))
+  const isRelative = open.test.name !== 'limit';
+  if (hits.candidate.n === 0 || (isRelative && hits.baseline.n === 0))
     return `${what} could not be compared: too little of the old version was seen`;
+  const coarse = tooCoarse(policy, state, open.test);
+  if (coarse !== null) return `${what} cannot be shown: ${coarse}`;
+  const against = isRelative ? ` against ${hits.baseline.k} of ${hits.baseline.n}` : '';
+  const kind = open.test.quantile === null ? 'errors in' : 'slower in';
   const more =
     open.missing === null ? 'what was seen does not point that way' : `about ${open.missing} more requests to the new version are needed`;
-  return `${what} is not shown (${seen}): ${more}`;
+  return `${what} is not shown (${hits.candidate.k} ${kind} ${countOf(hits.candidate.n, 'request')}${against}): ${more}`;
+}
+
+/** A source whose next bucket edge is further away than the margin cannot show that anything is within it. */
+function tooCoarse(policy: SequentialPolicy, state: SequentialState, test: PassTest): string | null {
+  if (policy.latency === null || test.quantile === null) return null;
+  const cuts = cutsOf(policy.latency, policy.strata > 0 ? COARSE : 1);
+  const index = indexesAt(state.baselines['']?.latency ?? NO_BUCKETS, [test.quantile])[0];
+  const edge = index === undefined ? null : baselineEdge(cuts, index);
+  if (edge === null || passEdge(cuts, edge) !== edge) return null;
+  return `the source's latency buckets are too coarse (a change of ${percent(effectiveMargin(cuts, edge))} is the least they tell at ${formatValue({ kind: 'latency', quantile: test.quantile }, upperEdgeMs(edge))})`;
 }
 
 function nameOf(test: PassTest, policy: SequentialPolicy): string {
