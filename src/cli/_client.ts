@@ -48,7 +48,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
       const json = body === null ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
       const answer = await send(target, path, { method, signal: late.signal, ...json });
       const content: unknown = await answer.json().catch(() => null);
-      if (!answer.ok) throw errorOf(answer, content, target);
+      if (!answer.ok || content === null) throw errorOf(answer, content, target);
       return content as T;
     };
     try {

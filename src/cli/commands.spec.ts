@@ -44,7 +44,8 @@ async function heldVersion(): Promise<string> {
 /** Without what differs from run to run, and without words that belong to other rooms. */
 function steady(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map((item) => steady(item));
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, steady(item, name)]));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, steady(item, name)]));
   if (/(At|since|^now|^at)$/i.test(key) && typeof value === 'number') return '<time>';
   if (/^(planHash|hash|head|artifact|commit|reason|url)$/.test(key) && typeof value === 'string') return `<${key}>`;
   return value;
@@ -61,7 +62,17 @@ function json(out: string): unknown {
   return JSON.parse(numbered);
 }
 
-const SNAPSHOTS: Readonly<Record<string, { readonly argv: readonly string[]; readonly before?: () => Promise<unknown>; readonly pick?: (value: any) => unknown; readonly exit?: number }>> = {
+const SNAPSHOTS: Readonly<
+  Record<
+    string,
+    {
+      readonly argv: readonly string[];
+      readonly before?: () => Promise<unknown>;
+      readonly pick?: (value: any) => unknown;
+      readonly exit?: number;
+    }
+  >
+> = {
   plan: { argv: ['plan', '-e', 'staging'] },
   deploy: { argv: ['deploy', '-e', 'staging'] },
   status: { argv: ['status'], before: past },
@@ -95,19 +106,31 @@ describe('--json', () => {
     const line = name === 'hold lift' ? ['hold', 'lift', 'web', await heldVersion(), '-e', 'production'] : argv;
     const ran = await world.run([...line, '--json', '--no-input']);
     const lines = ran.out.trim().split('\n');
-    expect({ exit: ran.exit, ...(name === 'logs' ? { first: JSON.parse(lines[0] ?? '') } : {}), json: pick(json(name === 'logs' ? (lines.at(-1) ?? '') : ran.out)) }).toMatchSnapshot();
+    expect({
+      exit: ran.exit,
+      ...(name === 'logs' ? { first: JSON.parse(lines[0] ?? '') } : {}),
+      json: pick(json(name === 'logs' ? (lines.at(-1) ?? '') : ran.out)),
+    }).toMatchSnapshot();
     if (name !== 'doctor') expect(ran.exit).toBe(exit);
   });
 
   test('--events gives each event a line, then the result', async () => {
     const { out } = await world.run(['deploy', '-e', 'staging', '--json', '--events']);
-    const lines = out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines.slice(0, -1).map((line) => line['type'])).toEqual(expect.arrayContaining(['ReleaseRequested', 'WeightsShifted', 'ReleaseEnded']));
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.slice(0, -1).map((line) => line['type'])).toEqual(
+      expect.arrayContaining(['ReleaseRequested', 'WeightsShifted', 'ReleaseEnded']),
+    );
     expect(lines.at(-1)).toMatchObject({ release: 'r-0001', outcome: 'Succeeded', exitCode: 0 });
   });
 
   test('errors are JSON, too, also those of the command line', async () => {
-    expect(JSON.parse((await world.run(['plan', '-e', 'prod', '--json'])).out)).toMatchObject({ error: { code: 'UNKNOWN_ENVIRONMENT', hint: expect.any(String) }, exitCode: 2 });
+    expect(JSON.parse((await world.run(['plan', '-e', 'prod', '--json'])).out)).toMatchObject({
+      error: { code: 'UNKNOWN_ENVIRONMENT', hint: expect.any(String) },
+      exitCode: 2,
+    });
     expect(JSON.parse((await world.run(['deploy', '--colour', '--json'])).out)).toMatchObject({ error: { code: 'USAGE' }, exitCode: 2 });
   });
 });
@@ -126,19 +149,31 @@ describe('deploy', () => {
 
   test('says that there is nothing to do, and why', async () => {
     await world.run(['deploy', '-e', 'staging']);
-    expect(await world.run(['deploy', '-e', 'staging'])).toMatchObject({ exit: 0, out: 'Nothing to deploy: nothing changed in staging.\n' });
+    expect(await world.run(['deploy', '-e', 'staging'])).toMatchObject({
+      exit: 0,
+      out: 'Nothing to deploy: nothing changed in staging.\n',
+    });
     await past();
     expect((await world.run(['deploy', '-e', 'production', '--yes'])).out).toContain('web held back');
   });
 
   test('production has to be typed', async () => {
-    expect(await world.run(['deploy', '-e', 'production'], { answers: ['yes'] })).toMatchObject({ exit: 1, err: expect.stringContaining('NOT_CONFIRMED') });
+    expect(await world.run(['deploy', '-e', 'production'], { answers: ['yes'] })).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('NOT_CONFIRMED'),
+    });
     expect(await world.run(['deploy', '-e', 'production'], { answers: [] })).toMatchObject({ exit: 1 });
     expect(await world.engine.releases({})).toEqual([]);
-    expect(await world.run(['deploy', '-e', 'production'], { answers: ['production'] })).toMatchObject({ exit: 0, err: expect.stringContaining('To deploy api, web, type production') });
+    expect(await world.run(['deploy', '-e', 'production'], { answers: ['production'] })).toMatchObject({
+      exit: 0,
+      err: expect.stringContaining('To deploy api, web, type production'),
+    });
   });
 
-  test.each([['nobody is there', undefined, []], ['questions are not wanted', ['production'], ['--no-input']]])('where %s, --yes is needed', async (_why, answers, more) => {
+  test.each([
+    ['nobody is there', undefined, []],
+    ['questions are not wanted', ['production'], ['--no-input']],
+  ])('where %s, --yes is needed', async (_why, answers, more) => {
     const ran = await world.run(['deploy', '-e', 'production', ...more], answers === undefined ? {} : { answers });
     expect(ran).toMatchObject({ exit: 2, err: expect.stringContaining('Add --yes') });
     expect(await world.engine.releases({})).toEqual([]);
@@ -151,19 +186,28 @@ describe('deploy', () => {
 
   test('--detach does not wait', async () => {
     world.engine.scripts.set('api', { hangs: true });
-    expect(await world.run(['deploy', '-e', 'staging', '--detach'])).toMatchObject({ exit: 0, out: 'Release r-0001 is under way: `sluice status -w r-0001` follows it.\n' });
+    expect(await world.run(['deploy', '-e', 'staging', '--detach'])).toMatchObject({
+      exit: 0,
+      out: 'Release r-0001 is under way: `sluice status -w r-0001` follows it.\n',
+    });
   });
 
   test('Ctrl-C leaves the release running and says how to follow it', async () => {
     world.engine.scripts.set('api', { hangs: true });
     const ran = await world.run(['deploy', '-e', 'staging'], { onReady: (interrupt) => setTimeout(interrupt, 100) });
-    expect(ran).toMatchObject({ exit: 130, out: 'Release r-0001 goes on: `sluice status -w r-0001` follows it, `sluice abort r-0001` puts it back.\n' });
+    expect(ran).toMatchObject({
+      exit: 130,
+      out: 'Release r-0001 goes on: `sluice status -w r-0001` follows it, `sluice abort r-0001` puts it back.\n',
+    });
     expect((await world.engine.release('r-0001'))?.outcome).toBeNull();
   });
 
   test('--timeout does the same', async () => {
     world.engine.scripts.set('api', { hangs: true });
-    expect(await world.run(['deploy', '-e', 'staging', '--timeout', '200ms'])).toMatchObject({ exit: 124, out: expect.stringContaining('is not over after 200 ms') });
+    expect(await world.run(['deploy', '-e', 'staging', '--timeout', '200ms'])).toMatchObject({
+      exit: 124,
+      out: expect.stringContaining('is not over after 200 ms'),
+    });
     expect(await world.run(['deploy', '-e', 'staging', '--timeout', 'soon'])).toMatchObject({ exit: 2 });
   });
 
@@ -182,7 +226,10 @@ describe('deploy', () => {
     await world.run(['deploy', '-e', 'production', '--yes']);
     world.planner.strategies.set('web', canary({ bakeMs: 30, minRequests: 1_000_000 }));
     world.planner.sources.set('web', 'two');
-    expect(await world.run(['deploy', '-e', 'production', '--yes'])).toMatchObject({ exit: 4, out: expect.stringContaining('sluice promote r-0002') });
+    expect(await world.run(['deploy', '-e', 'production', '--yes'])).toMatchObject({
+      exit: 4,
+      out: expect.stringContaining('sluice promote r-0002'),
+    });
     expect(await world.run(['approve'])).toMatchObject({ exit: 1, err: expect.stringContaining('NOTHING_TO_APPROVE') });
     expect(await world.run(['promote', '-w'])).toMatchObject({ exit: 0 });
   });
@@ -204,14 +251,19 @@ describe('one release', () => {
     world.engine.scripts.set('api', { hangs: true });
     await world.run(['deploy', '-e', 'production', '--yes', '--detach']);
     await world.run(['deploy', '-e', 'production', '--yes', '--detach', '--force']);
-    expect(await world.run(['rollback', '-e', 'production'])).toMatchObject({ exit: 0, err: expect.stringContaining('Release r-0002, r-0001 is being put back') });
+    expect(await world.run(['rollback', '-e', 'production'])).toMatchObject({
+      exit: 0,
+      err: expect.stringContaining('Release r-0002, r-0001 is being put back'),
+    });
     expect((await world.engine.releases({})).map((row) => row.outcome)).toEqual(['Aborted', 'Aborted']);
   });
 
   test('status shows the matrix, one release, and what is held', async () => {
     await past();
     const { out } = await world.run(['status']);
-    expect(out.replaceAll(/\b[0-9a-f]{12}\b/g, '<version>')).toMatch(/^ +development +staging +production\napi +– +– +<version> \S+( \S+)?\nweb +– +– +<version> .*\[1 held\]\n\nNo release is under way.\n$/);
+    expect(out.replaceAll(/\b[0-9a-f]{12}\b/g, '<version>')).toMatch(
+      /^ +development +staging +production\napi +– +– +<version> \S+( \S+)?\nweb +– +– +<version> .*\[1 held\]\n\nNo release is under way.\n$/,
+    );
     const one = await world.run(['status', 'r-0003']);
     expect(one.out).toMatch(/Release r-0003 to production[^]*Rolled back: web: [^]*✖ web[^]*canary: 5 % for 2 s → 100 %/);
     expect((await world.run(['status', '-w', 'r-0003'])).exit).toBe(5);

@@ -181,6 +181,16 @@ describe('releases', () => {
     });
   });
 
+  test('what happens to other apps meanwhile does not matter to a plan', async () => {
+    const { call, planner, ended } = world();
+    await ended((await call('POST', '/v1/releases', { environment: 'staging', by: 'ada' })).body.id);
+    for (const app of ['api', 'web']) planner.sources.set(app, 'two');
+    const { body } = await call('POST', '/v1/plans', { environment: 'staging', apps: ['web'] });
+    await ended((await call('POST', '/v1/releases', { environment: 'staging', apps: ['api'], by: 'bo' })).body.id);
+    const released = await call('POST', '/v1/releases', { environment: 'staging', apps: ['web'], planHash: body.plan.hash, by: 'ada' });
+    expect([released.status, released.body.plan?.hash]).toEqual([200, body.plan.hash]);
+  });
+
   test('approve leaves a pause step, and nothing else', async () => {
     const { call, planner, engine, ended } = world();
     await ended((await call('POST', '/v1/releases', { environment: 'production', by: 'ada' })).body.id);

@@ -3,10 +3,12 @@ import { UserError } from '../core/errors.ts';
 import type { Plan } from '../core/release/plan.ts';
 import type { ReleaseState } from '../core/release/state.ts';
 import type { Engine, ReleaseRow } from '../engine/face.ts';
+import type { SeenPlans } from './seen-plans.ts';
 
 interface Parts {
   readonly engine: Engine;
   readonly planner: Planner;
+  readonly seen: SeenPlans;
 }
 
 export interface PlanAsked {
@@ -39,7 +41,7 @@ export interface RolledBack {
 }
 
 /** The plan for the workspace as it stands now, on top of what runs now. */
-export async function makePlan({ engine, planner }: Parts, asked: PlanAsked): Promise<Plan> {
+export async function makePlan({ engine, planner }: Pick<Parts, 'engine' | 'planner'>, asked: PlanAsked): Promise<Plan> {
   const { environment, apps, force, liftHold } = asked;
   // The environment's name is checked before anything is read about it.
   await planner.environment(environment);
@@ -60,8 +62,7 @@ export async function deploy(
   parts: Parts,
   asked: PlanAsked & { readonly planHash?: string | undefined; readonly by: string },
 ): Promise<Requested> {
-  const plan = await makePlan(parts, asked);
-  refuseOther(plan, asked.planHash);
+  const plan = parts.seen.agreed(asked.planHash, await makePlan(parts, asked));
   if (plan.apps.length === 0) return { id: null, plan, message: nothingToDo(plan) };
   const id = await parts.engine.request(plan, { by: asked.by, ...(asked.liftHold === true ? { liftHold: true } : {}) });
   return { id, plan, message: `release ${id} of ${names(plan)} to ${plan.environment}` };
@@ -93,14 +94,15 @@ export async function rollback(parts: Parts, asked: RollbackAsked): Promise<Roll
   await parts.planner.environment(environment);
   const active = await parts.engine.releases({ environment, active: true, ...(app === undefined ? {} : { app }) });
   if (active.length > 0) return putBack(parts, active, asked);
-  const plan = await parts.planner.rollback({
+  const fresh = await parts.planner.rollback({
     environment,
     manifest: await parts.engine.manifest(environment),
     ...(app === undefined ? {} : { apps: [app] }),
     ...(to === undefined ? {} : { to }),
   });
-  if (asked.preview === true) return { action: 'preview', id: null, plan, message: `${names(plan)} would go back` };
-  refuseOther(plan, asked.planHash);
+  if (asked.preview === true)
+    return { action: 'preview', id: null, plan: parts.seen.remember(fresh), message: `${names(fresh)} would go back` };
+  const plan = parts.seen.agreed(asked.planHash, fresh);
   const id = await parts.engine.request(plan, { by });
   return { action: 'release', id, plan, message: `release ${id} takes ${names(plan)} back` };
 }
@@ -163,15 +165,6 @@ export async function releaseOf(engine: Engine, id: string): Promise<ReleaseStat
   const state = await engine.release(id);
   if (state === null) throw new UserError('RELEASE_UNKNOWN', `there is no release ${id}`, '`sluice history` lists them.');
   return state;
-}
-
-function refuseOther(plan: Plan, seen: string | undefined): void {
-  if (seen === undefined || seen === plan.hash) return;
-  throw new UserError(
-    'PLAN_STALE',
-    'the plan that was looked at is out of date: sources, settings or what is running have changed since',
-    'Make the plan again and look at it.',
-  );
 }
 
 function nothingToDo(plan: Plan): string {

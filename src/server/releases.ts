@@ -5,14 +5,17 @@ import type { ServerParts } from './parts.ts';
 import type { Route } from './route.ts';
 import { eventRoute, route } from './route.ts';
 import * as schema from './schemas.ts';
+import { createSeenPlans } from './seen-plans.ts';
 import type { EventSink } from './sse.ts';
 
 const params = z.object({ id: schema.releaseId });
 const PAGE = 500;
 
 /** Plans, releases, and what people say to them. */
-export function releaseRoutes(parts: ServerParts): readonly Route[] {
-  const { engine, planner } = parts;
+export function releaseRoutes(given: ServerParts): readonly Route[] {
+  const { engine, planner } = given;
+  const seen = createSeenPlans();
+  const parts = { engine, planner, seen };
   const command = (
     id: string,
     name: string,
@@ -47,7 +50,7 @@ export function releaseRoutes(parts: ServerParts): readonly Route[] {
       summary: 'What a deploy would do now. Changes nothing.',
       body: schema.planBody,
       answer: schema.planAnswer,
-      handle: async ({ body }) => ({ plan: await makePlan(parts, body), notices: await planner.notices(body.environment) }),
+      handle: async ({ body }) => ({ plan: seen.remember(await makePlan(parts, body)), notices: await planner.notices(body.environment) }),
     }),
     route({
       method: 'POST',

@@ -1,0 +1,44 @@
+import { canonicalJson } from '../core/canonical.ts';
+import { UserError } from '../core/errors.ts';
+import type { Plan } from '../core/release/plan.ts';
+
+/** Plans that were shown to somebody, by hash. */
+export interface SeenPlans {
+  /** Returns the plan, for chaining. */
+  remember(plan: Plan): Plan;
+  /**
+   * The plan that was looked at, if it still is what would be done. What happens meanwhile to apps that are
+   * not part of it does not matter.
+   * @throws UserError `PLAN_STALE`.
+   */
+  agreed(seen: string | undefined, now: Plan): Plan;
+}
+
+/** Keeps the newest; one that is forgotten counts only if it is the same to the last letter. */
+export function createSeenPlans(most = 200): SeenPlans {
+  const plans = new Map<string, Plan>();
+  return {
+    remember(plan) {
+      plans.delete(plan.hash);
+      plans.set(plan.hash, plan);
+      const [oldest] = plans.keys();
+      if (plans.size > most && oldest !== undefined) plans.delete(oldest);
+      return plan;
+    },
+    agreed(seen, now) {
+      if (seen === undefined || seen === now.hash) return now;
+      const before = plans.get(seen);
+      if (before !== undefined && work(before) === work(now)) return before;
+      throw new UserError(
+        'PLAN_STALE',
+        'the plan that was looked at is out of date: sources, settings or what is running have changed since',
+        'Make the plan again and look at it.',
+      );
+    },
+  };
+}
+
+/** What a plan does, without what it leaves alone. */
+function work({ hash: _hash, unchanged: _unchanged, ...rest }: Plan): string {
+  return canonicalJson(rest);
+}
