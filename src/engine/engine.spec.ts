@@ -84,7 +84,7 @@ describe('a release', () => {
     const events = await engine.events({ release: id });
     const at = (type: string) => events.find((event) => event.type === type)?.at ?? 0;
     expect(at('FinishingStarted') - at('RolloutPromoted')).toBeGreaterThanOrEqual(700);
-    expect(at('FinishingStarted') - at('RolloutPromoted')).toBeLessThan(1_500);
+    expect(at('FinishingStarted') - at('RolloutPromoted')).toBeLessThan(3_000);
     expect((await engine.manifest('production')).apps['web']).toMatchObject({
       stable: { commit: 'two' },
       history: [{ version: { commit: 'one' } }],
@@ -108,7 +108,7 @@ describe('a release', () => {
     const asked = performance.now();
     await engine.command(id, { kind: 'abort', by: 'bob' });
     await until('the interruption', () => keys('stopped').length > 0);
-    expect(performance.now() - asked).toBeLessThan(1_000);
+    expect(performance.now() - asked).toBeLessThan(3_000);
     await ended(id, 'Aborted');
     expect((await engine.manifest('production')).apps['web']?.held ?? []).toEqual([]);
     await expect(engine.command(id, { kind: 'pause', by: 'bob' })).rejects.toMatchObject({ code: 'RELEASE_ENDED' });

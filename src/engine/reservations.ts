@@ -140,7 +140,7 @@ export async function unreserve(sql: Sql, state: ReleaseState): Promise<Reservat
 }
 
 /** A release that no longer waits must not keep those behind it waiting. @returns the apps it stood in line for */
-export async function leaveLine(sql: Sql, release: string): Promise<readonly string[]> {
+async function leaveLine(sql: Sql, release: string): Promise<readonly string[]> {
   const left = await sql.query<{ apps: string[] }>('DELETE FROM sluice.waiting WHERE release = $1 RETURNING apps', [release]);
   return left.rows[0]?.apps ?? [];
 }

@@ -47,7 +47,7 @@ export function createStates(runbook: Runbook): States {
   };
 }
 
-export function fold(runbook: Runbook, before: Folded | null, entries: readonly Entry[]): Folded | null {
+function fold(runbook: Runbook, before: Folded | null, entries: readonly Entry[]): Folded | null {
   let folded = before;
   for (const { data, at, version } of entries) {
     folded = { state: runbook.evolve(folded?.state ?? null, data as ReleaseEvent, at), version };

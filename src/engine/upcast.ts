@@ -2,10 +2,10 @@
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
 
 /** Present schema version of each type that has had more than one; all others are at 1. */
-export const SCHEMAS: Readonly<Record<string, number>> = {};
+const SCHEMAS: Readonly<Record<string, number>> = {};
 
 /** `<type>@<schema>` → how to make the next schema of it. Entries stay for as long as logs exist that hold them. */
-export const UPCASTERS: Readonly<Record<string, Upcaster>> = {};
+const UPCASTERS: Readonly<Record<string, Upcaster>> = {};
 
 export function schemaOf(type: string): number {
   return SCHEMAS[type] ?? 1;

@@ -114,7 +114,7 @@ function entryOf(row: Row): Entry {
 }
 
 /** What jsonb can hold: no undefined, no NUL characters, no half surrogates (outputs of programs may have them). */
-export function storable<E extends { readonly type: string }>(event: E): Entry['data'] {
+function storable<E extends { readonly type: string }>(event: E): Entry['data'] {
   const text = JSON.stringify(event);
   const clean = /\\u0000|\\ud[89a-f]/i.test(text) ? JSON.stringify(event, cleaned) : text;
   return JSON.parse(clean) as Entry['data'];
