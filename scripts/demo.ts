@@ -35,7 +35,9 @@ try {
 await end();
 if (Date.now() - startedAt > 180_000) failures.push(`it took ${seconds(Date.now() - startedAt)}, more than three minutes`);
 for (const failure of failures) console.error(`✗ ${failure}`);
-console.log(failures.length === 0 ? `All of it was true, in ${seconds(Date.now() - startedAt)}.` : `${failures.length} claims were not true.`);
+console.log(
+  failures.length === 0 ? `All of it was true, in ${seconds(Date.now() - startedAt)}.` : `${failures.length} claims were not true.`,
+);
 process.exit(failures.length === 0 ? 0 : 1);
 
 async function end(): Promise<void> {
@@ -73,16 +75,24 @@ async function story(): Promise<void> {
   await growing(() => deploy('production', '2', 0));
   await claim('users have release 2 of accounts', async () => (await releaseOf('/accounts/demo')) === '2');
 
-  title('4. A bad version: three answers of ten fail');
-  await workspace.commit('accounts: release 3, with a mistake', { accounts: { version: '3', fault: { kind: 'errors', rate: 0.3 } } });
+  title('4. A bad version: three answers of ten fail, but not the smoke test');
+  await workspace.commit('accounts: release 3, with a mistake', {
+    accounts: { version: '3', fault: { kind: 'errors', rate: 0.3, after: 20 } },
+  });
   const before = load.report();
   await deploy('production', '3 (errors)', 5);
   const after = load.report();
   const hit = after.appErrors - before.appErrors;
   const share = hit / (after.requests - before.requests);
-  await claim(`${hit} of ${after.requests - before.requests} requests met its errors: fewer than one in a hundred`, async () => share < 0.01);
+  await claim(
+    `${hit} of ${after.requests - before.requests} requests met its errors: fewer than one in a hundred`,
+    async () => share < 0.01,
+  );
   await claim('users are back on release 2', async () => (await releaseOf('/accounts/demo')) === '2');
-  await claim('it is held: nothing deploys it again by itself', async () => (await sluice.manifest('production')).apps['accounts']?.held.length === 1);
+  await claim(
+    'it is held: nothing deploys it again by itself',
+    async () => (await sluice.manifest('production')).apps['accounts']?.held.length === 1,
+  );
 
   title('5. Another bad version: every second answer takes half a second');
   await workspace.commit('accounts: release 4, slow', { accounts: { version: '4', fault: { kind: 'slow', ms: 500, share: 0.5 } } });
@@ -98,7 +108,10 @@ async function story(): Promise<void> {
   const rollback = await sluice.release('rollback by hand', ['rollback', '-e', 'production', '--app', 'accounts', '--yes', '--no-input']);
   releases.push(rollback);
   await claim('exit code 0', async () => rollback.exit === 0);
-  await claim(`users are on release 2 again, ${seconds(rollback.ms)} after the command`, async () => (await releaseOf('/accounts/demo')) === '2');
+  await claim(
+    `users are on release 2 again, ${seconds(rollback.ms)} after the command`,
+    async () => (await releaseOf('/accounts/demo')) === '2',
+  );
 
   title('What happened');
   const report = await load.stop();
@@ -106,12 +119,20 @@ async function story(): Promise<void> {
   const settled = await payments.stop();
   await claim(`${report.requests} requests of users, failed: ${report.failed}`, async () => report.failed === 0);
   for (const failure of report.failures) say(failure);
-  await claim(`${saved.requests} deposits of a cent, failed: ${saved.failed}; ${saved.balance} cents for the ${saved.answered} that were answered well`, async () => saved.failed === 0 && saved.balance === saved.answered);
-  await claim(`${settled.sent} payments, all of them settled, by releases ${settled.releases.join(' and ')} of the worker`, async () => settled.once === settled.sent);
+  await claim(
+    `${saved.requests} deposits of a cent, failed: ${saved.failed}; ${saved.balance} cents for the ${saved.answered} that were answered well`,
+    async () => saved.failed === 0 && saved.balance === saved.answered,
+  );
+  await claim(
+    `${settled.sent} payments, all of them settled, by releases ${settled.releases.join(' and ')} of the worker`,
+    async () => settled.once === settled.sent,
+  );
   await claim('nobody who had a growing version was moved back from it', async () => movedBack === 0);
   await claim('the audit log is intact', async () => (await sluice.run(['audit', 'verify'])) === 0);
   const { p50, p99, max } = report.latencyMs;
-  say(`Latency of all requests: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, worst ${max.toFixed(0)} ms. Answers 500 of the bad version: ${report.appErrors}.`);
+  say(
+    `Latency of all requests: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, worst ${max.toFixed(0)} ms. Answers 500 of the bad version: ${report.appErrors}.`,
+  );
   await tellWeights();
 }
 
@@ -122,11 +143,16 @@ interface Interruption {
 }
 
 async function deploy(environment: string, what: string, expected: 0 | 5, interruption?: Interruption): Promise<void> {
-  const release = await sluice.release(`release ${what} to ${environment}`, ['deploy', '-e', environment, '--yes', '--no-input'], interruption);
+  const release = await sluice.release(
+    `release ${what} to ${environment}`,
+    ['deploy', '-e', environment, '--yes', '--no-input'],
+    interruption,
+  );
   releases.push(release);
   const meaning = { 0: 'succeeded', 5: 'users had it, and it was put back' }[expected];
   await claim(`exit code ${expected}: ${meaning}, after ${seconds(release.ms)}`, async () => release.exit === expected);
-  if (interruption !== undefined) await claim('the control plane was killed meanwhile', async () => moments.some(({ name }) => name === 'kill -9'));
+  if (interruption !== undefined)
+    await claim('the control plane was killed meanwhile', async () => moments.some(({ name }) => name === 'kill -9'));
 }
 
 async function killControlPlane(): Promise<void> {
@@ -144,7 +170,9 @@ async function releaseOf(path: string): Promise<string | null> {
 
 async function tellWeights(): Promise<void> {
   const ofAccounts = { app: 'accounts', environment: 'production' };
-  const shifts = (await Promise.all(releases.map(({ id }) => sluice.shifts(id)))).flat().filter(({ app, environment }) => app === ofAccounts.app && environment === ofAccounts.environment);
+  const shifts = (await Promise.all(releases.map(({ id }) => sluice.shifts(id))))
+    .flat()
+    .filter(({ app, environment }) => app === ofAccounts.app && environment === ofAccounts.environment);
   say('');
   say('Traffic of accounts in production over time:');
   for (const line of drawWeights(shifts, moments, Date.now())) say(line);

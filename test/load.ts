@@ -103,7 +103,17 @@ export function startLoad(options: LoadOptions): Load {
     const sorted = latencies.toSorted((a, b) => a - b);
     const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
     const latencyMs = { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 };
-    return { requests, failed, failures: [...failures], appErrors, byStatus: { ...byStatus }, byVersion: { ...byVersion }, firstSeen: { ...firstSeen }, movedBack, latencyMs };
+    return {
+      requests,
+      failed,
+      failures: [...failures],
+      appErrors,
+      byStatus: { ...byStatus },
+      byVersion: { ...byVersion },
+      firstSeen: { ...firstSeen },
+      movedBack,
+      latencyMs,
+    };
   }
 
   return {

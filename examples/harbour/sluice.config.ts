@@ -5,7 +5,10 @@ import { defineConfig } from 'sluice';
 const bake = process.env['HARBOUR_BAKE'] ?? '30m';
 const interval = process.env['HARBOUR_INTERVAL'] ?? '10s';
 const data = process.env['HARBOUR_DATA'] ?? join(import.meta.dirname, '.sluice', 'data');
-const ports = { staging: Number(process.env['HARBOUR_STAGING_PORT'] ?? 4180), production: Number(process.env['HARBOUR_PRODUCTION_PORT'] ?? 4190) };
+const ports = {
+  staging: Number(process.env['HARBOUR_STAGING_PORT'] ?? 4180),
+  production: Number(process.env['HARBOUR_PRODUCTION_PORT'] ?? 4190),
+};
 
 const environment = (name: 'staging' | 'production') => ({
   env: {
@@ -24,7 +27,15 @@ const analysis = {
     { measure: 'p95', success: '<= 250 ms', failureLimit: 1, minRequests: 20 },
   ],
 };
-const canary = { kind: 'canary' as const, steps: [{ weight: 5, bake }, { weight: 25, bake }, { weight: 50, bake }], soak: '1s' };
+const canary = {
+  kind: 'canary' as const,
+  steps: [
+    { weight: 5, bake },
+    { weight: 25, bake },
+    { weight: 50, bake },
+  ],
+  soak: '1s',
+};
 
 /** Where there is no Python, harbour goes on without `rates`. */
 const python = process.env['HARBOUR_WITHOUT_PYTHON'] === undefined;
@@ -43,7 +54,17 @@ export default defineConfig({
       strategy: canary,
     },
     ...(python
-      ? { rates: { path: 'rates', run: ['python3', 'server.py'], health: '/up', smoke: '/rates', routes: ['/rates'], analysis, strategy: canary } }
+      ? {
+          rates: {
+            path: 'rates',
+            run: ['python3', 'server.py'],
+            health: '/up',
+            smoke: '/rates',
+            routes: ['/rates'],
+            analysis,
+            strategy: canary,
+          },
+        }
       : {}),
     storefront: {
       path: 'storefront',

@@ -20,7 +20,11 @@ export interface Saved {
 /** Opens two accounts and saves a cent with each request into one of them, one request after another, without a second try. */
 export async function startSaver(url: string): Promise<{ stop(): Promise<Saved> }> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  for (const [path, amount] of [['/accounts/demo/open', ''], ['/accounts/demo/deposit', '12500'], ['/accounts/saver/open', '']] as const) {
+  for (const [path, amount] of [
+    ['/accounts/demo/open', ''],
+    ['/accounts/demo/deposit', '12500'],
+    ['/accounts/saver/open', ''],
+  ] as const) {
     const { status } = await post(agent, url + path, amount);
     if (status !== 200) throw new Error(`${path} answered ${status}`);
   }
@@ -77,7 +81,12 @@ export async function startPayments(workspace: Workspace): Promise<{ stop(): Pro
       const deadline = Date.now() + 15_000;
       while ((await readdir(waiting)).length > 0 && Date.now() < deadline) await sleep(100);
       const names = (await readdir(join(folder, 'settled'))).filter((name) => name.endsWith('.json'));
-      const receipts = await Promise.all(names.map(async (name) => ({ number: Number(name.slice(0, -5)), ...(JSON.parse(await readFile(join(folder, 'settled', name), 'utf8')) as { cents: number; release: string }) })));
+      const receipts = await Promise.all(
+        names.map(async (name) => ({
+          number: Number(name.slice(0, -5)),
+          ...(JSON.parse(await readFile(join(folder, 'settled', name), 'utf8')) as { cents: number; release: string }),
+        })),
+      );
       const once = new Set(receipts.filter(({ number, cents }) => number === cents).map(({ number }) => number)).size;
       return { sent, once, releases: [...new Set(receipts.map(({ release }) => release))].toSorted() };
     },
@@ -86,11 +95,15 @@ export async function startPayments(workspace: Workspace): Promise<{ stop(): Pro
 
 function post(agent: Agent, url: string, body: string): Promise<{ status: number }> {
   return new Promise((resolve, reject) => {
-    const call = request(url, { agent, method: 'POST', timeout: 30_000, headers: { 'content-length': Buffer.byteLength(body) } }, (answer) => {
-      answer.on('error', reject);
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0 }));
-      answer.resume();
-    });
+    const call = request(
+      url,
+      { agent, method: 'POST', timeout: 30_000, headers: { 'content-length': Buffer.byteLength(body) } },
+      (answer) => {
+        answer.on('error', reject);
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0 }));
+        answer.resume();
+      },
+    );
     call.on('timeout', () => call.destroy(new Error('no answer within 30 s')));
     call.on('error', reject);
     call.end(body);

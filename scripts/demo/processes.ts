@@ -20,7 +20,8 @@ export async function processesOf({ dir }: Workspace): Promise<readonly string[]
 }
 
 export async function waitUntilNone(workspace: Workspace, ms: number): Promise<boolean> {
-  for (const deadline = Date.now() + ms; Date.now() < deadline; await sleep(100)) if ((await processesOf(workspace)).length === 0) return true;
+  for (const deadline = Date.now() + ms; Date.now() < deadline; await sleep(100))
+    if ((await processesOf(workspace)).length === 0) return true;
   return false;
 }
 

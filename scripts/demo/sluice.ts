@@ -55,22 +55,28 @@ export function sluiceIn({ dir, env }: Workspace): Sluice {
     run,
     async release(name, args, interruption) {
       let id = '';
-      let interrupted: Promise<void> | null = null;
+      const interruptions: Promise<void>[] = [];
       const since = Date.now();
       const exit = await run([...args, '--timeout', '90s'], (line) => {
         id = /\brelease (\w+), [\d.]+ (?:ms|s|min)/i.exec(line)?.[1] ?? id;
-        if (interruption?.after.test(line) === true) interrupted ??= interruption.act();
+        if (interruption?.after.test(line) === true && interruptions.length === 0) interruptions.push(interruption.act());
       });
-      await interrupted;
+      await Promise.all(interruptions);
       if (id === '') throw new Error(`\`sluice ${args.join(' ')}\` named no release`);
       return { id, name, exit, ms: Date.now() - since };
     },
     manifest: async (environment) => JSON.parse(await json(['manifest', '-e', environment])) as Manifest,
     async shifts(id) {
-      const lines = (await json(['status', '-w', id, '--events']).catch((error: { stdout?: string }) => error.stdout ?? '')).trim().split('\n');
+      const lines = (await json(['status', '-w', id, '--events']).catch((error: { stdout?: string }) => error.stdout ?? ''))
+        .trim()
+        .split('\n');
       const events = lines.slice(0, -1).map((line) => JSON.parse(line) as Recorded);
       const requested = events.map(({ data }) => data).find((data) => data.type === 'ReleaseRequested');
-      return events.flatMap(({ at, data }) => (data.type === 'WeightsShifted' ? [{ at, app: data.app, environment: requested?.plan.environment ?? '', weights: data.weights }] : []));
+      return events.flatMap(({ at, data }) =>
+        data.type === 'WeightsShifted'
+          ? [{ at, app: data.app, environment: requested?.plan.environment ?? '', weights: data.weights }]
+          : [],
+      );
     },
     async controlPlane() {
       return JSON.parse(await readFile(join(dir, '.sluice/control-plane.json'), 'utf8')) as { pid: number };

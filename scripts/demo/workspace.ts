@@ -31,9 +31,16 @@ export async function prepareWorkspace(settings: Readonly<Record<string, string>
   const env = { ...process.env, ...settings, HARBOUR_DATA: data, SLUICE_URL: '', SLUICE_DATABASE_URL: '', SLUICE_ENV: '' };
   await clearAway(dir, env);
   await mkdir(dir, { recursive: true });
-  await cp(join(root, 'examples/harbour'), dir, { recursive: true, filter: (path) => !/[\\/](\.sluice|__pycache__|node_modules)$/.test(path) });
+  await cp(join(root, 'examples/harbour'), dir, {
+    recursive: true,
+    filter: (path) => !/[\\/](\.sluice|__pycache__|node_modules)$/.test(path),
+  });
   const git = async (...args: readonly string[]): Promise<void> => {
-    await run('git', ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', '-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgsign=false', ...args], { cwd: dir });
+    await run(
+      'git',
+      ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', '-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgsign=false', ...args],
+      { cwd: dir },
+    );
   };
   await git('init', '-q', '-b', 'main');
   await git('add', '-A');

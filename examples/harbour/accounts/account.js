@@ -18,7 +18,8 @@ export function evolve(state, event) {
 export function decide(command, state) {
   if (command.kind === 'open') return state.open ? [] : [{ type: 'Opened' }];
   if (!state.open) throw refused(404, 'no such account');
-  if (!Number.isInteger(command.amount) || command.amount <= 0) throw refused(400, 'the amount must be a whole number of cents greater than 0');
+  if (!Number.isInteger(command.amount) || command.amount <= 0)
+    throw refused(400, 'the amount must be a whole number of cents greater than 0');
   if (command.kind === 'deposit') return [{ type: 'Deposited', amount: command.amount }];
   if (command.amount > state.balance) throw refused(409, `only ${state.balance} cents there`);
   return [{ type: 'Withdrawn', amount: command.amount }];

@@ -1,68 +1,73 @@
-// Append-only events in a file: one JSON line each, written with O_APPEND and fsync. Several processes share it; a lock
-// file makes "read the version, then append" one step.
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+// Append-only events in a file that several processes share without a lock. A line is `{ id, stream, after, events }`: `events`
+// follow the first `after` events of `stream`. Of two lines that follow the same event the one that stands first counts,
+// so whoever appends looks afterwards whether it was theirs.
+import { randomUUID } from 'node:crypto';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-
-const LOCK_WAIT_MS = 5_000;
 
 export async function fileStore(path) {
   await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, 'a+');
+  const streams = new Map();
+  const pending = new Map();
+  let offset = 0;
+  let reading = Promise.resolve();
+
+  /** Take in what has been appended since, by whomever. */
+  function catchUp() {
+    reading = reading
+      .catch(() => {})
+      .then(async () => {
+        const { size } = await file.stat();
+        if (size <= offset) return;
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(size - offset), 0, size - offset, offset);
+        const end = buffer.subarray(0, bytesRead).lastIndexOf('\n') + 1;
+        for (const line of buffer.subarray(0, end).toString('utf8').split('\n')) take(line);
+        offset += end;
+      });
+    return reading;
+  }
+
+  function take(line) {
+    const entry = parse(line);
+    if (entry === null) return;
+    const events = streams.get(entry.stream) ?? [];
+    if (entry.after !== events.length) return;
+    streams.set(entry.stream, [...events, ...entry.events]);
+    if (pending.has(entry.id)) pending.set(entry.id, true);
+  }
 
   async function read(stream) {
-    const text = await readFile(path, 'utf8').catch(() => '');
-    // A line without its end is one that a crash cut off: it was never answered for.
-    const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter(Boolean);
-    return lines.map((line) => JSON.parse(line)).filter((event) => event.stream === stream);
+    await catchUp();
+    return streams.get(stream) ?? [];
   }
 
   return {
     read,
-    async append(stream, expected, events) {
-      const unlock = await lock(`${path}.lock`);
+    /** False when somebody else was faster. */
+    async append(stream, after, events) {
+      if ((await read(stream)).length !== after) return false;
+      const id = randomUUID();
+      pending.set(id, false);
       try {
-        if ((await read(stream)).length !== expected) return false;
-        const file = await open(path, 'a');
-        try {
-          await file.write(events.map((event, index) => `${JSON.stringify({ stream, version: expected + index + 1, ...event })}\n`).join(''));
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        return true;
+        // The line break in front ends a line that a crash cut off.
+        await file.write(`\n${JSON.stringify({ id, stream, after, events })}\n`);
+        await file.datasync();
+        await catchUp();
+        return pending.get(id);
       } finally {
-        await unlock();
+        pending.delete(id);
       }
     },
-    close: async () => {},
+    close: () => file.close(),
   };
 }
 
-async function lock(path) {
-  const until = Date.now() + LOCK_WAIT_MS;
-  for (;;) {
-    try {
-      const file = await open(path, 'wx');
-      await file.write(String(process.pid));
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-      if (await isOrphan(path)) await rm(path, { force: true });
-      if (Date.now() > until) throw Object.assign(new Error('the account is busy'), { status: 503 });
-      await sleep(2);
-    }
-  }
-}
-
-/** The process that took the lock has died. */
-async function isOrphan(path) {
-  const pid = Number(await readFile(path, 'utf8').catch(() => ''));
-  if (!pid) return false;
+/** Null for an empty line and for one that was cut off: nobody was told that it counts. */
+function parse(line) {
   try {
-    process.kill(pid, 0);
-    return false;
+    return JSON.parse(line);
   } catch {
-    return true;
+    return null;
   }
 }

@@ -1,9 +1,12 @@
-// GET /accounts/:id · POST /accounts/:id/open|deposit|withdraw with the amount in cents as the body.
+// GET /accounts/:id · POST /accounts/:id/open|deposit|withdraw, with the amount in cents as the body.
 import { join } from 'node:path';
 import { decide, fold } from './account.js';
 import { fileStore } from './file-store.js';
 import { postgresStore } from './postgres-store.js';
 import { bodyOf, serve } from './service.js';
+
+const COMMANDS = ['open', 'deposit', 'withdraw'];
+const TRIES = 20;
 
 const database = process.env.HARBOUR_DATABASE_URL;
 const store = database ? await postgresStore(database) : await fileStore(join(process.env.HARBOUR_DATA ?? 'data', 'accounts.jsonl'));
@@ -15,14 +18,13 @@ serve(async (request, url) => {
     const state = fold(await store.read(id));
     return state.open ? json(state) : { status: 404, body: 'no such account' };
   }
-  const command = { kind, amount: Number(await bodyOf(request)) };
-  if (!['open', 'deposit', 'withdraw'].includes(kind)) return { status: 404, body: 'no such command' };
-  return json(await carryOut(id, command));
-});
+  if (request.method !== 'POST' || !COMMANDS.includes(kind)) return { status: 404, body: 'no such command' };
+  return json(await carryOut(id, { kind, amount: Number(await bodyOf(request)) }));
+}, store.close);
 
 /** Decide on what is there; when somebody else was faster, decide again on what is there now. */
 async function carryOut(id, command) {
-  for (let tries = 0; tries < 10; tries += 1) {
+  for (let tries = 0; tries < TRIES; tries += 1) {
     const before = await store.read(id);
     const events = decide(command, fold(before));
     if (events.length === 0 || (await store.append(id, before.length, events))) return fold([...before, ...events]);

@@ -4,34 +4,54 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { join } from 'node:path';
 
 export async function openQueue(folder) {
-  const waiting = join(folder, 'waiting');
-  const settled = join(folder, 'settled');
-  await mkdir(waiting, { recursive: true });
-  await mkdir(settled, { recursive: true });
+  const [waiting, settled, broken] = ['waiting', 'settled', 'broken'].map((name) => join(folder, name));
+  for (const place of [waiting, settled, broken]) await mkdir(place, { recursive: true });
 
   async function write(path, text) {
-    const file = await open(`${path}.tmp`, 'w');
+    const file = await open(`${path}.new`, 'w');
     await file.write(text);
     await file.sync();
     await file.close();
-    await rename(`${path}.tmp`, path);
+    await rename(`${path}.new`, path);
   }
 
+  async function one(name, settle) {
+    const receipt = join(settled, name);
+    const isDone = await stat(receipt).then(
+      () => true,
+      () => false,
+    );
+    if (!isDone) {
+      const job = parse(await readFile(join(waiting, name), 'utf8'));
+      // Trying it again would not make it readable, and those behind it would wait for ever.
+      if (job === null) return rename(join(waiting, name), join(broken, name));
+      await write(receipt, JSON.stringify(await settle(job)));
+    }
+    await rm(join(waiting, name), { force: true });
+  }
+
+  const namesIn = async (place) => (await readdir(place)).filter((name) => name.endsWith('.json')).toSorted();
   return {
     add: (id, job) => write(join(waiting, `${id}.json`), JSON.stringify(job)),
-    receipts: async () => (await readdir(settled)).filter((name) => name.endsWith('.json')),
-    /** Settle every waiting job until told to stop; returns how many. */
+    receipts: () => namesIn(settled),
+    broken: () => namesIn(broken),
+    /** Settle what waits, in the order of its names, until told to stop; returns how many. */
     async work(settle, isStopping) {
       let done = 0;
-      for (const name of (await readdir(waiting)).filter((entry) => entry.endsWith('.json')).toSorted()) {
+      for (const name of await namesIn(waiting)) {
         if (isStopping()) break;
-        const receipt = join(settled, name);
-        const isDone = await stat(receipt).then(() => true, () => false);
-        if (!isDone) await write(receipt, JSON.stringify(await settle(JSON.parse(await readFile(join(waiting, name), 'utf8')))));
-        await rm(join(waiting, name), { force: true });
+        await one(name, settle);
         done += 1;
       }
       return done;
     },
   };
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
