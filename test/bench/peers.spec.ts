@@ -25,7 +25,7 @@ const VALUE: Record<string, (args: Args) => number> = {
   beta_binomial_log_mixture_one_sided: ({ s, v, v_opt, g, h, alpha_opt = 0.05 }) =>
     boundary.betaBinomialMixture(s!, v!, v_opt!, g!, h!, alpha_opt, 1),
   beta_binomial_mixture_bound_two_sided: ({ v, alpha, v_opt, g, h, alpha_opt = 0.05 }) =>
-    betaBinomialBound(v!, v_opt!, g!, h!, alpha, alpha_opt),
+    betaBinomialBound(v!, g!, h!, { alpha: alpha!, tunedFor: v_opt!, tunedAlpha: alpha_opt }),
   beta_binomial_mixture_bound_one_sided: ({ v, alpha, v_opt, g, h, alpha_opt = 0.05 }) =>
     boundary.betaBinomialOneSidedBound(v!, alpha!, v_opt!, g!, h!, alpha_opt),
   gamma_exponential_log_mixture: ({ s, v, v_opt, c }) => boundary.gammaExponentialMixture(s!, v!, v_opt!, c!),
@@ -63,7 +63,7 @@ describe.skipIf(!hasVectors('analysis/confseq.json'))('boundaries as in confseq'
       if (fn.startsWith('quantile_ab')) continue;
       const values =
         fn === 'bernoulli_confidence_interval'
-          ? shareInterval(args['k']!, args['n']!, args['alpha'], args['t_opt'])
+          ? shareInterval(args['k']!, args['n']!, { alpha: args['alpha']!, tunedFor: args['t_opt']! })
           : [VALUE[fn]?.(args) ?? Number.NaN];
       for (const [i, one] of [wanted].flat().entries())
         expect(Math.abs((values[i] ?? Number.NaN) - one) / Math.max(Math.abs(one), 1), JSON.stringify({ fn, args, values })).toBeLessThan(

@@ -30,28 +30,28 @@ export function logBetaBinomial(s: number, v: number, tunedFor: number, g: numbe
   );
 }
 
+/** How a boundary is set: where it is tightest, and how exactly its roots are found. */
+export interface Tuning {
+  /** Risk of the boundary. */
+  readonly alpha?: number;
+  /** Intrinsic time (or trials, for a share) and risk at which it is tightest. */
+  readonly tunedFor?: number;
+  readonly tunedAlpha?: number;
+  /** Relative; 0: to the last digits. */
+  readonly precision?: number;
+}
+
 /** Bound that the sum stays below at all times with probability 1 - alpha. */
-export function betaBinomialBound(
-  v: number,
-  tunedFor: number,
-  g: number,
-  h: number,
-  alpha: number = ALPHA,
-  tunedAlpha: number = ALPHA,
-): number {
+export function betaBinomialBound(v: number, g: number, h: number, tuning: Tuning = {}): number {
+  const { alpha = ALPHA, tunedFor = TUNED_FOR * g * h, tunedAlpha = ALPHA, precision = 0 } = tuning;
   const excess = (s: number) => logBetaBinomial(s, v, tunedFor, g, h, tunedAlpha) + Math.log(alpha);
   const most = v / g;
-  return excess(most) < 0 ? most : bisect(excess, 0, most);
+  return excess(most) < 0 ? most : bisect(excess, 0, most, precision);
 }
 
 /** Interval around a share that holds at every number of trials at once. */
-export function shareInterval(
-  hits: number,
-  trials: number,
-  alpha: number = ALPHA,
-  tunedFor: number = TUNED_FOR,
-  tunedAlpha: number = ALPHA,
-): readonly [number, number] {
+export function shareInterval(hits: number, trials: number, tuning: Tuning = {}): readonly [number, number] {
+  const { alpha = ALPHA, tunedFor = TUNED_FOR, tunedAlpha = ALPHA, precision = 0 } = tuning;
   if (!(trials > 0)) return [0, 1];
   const seen = hits / trials;
   // At 0 and 1 the mixture does not exist: what was seen there is possible, and impossible at the other end.
@@ -59,16 +59,19 @@ export function shareInterval(
     if (p <= 0 || p >= 1) return p === seen ? -1 : 1;
     return logBetaBinomial((seen - p) * trials, p * (1 - p) * trials, p * (1 - p) * tunedFor, p, 1 - p, tunedAlpha) + Math.log(alpha);
   };
-  const low = seen > 0 ? bisect(excess, 0, seen) : 0;
-  const high = seen < 1 ? bisect(excess, seen, 1) : 1;
+  const low = seen > 0 ? bisect(excess, 0, seen, precision) : 0;
+  const high = seen < 1 ? bisect(excess, seen, 1, precision) : 1;
   return [low, high];
 }
+
+/** Exact enough for people. */
+const SHOWN: Tuning = { precision: 1e-5 };
 
 /** Error rate with its interval; null without requests. */
 export function errorEstimate(totals: Totals): Estimate | null {
   const { requests, errors } = totals;
   if (!(requests > 0)) return null;
-  const [low, high] = shareInterval(errors, requests);
+  const [low, high] = shareInterval(errors, requests, SHOWN);
   return { value: errors / requests, low, high, requests };
 }
 
@@ -76,10 +79,10 @@ export function errorEstimate(totals: Totals): Estimate | null {
 export function quantileEstimate(totals: Totals, quantile: number): Estimate | null {
   const requests = totals.latency.sum;
   if (!(requests > 0)) return null;
-  const spread = quantile * (1 - quantile);
-  const slack = betaBinomialBound(spread * requests, spread * TUNED_FOR, quantile, 1 - quantile) / requests;
-  const slackAbove = betaBinomialBound(spread * requests, spread * TUNED_FOR, 1 - quantile, quantile) / requests;
-  const levels = [Math.max(0, quantile - slackAbove), quantile, Math.min(1, quantile + slack)];
+  const time = quantile * (1 - quantile) * requests;
+  const above = betaBinomialBound(time, quantile, 1 - quantile, SHOWN) / requests;
+  const below = betaBinomialBound(time, 1 - quantile, quantile, SHOWN) / requests;
+  const levels = [Math.max(0, quantile - below), quantile, Math.min(1, quantile + above)];
   const [low = 0, value = 0, high = 0] = indexesAt(totals.latency, levels).map((index) => upperEdgeMs(index * COARSE));
   return { value, low, high, requests };
 }

@@ -63,13 +63,13 @@ export function scaleOdds(p: number, factor: number): number {
   return odds / (1 + odds);
 }
 
-/** Root of an increasing or decreasing `f` in [low, high] by bisection, to the last digits. */
-export function bisect(f: (x: number) => number, low: number, high: number): number {
+/** Root of an increasing or decreasing `f` in [low, high] by bisection, to the last digits or to a relative `precision`. */
+export function bisect(f: (x: number) => number, low: number, high: number, precision = 0): number {
   const sign = Math.sign(f(low));
   let [a, b] = [low, high];
   for (let i = 0; i < 200; i++) {
     const middle = (a + b) / 2;
-    if (middle === a || middle === b) break;
+    if (middle === a || middle === b || b - a <= precision * b) break;
     if (Math.sign(f(middle)) === sign) a = middle;
     else b = middle;
   }

@@ -63,9 +63,10 @@ describe.skipIf(!hasVectors('analysis/confseq.json'))('published confidence sequ
     expect(cases).toHaveLength(36);
     for (const { args, out } of cases) {
       const { v = 0, alpha = 0, v_opt: tunedFor = 0, g = 0, h = 0, alpha_opt: tunedAlpha = 0 } = args;
-      expect(difference(betaBinomialBound(v, tunedFor, g, h, alpha, tunedAlpha), out[0] ?? Number.NaN), JSON.stringify(args)).toBeLessThan(
-        1e-9,
-      );
+      expect(
+        difference(betaBinomialBound(v, g, h, { alpha, tunedFor, tunedAlpha }), out[0] ?? Number.NaN),
+        JSON.stringify(args),
+      ).toBeLessThan(1e-9);
     }
   });
 
@@ -74,7 +75,7 @@ describe.skipIf(!hasVectors('analysis/confseq.json'))('published confidence sequ
     expect(cases).toHaveLength(36);
     for (const { args, out } of cases) {
       const { num_successes: k = 0, num_trials: n = 0, alpha = 0, t_opt: tunedFor = 0, alpha_opt: tunedAlpha = 0 } = args;
-      const interval = shareInterval(k, n, alpha, tunedFor, tunedAlpha);
+      const interval = shareInterval(k, n, { alpha, tunedFor, tunedAlpha });
       for (const i of [0, 1])
         expect(Math.abs((interval[i] ?? 0) - (out[i] ?? 0)), JSON.stringify({ args, out, interval })).toBeLessThan(1e-9);
     }
