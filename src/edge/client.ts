@@ -129,7 +129,8 @@ export function sweepClient(client: Client, now: number): void {
     if (now - client.lingerSince > LINGER_MS && client.socket.writableFinished) client.socket.destroy();
     else if (now - client.lingerSince > limits.bodyMs) client.socket.destroy();
   } else if (client.headSince !== 0) {
-    if (now - client.headSince > limits.headMs) end(client, ownAnswer(408, 'The request head takes too long.', { close: true, withBody: true }));
+    if (now - client.headSince > limits.headMs)
+      end(client, ownAnswer(408, 'The request head takes too long.', { close: true, withBody: true }));
   } else if (now - client.idleSince > limits.idleMs) end(client, '');
 }
 

@@ -37,7 +37,13 @@ export function createControl(options: ControlOptions): Server {
     const [, room, name, detail] = url.pathname.split('/');
     const app = decodeURIComponent(name ?? '');
     if (room === 'health') {
-      return ok({ protocol: CONTROL_PROTOCOL, pid: process.pid, epoch: options.epoch, apps: options.table.intents().length, problem: options.loaded.problem });
+      return ok({
+        protocol: CONTROL_PROTOCOL,
+        pid: process.pid,
+        epoch: options.epoch,
+        apps: options.table.intents().length,
+        problem: options.loaded.problem,
+      });
     }
     if (room !== 'apps' || app === '') return { status: 404, body: null };
     if (detail === 'stats') return ok(options.table.stats(app, Date.now()));
@@ -78,7 +84,9 @@ function createIntents({ table, state, loaded }: ControlOptions) {
 
   function fenced(app: string, fence: number): Answer | null {
     const accepted = fences.get(app) ?? Number.NEGATIVE_INFINITY;
-    return fence >= accepted ? null : { status: 409, body: { blame: 'fenced', message: `the edge has accepted fence ${accepted} for ${app}; this call has ${fence}` } };
+    return fence >= accepted
+      ? null
+      : { status: 409, body: { blame: 'fenced', message: `the edge has accepted fence ${accepted} for ${app}; this call has ${fence}` } };
   }
 
   return {
@@ -91,7 +99,11 @@ function createIntents({ table, state, loaded }: ControlOptions) {
         const taken = takenRoute(intent, table.intents());
         if (taken !== null) {
           const route = `${taken.route.host ?? 'any host'} ${taken.route.pathPrefix}`;
-          throw new UserError('EDGE_ROUTE_TAKEN', `${intent.app} cannot have the route ${route}: ${taken.app} has it`, `Give one of the two another host or path, or remove ${taken.app} first.`);
+          throw new UserError(
+            'EDGE_ROUTE_TAKEN',
+            `${intent.app} cannot have the route ${route}: ${taken.app} has it`,
+            `Give one of the two another host or path, or remove ${taken.app} first.`,
+          );
         }
         const others = table.intents().filter(({ app }) => app !== intent.app);
         return change(intent.app, intent.fence, [...others, intent], () => table.apply(intent));
@@ -105,7 +117,11 @@ function createIntents({ table, state, loaded }: ControlOptions) {
 }
 
 function impossible(problem: string): UserError {
-  return new UserError('EDGE_INTENT_INVALID', `the edge cannot do that: ${problem}`, 'The edge goes on with what it was told before; look at the strategy and the endpoints of the app.');
+  return new UserError(
+    'EDGE_INTENT_INVALID',
+    `the edge cannot do that: ${problem}`,
+    'The edge goes on with what it was told before; look at the strategy and the endpoints of the app.',
+  );
 }
 
 function ok(body: unknown): Answer {

@@ -46,7 +46,13 @@ function at(versionPort: number, host = '127.0.0.1'): Endpoint {
 }
 
 function send(endpoints: readonly Endpoint[], sticky: Sticky = { by: 'none' }): void {
-  table.apply({ app: 'app', fence: 1, routes: [{ host: null, pathPrefix: '/' }], sticky, versions: [{ id: 'v1', weight: 100, endpoints }] });
+  table.apply({
+    app: 'app',
+    fence: 1,
+    routes: [{ host: null, pathPrefix: '/' }],
+    sticky,
+    versions: [{ id: 'v1', weight: 100, endpoints }],
+  });
 }
 
 function counted(): Readonly<Record<string, number>> {
@@ -105,7 +111,7 @@ describe('time limits', () => {
     await client.until(ends('ok'));
   });
 
-  test('a body that stops coming is given up, and is not the version\'s failure', async () => {
+  test("a body that stops coming is given up, and is not the version's failure", async () => {
     const { client, app } = await ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1');
     expect(await client.until(ends('\n'))).toMatch(/^HTTP\/1.1 400 /);
     await app.closed();
@@ -183,7 +189,8 @@ describe('messages', () => {
       let answered = 0;
       app.socket.on('data', () => {
         const lines = app.got().match(/GET \/\d+/g) ?? [];
-        for (; answered < lines.length; answered += 1) app.send(`HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n${lines[answered]?.slice(5).padStart(5)}`);
+        for (; answered < lines.length; answered += 1)
+          app.send(`HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n${lines[answered]?.slice(5).padStart(5)}`);
       });
     });
     send([at(answering.port)]);
@@ -201,7 +208,7 @@ describe('messages', () => {
     expect(counted()).toEqual({ failed: 1 });
   });
 
-  test('bytes nobody asked for end the connection to the version, not the client\'s', async () => {
+  test("bytes nobody asked for end the connection to the version, not the client's", async () => {
     const one = await ask();
     one.app.send(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`);
     await one.client.until(ends('ok'));
@@ -239,14 +246,19 @@ describe('messages', () => {
   test('in an upgraded connection one direction may end before the other', async () => {
     const { client, app } = await ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
     app.send('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nfirst');
-    expect(await client.until(ends('first'))).toMatch(/^HTTP\/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nfirst$/);
+    expect(await client.until(ends('first'))).toMatch(
+      /^HTTP\/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nfirst$/,
+    );
     client.send('last words');
     client.socket.end();
     await app.until(ends('last words'));
     app.send('answer to them');
     app.socket.end();
     expect(await client.closed()).toMatch(/answer to them$/);
-    await until(() => table.observe('app')?.versions[0]?.inFlight, (count) => count === 0);
+    await until(
+      () => table.observe('app')?.versions[0]?.inFlight,
+      (count) => count === 0,
+    );
     expect(counted()).toEqual({ '1xx': 1 });
   });
 
@@ -343,7 +355,10 @@ describe('connections to versions', () => {
 describe('stopping', () => {
   test('lets requests under way finish and closes idle connections', async () => {
     const idle = wire(port);
-    await until(() => idle.socket.readyState, (state) => state === 'open');
+    await until(
+      () => idle.socket.readyState,
+      (state) => state === 'open',
+    );
     const { client, app } = await ask();
     path.stop();
     await idle.closed();

@@ -38,7 +38,11 @@ export function dispatch(exchange: Exchange): void {
   if (endpoint === null) return fail(exchange, 502, 'The app cannot be reached.');
   const idle = exchange.hasRepeated ? null : context.pool.take(endpoint, context.now(), isRepeatable(exchange) ? MAX_IDLE_MS : FRESH_MS);
   if (idle !== null) return attach(exchange, idle);
-  const attempt = context.pool.open(endpoint, (upstream) => attach(exchange, upstream), () => refused(exchange, endpoint));
+  const attempt = context.pool.open(
+    endpoint,
+    (upstream) => attach(exchange, upstream),
+    () => refused(exchange, endpoint),
+  );
   exchange.connecting = { cancel: attempt.cancel, endpoint, since: context.now() };
 }
 
@@ -133,7 +137,13 @@ function lost(exchange: Exchange, isOrderly: boolean): void {
   }
   if (isOrderly && exchange.answer?.body === UNTIL_CLOSE) return complete(exchange, false);
   const { upstream } = exchange;
-  if (exchange.answer === null && exchange.held === null && upstream?.isReused === true && isRepeatable(exchange) && !exchange.hasRepeated) {
+  if (
+    exchange.answer === null &&
+    exchange.held === null &&
+    upstream?.isReused === true &&
+    isRepeatable(exchange) &&
+    !exchange.hasRepeated
+  ) {
     upstream.owner = null;
     upstream.socket.destroy();
     exchange.upstream = null;
@@ -171,4 +181,3 @@ export function sweep(exchange: Exchange, now: number): void {
     fail(exchange, 504, 'The app did not answer in time.');
   }
 }
-

@@ -12,12 +12,43 @@ const HOST = 'Host: a.test';
 
 describe('a request head', () => {
   test('is passed on as it came, with hop-by-hop fields replaced by ours', () => {
-    const head = request('POST /x?y=1 HTTP/1.1', HOST, 'Connection: keep-alive, X-Mine', 'X-Mine: gone', 'TE: trailers', 'Accept: */*', 'X-Forwarded-For: 1.2.3.4', 'X-Forwarded-Proto: https', 'Cookie: a=1', 'Content-Length: 3', 'Keep-Alive: 5');
+    const head = request(
+      'POST /x?y=1 HTTP/1.1',
+      HOST,
+      'Connection: keep-alive, X-Mine',
+      'X-Mine: gone',
+      'TE: trailers',
+      'Accept: */*',
+      'X-Forwarded-For: 1.2.3.4',
+      'X-Forwarded-Proto: https',
+      'Cookie: a=1',
+      'Content-Length: 3',
+      'Keep-Alive: 5',
+    );
     const expected = (proto: string) =>
-      ['POST /x?y=1 HTTP/1.1', 'host: a.test', 'Accept: */*', 'Cookie: a=1', 'Content-Length: 3', 'x-forwarded-for: 1.2.3.4, 9.9.9.9', `x-forwarded-proto: ${proto}`, 'x-forwarded-host: a.test', '', ''].join('\r\n');
+      [
+        'POST /x?y=1 HTTP/1.1',
+        'host: a.test',
+        'Accept: */*',
+        'Cookie: a=1',
+        'Content-Length: 3',
+        'x-forwarded-for: 1.2.3.4, 9.9.9.9',
+        `x-forwarded-proto: ${proto}`,
+        'x-forwarded-host: a.test',
+        '',
+        '',
+      ].join('\r\n');
     expect(forwardedHead(head, '9.9.9.9', false)).toBe(expected('http'));
     expect(forwardedHead(head, '9.9.9.9', true)).toBe(expected('https'));
-    expect(head).toMatchObject({ method: 'POST', target: '/x?y=1', host: 'a.test', cookie: 'a=1', body: 3, keepAlive: true, upgrade: null });
+    expect(head).toMatchObject({
+      method: 'POST',
+      target: '/x?y=1',
+      host: 'a.test',
+      cookie: 'a=1',
+      body: 3,
+      keepAlive: true,
+      upgrade: null,
+    });
   });
 
   test('keeps what gives it its meaning, whatever Connection names', () => {
@@ -100,8 +131,17 @@ describe('an answer head', () => {
   });
 
   test('goes to the client without hop-by-hop fields and as HTTP/1.1', () => {
-    const head = response('GET', 'HTTP/1.0 200 Fine, thanks', 'Keep-Alive: timeout=5', 'Set-Cookie: a', 'Set-Cookie: b', 'Content-Length: 0');
-    expect(returnedHead(head, 'set-cookie: c', false)).toBe('HTTP/1.1 200 Fine, thanks\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\nset-cookie: c\r\n\r\n');
+    const head = response(
+      'GET',
+      'HTTP/1.0 200 Fine, thanks',
+      'Keep-Alive: timeout=5',
+      'Set-Cookie: a',
+      'Set-Cookie: b',
+      'Content-Length: 0',
+    );
+    expect(returnedHead(head, 'set-cookie: c', false)).toBe(
+      'HTTP/1.1 200 Fine, thanks\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\nset-cookie: c\r\n\r\n',
+    );
     expect(returnedHead(response('GET', 'HTTP/1.1 200'), null, false)).toBe('HTTP/1.1 200 \r\nconnection: close\r\n\r\n');
   });
 
@@ -125,8 +165,12 @@ describe('a chunked body', () => {
     return { taken, done: meter.done };
   }
 
-  const chunk = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((data) => Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]));
-  const whole = fc.tuple(fc.array(chunk), fc.constantFrom('', 'A: b\r\n', 'A: b\r\nC:\r\n')).map(([chunks, trailer]) => Buffer.concat([...chunks, Buffer.from(`0\r\n${trailer}\r\n`)]));
+  const chunk = fc
+    .uint8Array({ minLength: 1, maxLength: 40 })
+    .map((data) => Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]));
+  const whole = fc
+    .tuple(fc.array(chunk), fc.constantFrom('', 'A: b\r\n', 'A: b\r\nC:\r\n'))
+    .map(([chunks, trailer]) => Buffer.concat([...chunks, Buffer.from(`0\r\n${trailer}\r\n`)]));
 
   test('ends where it ends, however it is cut and whatever follows', () => {
     fc.assert(
@@ -136,9 +180,26 @@ describe('a chunked body', () => {
     );
   });
 
-  test.each([['-1\r\n'], ['g\r\n'], ['\r\n'], [' 1\r\na\r\n'], ['1\na\r\n0\r\n\r\n'], ['1\r\nab\r\n'], ['1;a\rb\r\na\r\n'], ['0\r\nA b\r\n\r\n'], ['0\r\nA: b\rc\r\n\r\n'], ['1'.repeat(13) + '\r\n'], [`1;${'x'.repeat(2000)}`]])('is refused when malformed: %.20j', (text) => {
+  test.each([
+    ['-1\r\n'],
+    ['g\r\n'],
+    ['\r\n'],
+    [' 1\r\na\r\n'],
+    ['1\na\r\n0\r\n\r\n'],
+    ['1\r\nab\r\n'],
+    ['1;a\rb\r\na\r\n'],
+    ['0\r\nA b\r\n\r\n'],
+    ['0\r\nA: b\rc\r\n\r\n'],
+    ['1'.repeat(13) + '\r\n'],
+    [`1;${'x'.repeat(2000)}`],
+  ])('is refused when malformed: %.20j', (text) => {
     expect(measure(Buffer.from(text), [])).toBeNull();
-    expect(measure(Buffer.from(text), Array.from({ length: text.length }, (_, i) => i))).toBeNull();
+    expect(
+      measure(
+        Buffer.from(text),
+        Array.from({ length: text.length }, (_, i) => i),
+      ),
+    ).toBeNull();
   });
 });
 
@@ -168,12 +229,51 @@ describe("Node's parser as judge", () => {
   }
 
   const line = fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(HOST, 'Content-Length: 3', 'Content-Length: 0', 'Transfer-Encoding: chunked', 'Connection: close', 'Connection: content-length', 'Connection: x-a, transfer-encoding', 'X-A: b', 'Cookie: a=b', 'Host: b.test') },
-    { weight: 1, arbitrary: fc.tuple(fc.constantFrom('Content-Length', 'Transfer-Encoding', 'X', 'Host', 'Connection', 'Expect'), fc.constantFrom(':', ' :', ': ', ':\t', ':\v', '\t:'), fc.constantFrom('3', 'chunked', ' chunked', 'chunked,', '3\n', '3\r', '\n', 'identity', '0', '00003', '3;', '\x003')).map((parts) => parts.join('')) },
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom(
+        HOST,
+        'Content-Length: 3',
+        'Content-Length: 0',
+        'Transfer-Encoding: chunked',
+        'Connection: close',
+        'Connection: content-length',
+        'Connection: x-a, transfer-encoding',
+        'X-A: b',
+        'Cookie: a=b',
+        'Host: b.test',
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(
+          fc.constantFrom('Content-Length', 'Transfer-Encoding', 'X', 'Host', 'Connection', 'Expect'),
+          fc.constantFrom(':', ' :', ': ', ':\t', ':\v', '\t:'),
+          fc.constantFrom('3', 'chunked', ' chunked', 'chunked,', '3\n', '3\r', '\n', 'identity', '0', '00003', '3;', '\x003'),
+        )
+        .map((parts) => parts.join('')),
+    },
     { weight: 1, arbitrary: fc.string({ maxLength: 12, unit: 'binary' }).map((text) => Buffer.from(text).toString('latin1')) },
   );
-  const start = fc.constantFrom('GET / HTTP/1.1', 'POST /x HTTP/1.1', 'POST /x HTTP/1.0', 'GET /%00?a=b HTTP/1.1', 'DELETE http://a.test/y HTTP/1.1', 'PUT /z  HTTP/1.1', 'GET / HTTP/1.1\n');
-  const body = fc.constantFrom('', 'abc', '3\r\nabc\r\n0\r\n\r\n', '0\r\n\r\n', 'GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n', '3\nabc\r\n0\r\n\r\n', '3;x=\n\r\nabc\r\n0\r\n\r\n');
+  const start = fc.constantFrom(
+    'GET / HTTP/1.1',
+    'POST /x HTTP/1.1',
+    'POST /x HTTP/1.0',
+    'GET /%00?a=b HTTP/1.1',
+    'DELETE http://a.test/y HTTP/1.1',
+    'PUT /z  HTTP/1.1',
+    'GET / HTTP/1.1\n',
+  );
+  const body = fc.constantFrom(
+    '',
+    'abc',
+    '3\r\nabc\r\n0\r\n\r\n',
+    '0\r\n\r\n',
+    'GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n',
+    '3\nabc\r\n0\r\n\r\n',
+    '3;x=\n\r\nabc\r\n0\r\n\r\n',
+  );
 
   test('whatever we pass on is exactly the one request we took it for', async () => {
     let accepted = 0;

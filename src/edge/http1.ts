@@ -93,7 +93,9 @@ interface Fields {
 export function parseRequest(text: string): RequestHead {
   const line = REQUEST_LINE.exec(text);
   if (line === null) {
-    throw /^[^\r]* HTTP\/[02-9][.\d]*\r\n/.test(text) ? new BadMessage(505, 'Only HTTP/1.0 and 1.1 are spoken here') : new BadMessage(400, 'The request line is malformed');
+    throw /^[^\r]* HTTP\/[02-9][.\d]*\r\n/.test(text)
+      ? new BadMessage(505, 'Only HTTP/1.0 and 1.1 are spoken here')
+      : new BadMessage(400, 'The request line is malformed');
   }
   const minor = line[3] === '0' ? 0 : 1;
   const fields = parseFields(text, line[0].length);
@@ -138,14 +140,17 @@ export function parseResponse(text: string, requestMethod: string): ResponseHead
     reason: line[3] ?? '',
     fields: fields.kept,
     body,
-    keepAlive: body !== UNTIL_CLOSE && (connection === '' ? line[1] === '1' : line[1] === '1' ? !has(connection, 'close') : has(connection, 'keep-alive')),
+    keepAlive:
+      body !== UNTIL_CLOSE &&
+      (connection === '' ? line[1] === '1' : line[1] === '1' ? !has(connection, 'close') : has(connection, 'keep-alive')),
     upgrade: fields.upgrade,
     isEventStream: fields.contentType.startsWith('text/event-stream'),
   };
 }
 
 function responseBody(fields: Fields, status: number, method: string): number {
-  if (fields.coding !== null && (fields.coding !== 'chunked' || fields.length !== null)) throw new BadMessage(400, 'The length of the answer is ambiguous');
+  if (fields.coding !== null && (fields.coding !== 'chunked' || fields.length !== null))
+    throw new BadMessage(400, 'The length of the answer is ambiguous');
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 0;
   if (fields.coding !== null) return CHUNKED;
   return fields.length ?? UNTIL_CLOSE;
@@ -195,7 +200,9 @@ function parseFields(text: string, from: number): Fields {
 /** Lengths of the names that `note` looks at: most lines need no more than this look. */
 const LENGTHS: readonly boolean[] = (() => {
   const names = ['te', 'host', 'cookie', 'upgrade', 'connection', 'keep-alive', 'content-type', 'content-length', 'sluice-version'];
-  const lengths = [...names, 'x-forwarded-for', 'proxy-connection', 'x-forwarded-host', 'transfer-encoding', 'x-forwarded-proto'].map(({ length }) => length);
+  const lengths = [...names, 'x-forwarded-for', 'proxy-connection', 'x-forwarded-host', 'transfer-encoding', 'x-forwarded-proto'].map(
+    ({ length }) => length,
+  );
   return Array.from({ length: 20 }, (_, i) => lengths.includes(i));
 })();
 
@@ -276,6 +283,8 @@ function dropNamed(fields: Fields): void {
   const named = fields.connection.split(',').map((token) => token.trim());
   const dropped = named.filter((name) => !ESSENTIAL.has(name));
   if (dropped.length === 0) return;
-  const lines = fields.kept.split('\r\n').filter((line) => line !== '' && !dropped.includes(line.slice(0, line.indexOf(':')).toLowerCase()));
+  const lines = fields.kept
+    .split('\r\n')
+    .filter((line) => line !== '' && !dropped.includes(line.slice(0, line.indexOf(':')).toLowerCase()));
   fields.kept = lines.map((line) => `${line}\r\n`).join('');
 }

@@ -57,7 +57,15 @@ async function run(dir: string, host: string, port: number): Promise<void> {
 
   const control = createControl({ table, state, loaded, token, epoch });
   const controlPort = await listen(control, '127.0.0.1', 0);
-  const record: EdgeRecord = { protocol: CONTROL_PROTOCOL, pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '', host, port: dataPort, controlPort, token };
+  const record: EdgeRecord = {
+    protocol: CONTROL_PROTOCOL,
+    pid: process.pid,
+    startTime: (await startTimeOf(process.pid)) ?? '',
+    host,
+    port: dataPort,
+    controlPort,
+    token,
+  };
   await writeAtomic(join(dir, 'edge.json'), JSON.stringify(record), { mode: 0o600 });
 
   function stop(): void {

@@ -30,10 +30,10 @@ test('what was stored is there again, readable by its owner alone', async () => 
 
 const damages: Record<string, () => Promise<void>> = {
   'cut off': () => truncate(newest(), 30),
-  'empty': () => truncate(newest(), 0),
+  empty: () => truncate(newest(), 0),
   'changed by hand': async () => writeFile(newest(), (await readFile(newest(), 'utf8')).replace('"weight":100', '"weight":10')),
   'something else': () => writeFile(newest(), '{"checksum":"","state":{"intents":[],"fences":{}}}'),
-  'gone': () => rm(newest()),
+  gone: () => rm(newest()),
 };
 test.each(Object.entries(damages))('a state that is %s: the one before it is served, and it is said', async (_, damage) => {
   const state = edgeStateFile(dir);

@@ -13,7 +13,11 @@ export const edgeIntent = z.object({
   fence: z.number(),
   routes: z.array(z.object({ host: z.string().nullable(), pathPrefix: z.string() })),
   versions: z.array(z.object({ id: z.string().min(1), weight: z.number(), endpoints: z.array(endpoint) })),
-  sticky: z.union([z.object({ by: z.literal('cookie') }), z.object({ by: z.literal('header'), header: z.string().min(1) }), z.object({ by: z.literal('none') })]),
+  sticky: z.union([
+    z.object({ by: z.literal('cookie') }),
+    z.object({ by: z.literal('header'), header: z.string().min(1) }),
+    z.object({ by: z.literal('none') }),
+  ]),
 });
 
 const stored = z.object({
@@ -59,7 +63,10 @@ export function edgeStateFile(dir: string): EdgeState {
       }
       if (newest.isMissing && older.isMissing) return { ...NOTHING, problem: null };
       await rename(path, `${path}.damaged`).catch(() => {});
-      return { ...NOTHING, problem: `${path} is damaged and there is no good copy of it (kept as state.json.damaged); no app is routed until it is applied again.` };
+      return {
+        ...NOTHING,
+        problem: `${path} is damaged and there is no good copy of it (kept as state.json.damaged); no app is routed until it is applied again.`,
+      };
     },
     async save(state) {
       await keepAs(path, previous);

@@ -66,7 +66,9 @@ export function createTable(epoch: string): Table {
   }
 
   function reroute(): void {
-    routes = routeTable([...intents.values()].flatMap((intent) => intent.routes.map((route) => [route, apps.get(intent.app) as LiveApp] as const)));
+    routes = routeTable(
+      [...intents.values()].flatMap((intent) => intent.routes.map((route) => [route, apps.get(intent.app) as LiveApp] as const)),
+    );
   }
 
   return {
@@ -89,7 +91,11 @@ export function createTable(epoch: string): Table {
       const intent = intents.get(app);
       const versions = apps.get(app)?.versions;
       if (intent === undefined || versions === undefined) return null;
-      return { app, fence: intent.fence, versions: versions.map(({ id, weight, endpoints, inFlight }) => ({ id, weight, endpoints, inFlight })) };
+      return {
+        app,
+        fence: intent.fence,
+        versions: versions.map(({ id, weight, endpoints, inFlight }) => ({ id, weight, endpoints, inFlight })),
+      };
     },
     stats(app, at) {
       const versions = [...(known.get(app)?.values() ?? [])].map((version): [string, VersionCounters] => [

@@ -193,7 +193,9 @@ function echoUpgrade(inside: Inside, request: IncomingMessage, socket: Duplex): 
   inside.seen.push(`UPGRADE ${request.url}`);
   const key = request.headers['sec-websocket-key'] ?? '';
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\nx-version: ${inside.id}\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept}\r\nx-version: ${inside.id}\r\n\r\n`,
+  );
   socket.on('error', () => {});
   socket.pipe(socket);
 }

@@ -31,7 +31,11 @@ export function wireOf(socket: Socket): Wire {
     got: () => got,
     until: (holds, deadlineMs) => until(() => got, holds, deadlineMs),
     closed: async (deadlineMs) => {
-      await until(() => isClosed, (closed) => closed, deadlineMs);
+      await until(
+        () => isClosed,
+        (closed) => closed,
+        deadlineMs,
+      );
       return got;
     },
   };
@@ -58,7 +62,10 @@ export async function wireServer(onWire: (wire: Wire) => void = () => {}): Promi
     port: (server.address() as AddressInfo).port,
     wires,
     wire: async (index) => {
-      await until(() => wires.length, (count) => count > index);
+      await until(
+        () => wires.length,
+        (count) => count > index,
+      );
       return wires[index] as Wire;
     },
     stop: async () => {

@@ -28,7 +28,10 @@ async function running(dir: string): Promise<Running> {
 async function kill(dir: string): Promise<void> {
   const { pid, startTime } = await running(dir);
   process.kill(pid, 'SIGKILL');
-  await until(() => isAlive(pid, startTime), (alive) => !alive);
+  await until(
+    () => isAlive(pid, startTime),
+    (alive) => !alive,
+  );
 }
 
 edgeContract('embedded', async () => {
@@ -99,7 +102,10 @@ describe('embedded', () => {
       await edge.apply(${JSON.stringify(intent())});
       console.log(await edge.ensure());
       setInterval(() => {}, 1000);`;
-    const starter = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program, dir], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    const starter = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program, dir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    });
     const url = await new Promise<string>((resolve) => starter.stdout.once('data', (line: Buffer) => resolve(line.toString().trim())));
     const gone = new Promise((resolve) => starter.once('exit', resolve));
     // Its whole process group, as a closing terminal would.
@@ -123,14 +129,26 @@ describe('embedded', () => {
     const stranger = createServer();
     await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
     const { port } = stranger.address() as AddressInfo;
-    await expect(edgeOf({ port }).ensure()).rejects.toMatchObject({ code: 'EDGE_PORT_TAKEN', blame: 'user', message: expect.stringContaining(String(port)) });
+    await expect(edgeOf({ port }).ensure()).rejects.toMatchObject({
+      code: 'EDGE_PORT_TAKEN',
+      blame: 'user',
+      message: expect.stringContaining(String(port)),
+    });
     await new Promise((resolve) => stranger.close(resolve));
   });
 
   test('a process that only has the pid of our edge is neither used nor touched', async () => {
     const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore', detached: true });
     const pid = stranger.pid as number;
-    const record = { protocol: PROTOCOL, pid, startTime: 'another life', host: '127.0.0.1', port: await freePort(), controlPort: 1, token: '' };
+    const record = {
+      protocol: PROTOCOL,
+      pid,
+      startTime: 'another life',
+      host: '127.0.0.1',
+      port: await freePort(),
+      controlPort: 1,
+      token: '',
+    };
     await writeFile(join(dir, 'edge.json'), JSON.stringify(record));
     const edge = edgeOf();
     await edge.ensure();
@@ -154,7 +172,8 @@ describe('embedded', () => {
     await edgeOf().apply(intent());
     const { controlPort, token } = await running(dir);
     for (const file of ['edge.json', 'state.json', 'edge.log']) expect((await stat(join(dir, file))).mode & 0o077).toBe(0);
-    const call = (authorization: string) => fetch(`http://127.0.0.1:${controlPort}/apps/test%2Fa?fence=9`, { method: 'DELETE', headers: { authorization } });
+    const call = (authorization: string) =>
+      fetch(`http://127.0.0.1:${controlPort}/apps/test%2Fa?fence=9`, { method: 'DELETE', headers: { authorization } });
     for (const wrong of ['', 'Bearer', `Bearer ${token}x`, `Bearer ${token.slice(1)}`]) expect((await call(wrong)).status).toBe(401);
     expect(await started[0]?.observe('test/a')).not.toBeNull();
   });
@@ -183,7 +202,13 @@ describe('embedded', () => {
       const [from, to] = i % 2 === 0 ? [version, two] : [two, version];
       await edge.apply({ ...intent(), versions: [from.at(100), to.at(0)] });
       const at = performance.now();
-      await Promise.all([edge.apply({ ...intent(), versions: [from.at(0), to.at(100)] }), until(() => user.get(), (answer) => answer.version === to.id).then(() => took.push(performance.now() - at))]);
+      await Promise.all([
+        edge.apply({ ...intent(), versions: [from.at(0), to.at(100)] }),
+        until(
+          () => user.get(),
+          (answer) => answer.version === to.id,
+        ).then(() => took.push(performance.now() - at)),
+      ]);
     }
     await two.stop();
     took.sort((a, b) => a - b);

@@ -33,8 +33,21 @@ export interface EmbeddedEdge extends ManagedEdge {
   problem(): Promise<string | null>;
 }
 
-const recordSchema = z.object({ protocol: z.int().default(0), pid: z.int(), startTime: z.string(), host: z.string(), port: z.int(), controlPort: z.int(), token: z.string() });
-const refusal = z.object({ blame: z.string().optional(), code: z.string().optional(), message: z.string().optional(), hint: z.string().nullable().optional() });
+const recordSchema = z.object({
+  protocol: z.int().default(0),
+  pid: z.int(),
+  startTime: z.string(),
+  host: z.string(),
+  port: z.int(),
+  controlPort: z.int(),
+  token: z.string(),
+});
+const refusal = z.object({
+  blame: z.string().optional(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+  hint: z.string().nullable().optional(),
+});
 const health = z.object({ problem: z.string().nullable() });
 type EdgeAddress = z.infer<typeof recordSchema>;
 
@@ -115,7 +128,11 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
   async function startError(exit: number | null): Promise<Error> {
     const lines = (await readFile(join(dir, 'edge.log'), 'utf8').catch(() => '')).trim().split('\n');
     if (exit === PORT_TAKEN) {
-      return new UserError('EDGE_PORT_TAKEN', `the edge cannot listen on ${host}:${options.port}: another program has the port`, 'Stop that program, or set another `edge.port` for the environment.');
+      return new UserError(
+        'EDGE_PORT_TAKEN',
+        `the edge cannot listen on ${host}:${options.port}: another program has the port`,
+        'Stop that program, or set another `edge.port` for the environment.',
+      );
     }
     return new OutsideError('EDGE_NOT_STARTED', `the edge did not start: ${lines.at(-1) ?? ''}`, `See ${join(dir, 'edge.log')}.`);
   }
@@ -171,7 +188,12 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
   }
 
   function unreachable(error: unknown): OutsideError {
-    return new OutsideError('EDGE_UNREACHABLE', `the edge cannot be reached: ${error instanceof Error ? error.message : String(error)}`, `See ${join(dir, 'edge.log')}.`, error);
+    return new OutsideError(
+      'EDGE_UNREACHABLE',
+      `the edge cannot be reached: ${error instanceof Error ? error.message : String(error)}`,
+      `See ${join(dir, 'edge.log')}.`,
+      error,
+    );
   }
 
   const path = (app: string) => `/apps/${encodeURIComponent(app)}`;

@@ -7,7 +7,9 @@ const SHARED = new Set(['index.ts', 'per-environment.ts']);
 
 test('every edge of this folder is in the registry, and nothing else', async () => {
   const entries = await readdir(import.meta.dirname, { withFileTypes: true });
-  const names = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : entry.name.endsWith('.spec.ts') || SHARED.has(entry.name) ? [] : [entry.name.replace(/\.ts$/, '')]));
+  const names = entries.flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : entry.name.endsWith('.spec.ts') || SHARED.has(entry.name) ? [] : [entry.name.replace(/\.ts$/, '')],
+  );
   expect(names.toSorted()).toEqual(Object.keys(edges).toSorted());
 });
 

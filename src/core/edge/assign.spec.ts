@@ -52,7 +52,9 @@ test.each([
 });
 
 test('the users that come first differ from app to app', () => {
-  const both = Array.from({ length: 10_000 }, (_, i) => `u${i}`).filter((user) => placeOf('a/one', user) < 100 && placeOf('a/two', user) < 100);
+  const both = Array.from({ length: 10_000 }, (_, i) => `u${i}`).filter(
+    (user) => placeOf('a/one', user) < 100 && placeOf('a/two', user) < 100,
+  );
   expect(both.length).toBeGreaterThan(50);
   expect(both.length).toBeLessThan(160);
 });

@@ -70,31 +70,38 @@ export const failures: EdgeSuite = (check) => {
     expect(two.seen.length).toBeGreaterThanOrEqual(5);
   });
 
-  check('a version may close idle connections whenever it likes: no request fails', async (world) => {
-    const one = await world.version('v1');
-    const app = world.app();
-    await app.apply([one.at(100)]);
-    const client = app.visitor({ connections: 4 });
-    let over = false;
-    const closing = (async () => {
-      while (!over) {
-        one.closeIdle();
-        await sleep(Math.random() * 3);
-      }
-    })();
-    const answers = await visits(1_500, async (i) => {
-      if (i % 3 === 0) await sleep(Math.random() * 4);
-      return client.get({ path: i % 5 === 0 ? '/close' : '/plain' }).catch(String);
-    });
-    over = true;
-    await closing;
-    expect(answers.filter((answer) => typeof answer === 'string' || answer.status !== 200)).toEqual([]);
-    await sleep(120);
-    one.closeIdle();
-    expect(await client.get({ method: 'POST', path: '/echo', body: 'after a pause' })).toMatchObject({ status: 200, text: 'after a pause' });
-    const counted = await settled(world, app, 'v1', 1_501);
-    expect(counted.byClass['failed'] ?? 0).toBe(0);
-  }, 60_000);
+  check(
+    'a version may close idle connections whenever it likes: no request fails',
+    async (world) => {
+      const one = await world.version('v1');
+      const app = world.app();
+      await app.apply([one.at(100)]);
+      const client = app.visitor({ connections: 4 });
+      let over = false;
+      const closing = (async () => {
+        while (!over) {
+          one.closeIdle();
+          await sleep(Math.random() * 3);
+        }
+      })();
+      const answers = await visits(1_500, async (i) => {
+        if (i % 3 === 0) await sleep(Math.random() * 4);
+        return client.get({ path: i % 5 === 0 ? '/close' : '/plain' }).catch(String);
+      });
+      over = true;
+      await closing;
+      expect(answers.filter((answer) => typeof answer === 'string' || answer.status !== 200)).toEqual([]);
+      await sleep(120);
+      one.closeIdle();
+      expect(await client.get({ method: 'POST', path: '/echo', body: 'after a pause' })).toMatchObject({
+        status: 200,
+        text: 'after a pause',
+      });
+      const counted = await settled(world, app, 'v1', 1_501);
+      expect(counted.byClass['failed'] ?? 0).toBe(0);
+    },
+    60_000,
+  );
 
   check('a request that is no HTTP is answered 400 and harms nobody', async (world) => {
     const one = await world.version('v1');

@@ -23,7 +23,8 @@ export const routes: EdgeSuite = (check) => {
       '/api/deeper': 'api',
       '/API': 'site',
     };
-    for (const [path, version] of Object.entries(expected)) expect([path, (await a.visitor().get({ path })).version]).toEqual([path, version]);
+    for (const [path, version] of Object.entries(expected))
+      expect([path, (await a.visitor().get({ path })).version]).toEqual([path, version]);
     expect(api.seen).toContain('GET /api?q=1');
   });
 
@@ -62,7 +63,10 @@ export const routes: EdgeSuite = (check) => {
     const [one, two] = [await world.version('v1'), await world.version('v2')];
     const [a, b] = [world.app(), world.app()];
     await a.apply([one.at(100)]);
-    await expect(b.apply([two.at(100)], { routes: [{ host: a.host, pathPrefix: '/' }] })).rejects.toMatchObject({ blame: 'user', code: 'EDGE_ROUTE_TAKEN' });
+    await expect(b.apply([two.at(100)], { routes: [{ host: a.host, pathPrefix: '/' }] })).rejects.toMatchObject({
+      blame: 'user',
+      code: 'EDGE_ROUTE_TAKEN',
+    });
     expect((await a.visitor().get()).version).toBe('v1');
     expect(await world.edge.observe(b.name)).toBeNull();
   });
@@ -71,8 +75,11 @@ export const routes: EdgeSuite = (check) => {
     const one = await world.version('v1');
     const app = world.app();
     await app.apply([one.at(100)]);
-    const raw = JSON.parse((await app.visitor().get({ path: '/headers', headers: { 'X-Forwarded-For': '10.9.8.7', 'X-Custom': 'kept' } })).text) as string[];
-    const all = (name: string): string => raw.flatMap((part, i) => (i % 2 === 0 && part.toLowerCase() === name ? [raw[i + 1]] : [])).join(', ');
+    const raw = JSON.parse(
+      (await app.visitor().get({ path: '/headers', headers: { 'X-Forwarded-For': '10.9.8.7', 'X-Custom': 'kept' } })).text,
+    ) as string[];
+    const all = (name: string): string =>
+      raw.flatMap((part, i) => (i % 2 === 0 && part.toLowerCase() === name ? [raw[i + 1]] : [])).join(', ');
     expect(all('host')).toBe(app.host);
     expect(all('x-forwarded-for')).toBe('10.9.8.7, 127.0.0.1');
     expect(all('x-forwarded-proto')).toBe('http');

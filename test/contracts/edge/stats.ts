@@ -8,7 +8,11 @@ import { visits } from './weights.ts';
 
 /** The counters of a version once they show this many finished requests; how soon they do is the edge's business. */
 export async function settled(world: EdgeWorld, app: TestApp, version: string, requests: number): Promise<VersionCounters> {
-  const stats = await until(() => world.edge.stats(app.name), ({ versions }) => finished(versions[version]) >= requests, 10_000);
+  const stats = await until(
+    () => world.edge.stats(app.name),
+    ({ versions }) => finished(versions[version]) >= requests,
+    10_000,
+  );
   return stats.versions[version] as VersionCounters;
 }
 
@@ -55,10 +59,13 @@ export const stats: EdgeSuite = (check) => {
       await visits(60, () => app.visitor().get());
       readings.push(await world.edge.stats(app.name));
     }
-    await until(async () => {
-      readings.push(await world.edge.stats(app.name));
-      return finished(readings.at(-1)?.versions['v1']) + finished(readings.at(-1)?.versions['v2']);
-    }, (count) => count === 240);
+    await until(
+      async () => {
+        readings.push(await world.edge.stats(app.name));
+        return finished(readings.at(-1)?.versions['v1']) + finished(readings.at(-1)?.versions['v2']);
+      },
+      (count) => count === 240,
+    );
     expect(new Set(readings.map(({ epoch }) => epoch)).size).toBe(1);
     for (const id of ['v1', 'v2']) {
       const flat = readings.map(({ versions }) => flatten(versions[id]));
@@ -95,7 +102,7 @@ export const stats: EdgeSuite = (check) => {
     expect(total(counted.latency)).toBe(4);
   });
 
-  check('answers the edge gives by itself are no version\'s', async (world) => {
+  check("answers the edge gives by itself are no version's", async (world) => {
     const one = await world.version('v1');
     const app = world.app();
     await app.apply([one.at(100)]);

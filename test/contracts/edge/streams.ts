@@ -48,7 +48,7 @@ export const streams: EdgeSuite = (check) => {
     await once(response, 'end');
   });
 
-  check('a client that does not read stops the version, not the edge\'s memory', async (world) => {
+  check("a client that does not read stops the version, not the edge's memory", async (world) => {
     const { app, one } = await single(world);
     const request = app.visitor().open({ path: '/flood' });
     const response = await answered(request);
@@ -91,17 +91,29 @@ export const streams: EdgeSuite = (check) => {
       expect(String((await once(response, 'data'))[0])).toBe(`data: ${data}\n\n`);
     }
     request.destroy();
-    await until(() => inFlight(world, app), (count) => count === 0);
+    await until(
+      () => inFlight(world, app),
+      (count) => count === 0,
+    );
   });
 
   check('an upgraded connection passes both ways and counts as in flight until it ends', async (world) => {
     const { app } = await single(world);
     const request = app.visitor().open({
       path: '/socket',
-      headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' },
+      headers: {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        'sec-websocket-version': '13',
+      },
     });
     request.end();
-    const [response, socket, head] = (await once(request, 'upgrade')) as [import('node:http').IncomingMessage, import('node:net').Socket, Buffer];
+    const [response, socket, head] = (await once(request, 'upgrade')) as [
+      import('node:http').IncomingMessage,
+      import('node:net').Socket,
+      Buffer,
+    ];
     expect(response.statusCode).toBe(101);
     expect(response.headers['sec-websocket-accept']).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
     expect(response.headers['x-version']).toBe('v1');
@@ -115,7 +127,10 @@ export const streams: EdgeSuite = (check) => {
     }
     expect(await inFlight(world, app)).toBe(1);
     socket.end();
-    await until(() => inFlight(world, app), (count) => count === 0);
+    await until(
+      () => inFlight(world, app),
+      (count) => count === 0,
+    );
     expect((await settled(world, app, 'v1', 1)).byClass['1xx']).toBe(1);
   });
 
@@ -149,26 +164,45 @@ export const streams: EdgeSuite = (check) => {
     socket.on('data', (chunk) => (got += chunk.toString('latin1')));
     const post = (body: string): string => `POST /echo HTTP/1.1\r\nHost: ${app.host}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     socket.write(post('together-1') + post('together-2') + `GET /plain HTTP/1.1\r\nHost: ${app.host}\r\n\r\n`);
-    await until(() => got, (text) => text.includes('together-1') && text.includes('together-2') && text.split('x-version').length === 4);
+    await until(
+      () => got,
+      (text) => text.includes('together-1') && text.includes('together-2') && text.split('x-version').length === 4,
+    );
     got = '';
     socket.setNoDelay(true);
     for (const byte of post('slowly')) {
       socket.write(byte);
       await new Promise(setImmediate);
     }
-    await until(() => got, (text) => text.includes('slowly'));
+    await until(
+      () => got,
+      (text) => text.includes('slowly'),
+    );
     socket.destroy();
   });
 
-  check('a client that goes away frees the version and is nobody\'s failure', async (world) => {
+  check("a client that goes away frees the version and is nobody's failure", async (world) => {
     const { app, one } = await single(world);
     const requests = ['/silent', '/hold', '/flood'].map((path) => app.visitor().open({ path }));
-    for (const request of requests) request.on('error', () => {}).on('response', (response) => response.on('error', () => {}).resume()).end();
-    await until(() => one.seen.length, (count) => count === 3);
+    for (const request of requests)
+      request
+        .on('error', () => {})
+        .on('response', (response) => response.on('error', () => {}).resume())
+        .end();
+    await until(
+      () => one.seen.length,
+      (count) => count === 3,
+    );
     expect(await inFlight(world, app)).toBe(3);
     for (const request of requests) request.destroy();
-    await until(() => one.aborted, (count) => count === 3);
-    await until(() => inFlight(world, app), (count) => count === 0);
+    await until(
+      () => one.aborted,
+      (count) => count === 3,
+    );
+    await until(
+      () => inFlight(world, app),
+      (count) => count === 0,
+    );
     await app.visitor().get();
     const { byClass } = await settled(world, app, 'v1', 1);
     expect([byClass['failed'] ?? 0, byClass['5xx'] ?? 0]).toEqual([0, 0]);

@@ -41,7 +41,11 @@ export const switching: EdgeSuite = (check) => {
           const earlier = done;
           const percent = [0, 10, 50, 100][switches % 4] ?? 0;
           expect(weightsOf(await app.apply([one.at(100 - percent), two.at(percent)]))).toEqual({ v1: 100 - percent, v2: percent });
-          await until(() => done, (now) => now >= earlier + REQUESTS / SWITCHES, 60_000);
+          await until(
+            () => done,
+            (now) => now >= earlier + REQUESTS / SWITCHES,
+            60_000,
+          );
         }
       };
       await Promise.all([flip(), ...Array.from({ length: 8 }, (_, i) => load(i % 4 === 0))]);
@@ -70,7 +74,10 @@ export const switching: EdgeSuite = (check) => {
         const next = await world.version(`v${i}`);
         await app.apply([current.at(100), next.at(0)], { sticky: { by: 'cookie' } });
         await app.apply([current.at(0), next.at(100)], { sticky: { by: 'cookie' } });
-        await until(async () => (await world.edge.observe(app.name))?.versions[0]?.inFlight, (inFlight) => inFlight === 0);
+        await until(
+          async () => (await world.edge.observe(app.name))?.versions[0]?.inFlight,
+          (inFlight) => inFlight === 0,
+        );
         await app.apply([next.at(100)], { sticky: { by: 'cookie' } });
         await current.stop();
         current = next;
@@ -88,8 +95,12 @@ export const switching: EdgeSuite = (check) => {
     const client = app.visitor();
     const held = await Promise.all([1, 2, 3].map(() => answered(client.open({ path: '/hold' }))));
     const silent = [1, 2].map(() => client.get({ path: '/silent' }));
-    await until(() => one.count('/silent'), (count) => count === 2);
-    const inFlight = async (): Promise<number | undefined> => (await world.edge.observe(app.name))?.versions.find(({ id }) => id === 'v1')?.inFlight;
+    await until(
+      () => one.count('/silent'),
+      (count) => count === 2,
+    );
+    const inFlight = async (): Promise<number | undefined> =>
+      (await world.edge.observe(app.name))?.versions.find(({ id }) => id === 'v1')?.inFlight;
     await app.apply([one.at(0), two.at(100)]);
     expect(await inFlight()).toBe(5);
     expect(new Set(await visits(20, async () => (await client.get()).version))).toEqual(new Set(['v2']));

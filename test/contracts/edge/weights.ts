@@ -110,7 +110,9 @@ export const weights: EdgeSuite = (check) => {
       expect(set).toHaveLength(1);
       expect(first.headers['set-cookie']).toEqual(expect.arrayContaining(['a=1; Path=/', 'b=2; Path=/']));
       const [pair = '', ...attributes] = (set[0] ?? '').split(/; */);
-      expect(attributes.map((attribute) => attribute.toLowerCase())).toEqual(expect.arrayContaining(['httponly', 'samesite=lax', 'path=/']));
+      expect(attributes.map((attribute) => attribute.toLowerCase())).toEqual(
+        expect.arrayContaining(['httponly', 'samesite=lax', 'path=/']),
+      );
       const again = await Promise.all([1, 2, 3].map(() => client.get({ headers: { cookie: pair } })));
       expect(again.map(({ version }) => version)).toEqual([first.version, first.version, first.version]);
       expect(again.flatMap(({ headers }) => headers['set-cookie'] ?? [])).toEqual([]);
