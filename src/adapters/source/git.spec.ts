@@ -106,6 +106,16 @@ describe('a repository', () => {
     expect((await source.trees(id, ['.sluice'])).get('.sluice')).toBeNull();
   });
 
+  test.each(['.sluice', '.sluice/', '/.sluice\n!x', '*'])('a snapshot works where .gitignore says %j', async (ignored) => {
+    await commit({ 'app/x': '1', 'other/y': '1' });
+    await write({ 'app/x': '2', '.sluice/db': 'no', '.gitignore': `${ignored}\n` });
+    const source = gitSource({ dir });
+    const id = await source.snapshot();
+    expect((await source.trees(id, ['.sluice'])).get('.sluice')).toBeNull();
+    await source.export(id, 'app', out);
+    expect(await readFile(join(out, 'x'), 'utf8')).toBe('2');
+  });
+
   test('a snapshot of a clean tree is the tree of the commit; one before the first commit works', async () => {
     await write({ 'app/x': '1' });
     const source = gitSource({ dir });

@@ -24,7 +24,13 @@ export function gitSource(options: GitSourceOptions): SourceControl {
     });
     return place;
   };
-  const inWorkspace = (prefix: string): string[] => ['--', '.', ...exclude.map((name) => `:(exclude,top,literal)${prefix}${name}`)];
+  const inWorkspace = (prefix: string, names = exclude): string[] => ['--', '.', ...names.map((name) => `:(exclude,top,literal)${prefix}${name}`)];
+  /** Of the excluded names, those that git does not ignore anyway: named in an exclusion, an ignored one makes `git add` fail. */
+  const excludedByUs = async (): Promise<string[]> => {
+    if (exclude.length === 0) return [];
+    const ignored = (await run(['check-ignore', '--', ...exclude], { accept: [1] })).output.split('\n');
+    return exclude.filter((name) => !ignored.includes(name));
+  };
 
   return {
     async head(): Promise<SourceHead> {
@@ -52,7 +58,7 @@ export function gitSource(options: GitSourceOptions): SourceControl {
         await copyFile(index, env.GIT_INDEX_FILE).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'ENOENT') throw error;
         });
-        await run(['-c', 'advice.addEmbeddedRepo=false', 'add', '--all', ...inWorkspace(prefix)], { env });
+        await run(['-c', 'advice.addEmbeddedRepo=false', 'add', '--all', ...inWorkspace(prefix, await excludedByUs())], { env });
         return (await run(['write-tree'], { env })).output.trim();
       });
     },
