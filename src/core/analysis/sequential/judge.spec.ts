@@ -293,7 +293,7 @@ describe('the planner', () => {
 });
 
 describe('false alarms and false passes, over many bakes', () => {
-  const RUNS = 150;
+  const RUNS = 100;
   const setting = { share: 0.2, bakeMs: 300_000, bakes: 1 };
   const plain: SequentialPolicy = { ...EVERY_SECOND, intervalMs: 5000, latency: null, alphaFail: 0.1, alphaPass: 0.1 };
   /** Five minutes in looks of 5 s with 200 requests each. */
