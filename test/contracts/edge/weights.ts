@@ -64,7 +64,7 @@ export const weights: EdgeSuite = (check) => {
     const app = world.app();
     await app.apply([one.at(90), two.at(10)], { sticky: { by: 'cookie' } });
     const client = app.visitor();
-    const got = await visits(1_500, async () => (await client.get()).version);
+    const got = await visits(1_000, async () => (await client.get()).version);
     expect(got.every((version) => version === 'v1' || version === 'v2')).toBe(true);
     expectShare(got.filter((version) => version === 'v2').length, got.length, 10);
   });
@@ -74,7 +74,7 @@ export const weights: EdgeSuite = (check) => {
     const app = world.app();
     await app.apply([one.at(60), two.at(25), three.at(15)]);
     const client = app.visitor();
-    const got = await visits(1_500, () => client.get());
+    const got = await visits(1_000, () => client.get());
     expectShare(got.filter(({ version }) => version === 'v1').length, got.length, 60);
     expectShare(got.filter(({ version }) => version === 'v2').length, got.length, 25);
     expectShare(got.filter(({ version }) => version === 'v3').length, got.length, 15);
@@ -85,7 +85,8 @@ export const weights: EdgeSuite = (check) => {
     const [one, two] = [await world.version('v1'), await world.version('v2')];
     const app = world.app();
     await app.apply([one.at(98.5), two.at(1.5)], { sticky: { by: 'header', header: 'X-User' } });
-    const got = await visits(4_000, async (i) => (await app.visitor().get({ headers: { 'x-user': `u${i}` } })).version);
+    const client = app.visitor();
+    const got = await visits(2_500, async (i) => (await client.get({ headers: { 'x-user': `u${i}` } })).version);
     expectShare(got.filter((version) => version === 'v2').length, got.length, 1.5);
   });
 
@@ -135,10 +136,11 @@ export const weights: EdgeSuite = (check) => {
     check(`raising the weight never moves a user back, by ${how}`, async (world) => {
       const [one, two] = [await world.version('v1'), await world.version('v2')];
       const app = world.app();
+      const client = app.visitor();
       let before: (string | null)[] = [];
       for (const percent of [0, 1, 5, 25, 50, 99.9, 100]) {
         await app.apply([one.at(Math.round((100 - percent) * 10) / 10), two.at(percent)], { sticky });
-        const now = await assigned(app.visitor(), 600, as);
+        const now = await assigned(client, 400, as);
         expect(now.filter((version, i) => before[i] === 'v2' && version !== 'v2')).toEqual([]);
         expectShare(now.filter((version) => version === 'v2').length, now.length, percent);
         before = now;
