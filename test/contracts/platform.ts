@@ -130,7 +130,12 @@ export async function untilHealthy(platform: Platform, target: DeployTarget): Pr
 }
 
 /** Look until `enough`; the last look when that takes too long. */
-export async function untilHealth(platform: Platform, target: DeployTarget, enough: (health: Health) => boolean, patienceMs = 20_000): Promise<Health> {
+export async function untilHealth(
+  platform: Platform,
+  target: DeployTarget,
+  enough: (health: Health) => boolean,
+  patienceMs = 20_000,
+): Promise<Health> {
   for (const until = Date.now() + patienceMs; ; await new Promise((resolve) => setTimeout(resolve, 20))) {
     const seen = await platform.health(target, UNSTOPPED);
     if (enough(seen) || Date.now() > until) return seen;

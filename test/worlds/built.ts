@@ -25,7 +25,12 @@ async function translate(folder: string, file: string): Promise<void> {
   const text = await readFile(join(ROOT, file), 'utf8');
   const { outputText } = ts.transpileModule(text, {
     fileName: file,
-    compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true },
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      rewriteRelativeImportExtensions: true,
+    },
   });
   await mkdir(dirname(target), { recursive: true });
   await writeFile(target, outputText);

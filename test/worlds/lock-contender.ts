@@ -7,7 +7,7 @@ import { tryLock } from '../../src/adapters/platform/processes/lock.ts';
  * right after raising. argv: folder, file, rounds, and the round to die in (0: none).
  */
 const [folder = '', file = '', rounds = '0', dieIn = '0'] = process.argv.slice(2);
-for (let round = 1; round <= Number(rounds); ) {
+for (let round = 1; round <= Number(rounds);) {
   const lock = await tryLock(folder, 'test');
   if (lock === null) {
     await sleep(1);

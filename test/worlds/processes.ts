@@ -76,7 +76,13 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   for (const folder of [artifact, starts]) mkdirSync(folder);
   await writeFile(join(artifact, 'app.mjs'), APP);
 
-  const { folder: code, url } = await built([ROOM, 'src/adapters/_shared', 'src/core/errors.ts', 'test/worlds/mortal-supervisor.ts', 'test/worlds/mortal-control.ts']);
+  const { folder: code, url } = await built([
+    ROOM,
+    'src/adapters/_shared',
+    'src/core/errors.ts',
+    'test/worlds/mortal-supervisor.ts',
+    'test/worlds/mortal-control.ts',
+  ]);
   const supervisorEntry = url(`${ROOM}/supervisor.ts`);
 
   const platform = (options: Partial<ProcessesOptions> = {}): Platform =>
@@ -86,7 +92,14 @@ export async function processesWorld(): Promise<ProcessesWorld> {
     ...ref,
     version,
     artifact: 'sha256:0123',
-    run: { command: ['node', 'app.mjs', ...behaviour], instances: 1, listens: true, drainMs: 5_000, ...run, env: { STARTS: startsFile(ref, version), ...run.env } },
+    run: {
+      command: ['node', 'app.mjs', ...behaviour],
+      instances: 1,
+      listens: true,
+      drainMs: 5_000,
+      ...run,
+      env: { STARTS: startsFile(ref, version), ...run.env },
+    },
     health: { path: '/up', intervalMs: 100, timeoutMs: 5_000 },
     fence: 1,
   });
@@ -104,7 +117,8 @@ export async function processesWorld(): Promise<ProcessesWorld> {
     behaving,
     pids,
     folder: (ref, version) => join(dir, ref.environment, ref.app, version),
-    control: ({ env, onWrite }: ControlOptions = {}) => platform({ env: { ...process.env, ...env }, ...(onWrite === undefined ? {} : { onWrite }) }),
+    control: ({ env, onWrite }: ControlOptions = {}) =>
+      platform({ env: { ...process.env, ...env }, ...(onWrite === undefined ? {} : { onWrite }) }),
     target: (ref, version, kind) => targetOf(behaving, ref, version, kind),
     starts: async (ref, version) => (await pids(ref, version)).length,
     running: async (ref, version) => (await living(await pids(ref, version))).length,
@@ -137,14 +151,17 @@ async function living(pids: readonly number[]): Promise<number[]> {
 async function retireAll(platform: Platform, dir: string): Promise<void> {
   for (const environment of foldersIn(dir)) {
     for (const app of foldersIn(join(dir, environment))) {
-      for (const version of foldersIn(join(dir, environment, app))) await platform.retire({ environment, app }, version, 0, Number.MAX_SAFE_INTEGER);
+      for (const version of foldersIn(join(dir, environment, app)))
+        await platform.retire({ environment, app }, version, 0, Number.MAX_SAFE_INTEGER);
     }
   }
 }
 
 function foldersIn(folder: string): string[] {
   try {
-    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : []));
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : [],
+    );
   } catch {
     return [];
   }

@@ -65,7 +65,14 @@ test('a version behaves as it is told', async () => {
 
 function target(ref: { environment: string; app: string }, version: string, kind: TargetKind): DeployTarget {
   const env = kind === 'secret' ? { TOKEN: { fromEnv: SECRET_NAME } } : {};
-  return { ...ref, version, artifact: 'sha256:4567', run: { command: [kind], env, instances: 1, listens: true, drainMs: 0 }, health: null, fence: 1 };
+  return {
+    ...ref,
+    version,
+    artifact: 'sha256:4567',
+    run: { command: [kind], env, instances: 1, listens: true, drainMs: 0 },
+    health: null,
+    fence: 1,
+  };
 }
 
 async function visit(url: string, headers: Record<string, string>): Promise<string> {

@@ -20,8 +20,12 @@ interface Seen {
 const FOLLOW_MS = 25;
 
 /** A platform that splits traffic itself, as a client of `weightedCloud`: it keeps nothing in memory. */
-export function weightedPlatform(cloud: Pick<WeightedCloud, 'api'>, { env = process.env, onWrite = () => {} }: WeightedOptions = {}): Platform {
-  const at = (ref: AppRef, rest = ''): string => `${cloud.api}/apps/${encodeURIComponent(ref.environment)}/${encodeURIComponent(ref.app)}${rest}`;
+export function weightedPlatform(
+  cloud: Pick<WeightedCloud, 'api'>,
+  { env = process.env, onWrite = () => {} }: WeightedOptions = {},
+): Platform {
+  const at = (ref: AppRef, rest = ''): string =>
+    `${cloud.api}/apps/${encodeURIComponent(ref.environment)}/${encodeURIComponent(ref.app)}${rest}`;
   const look = async (ref: AppRef): Promise<Seen> => (await call(at(ref))) as Seen;
   const write = async (method: string, url: string, body: unknown): Promise<Seen> => {
     const seen = await call(url, { method, body: JSON.stringify(body) });
@@ -39,7 +43,8 @@ export function weightedPlatform(cloud: Pick<WeightedCloud, 'api'>, { env = proc
       const body = { artifact: target.artifact, command: target.run.command, fence: target.fence };
       const seen = await write('PUT', at(target, `/versions/${encodeURIComponent(target.version)}`), body);
       const version = seen.versions.find(({ id }) => id === target.version);
-      if (version === undefined) throw new OutsideError('CLOUD_FAILED', `the cloud does not show version ${target.version} it was just given`);
+      if (version === undefined)
+        throw new OutsideError('CLOUD_FAILED', `the cloud does not show version ${target.version} it was just given`);
       return observed(version);
     },
     observe: async (ref) => (await look(ref)).versions.map(observed),
@@ -65,8 +70,11 @@ function observed({ id, artifact, port }: Seen['versions'][number]): ObservedVer
 }
 
 function requireEnv(target: DeployTarget, env: NodeJS.ProcessEnv): void {
-  const missing = Object.values(target.run.env).flatMap((value) => (typeof value !== 'string' && env[value.fromEnv] === undefined ? [value.fromEnv] : []));
-  if (missing.length > 0) throw new UserError('ENV_MISSING', `${target.app} needs ${missing.join(', ')}`, 'Set it where the control plane is started.');
+  const missing = Object.values(target.run.env).flatMap((value) =>
+    typeof value !== 'string' && env[value.fromEnv] === undefined ? [value.fromEnv] : [],
+  );
+  if (missing.length > 0)
+    throw new UserError('ENV_MISSING', `${target.app} needs ${missing.join(', ')}`, 'Set it where the control plane is started.');
 }
 
 async function healthOf(look: (ref: AppRef) => Promise<Seen>, target: DeployTarget, signal: AbortSignal): Promise<Health> {
@@ -77,7 +85,10 @@ async function healthOf(look: (ref: AppRef) => Promise<Seen>, target: DeployTarg
   return status < 400 ? { state: 'healthy' } : { state: 'waiting', reason: `version ${target.version} answers with status ${status}` };
 }
 
-async function* logsOf(read: () => Promise<{ version: string; line: string }[]>, { lines, follow, version: only, signal }: LogOptions): AsyncGenerator<LogLine> {
+async function* logsOf(
+  read: () => Promise<{ version: string; line: string }[]>,
+  { lines, follow, version: only, signal }: LogOptions,
+): AsyncGenerator<LogLine> {
   let from: number | null = null;
   for (;;) {
     const entries = await read();

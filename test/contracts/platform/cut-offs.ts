@@ -40,7 +40,10 @@ export const cutOffs: PlatformSuite = (check) => {
         await expect(retire(cutAfter(world, n), ref), `cut after write ${n}`).rejects.toBe(CUT);
         await retire(world.control(), ref);
         expect(await world.platform.observe(ref), `cut after write ${n}`).toEqual([]);
-        await until(() => world.running(ref, 'v1'), (running) => running === 0);
+        await until(
+          () => world.running(ref, 'v1'),
+          (running) => running === 0,
+        );
         // What a cut retire leaves half-cleared must not stand in the way of the next deploy.
         if (n % 3 === 0) await world.deploy({ ...world.target(ref, 'v1', 'good'), fence: 2 });
       }
@@ -83,7 +86,11 @@ function cutAfter(world: PlatformWorld, n: number): Platform {
 }
 
 /** How many writes the call makes when nobody cuts it off. */
-async function countWrites(world: PlatformWorld, call: (platform: Platform, ref: AppRef) => unknown, prepared: (ref: AppRef) => Promise<void> = async () => {}): Promise<number> {
+async function countWrites(
+  world: PlatformWorld,
+  call: (platform: Platform, ref: AppRef) => unknown,
+  prepared: (ref: AppRef) => Promise<void> = async () => {},
+): Promise<number> {
   const ref = world.app();
   await prepared(ref);
   let writes = 0;

@@ -7,8 +7,12 @@ export const logs: PlatformSuite = (check) => {
     const ref = world.app();
     await world.deploy(world.target(ref, 'v1', 'good'));
     await world.deploy(world.target(ref, 'v2', 'good'));
-    const read = (lines: number, only?: string): Promise<LogLine[]> => all(world.platform.logs(ref, { lines, follow: false, ...(only === undefined ? {} : { version: only }) }));
-    const lines = await until(() => read(100), (seen) => ['v1', 'v2'].every((version) => seen.some(({ line }) => line.includes(world.greeting(version)))));
+    const read = (lines: number, only?: string): Promise<LogLine[]> =>
+      all(world.platform.logs(ref, { lines, follow: false, ...(only === undefined ? {} : { version: only }) }));
+    const lines = await until(
+      () => read(100),
+      (seen) => ['v1', 'v2'].every((version) => seen.some(({ line }) => line.includes(world.greeting(version)))),
+    );
     for (const version of ['v1', 'v2']) {
       expect(lines.filter((line) => line.version === version).some(({ line }) => line.includes(world.greeting(version)))).toBe(true);
     }
@@ -27,7 +31,10 @@ export const logs: PlatformSuite = (check) => {
     })();
     await world.deploy(world.target(ref, 'v2', 'good'));
     const has = (version: string): boolean => seen.some((line) => line.includes(world.greeting(version)));
-    await until(async () => seen, () => has('v1') && has('v2'));
+    await until(
+      async () => seen,
+      () => has('v1') && has('v2'),
+    );
     stop.abort();
     await following;
   });

@@ -19,7 +19,10 @@ export const mistakes: PlatformSuite = (check) => {
   check('a variable that the control plane does not have is named, and nothing is started', async (world) => {
     const ref = world.app();
     const target = world.target(ref, 'v1', 'secret');
-    const refused = await world.control().ensure(target, UNSTOPPED).catch((error: unknown) => error);
+    const refused = await world
+      .control()
+      .ensure(target, UNSTOPPED)
+      .catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(UserError);
     expect(refused).toMatchObject({ code: 'ENV_MISSING', message: expect.stringContaining(SECRET_NAME) });
     expect(await world.starts(ref, 'v1')).toBe(0);
@@ -31,8 +34,14 @@ export const mistakes: PlatformSuite = (check) => {
     const secret = 'hunter2-c0ntract';
     const platform = world.control({ env: { [SECRET_NAME]: secret } });
     const target = world.target(ref, 'v1', 'secret');
-    const answers: unknown[] = [await platform.ensure(target, UNSTOPPED), await platform.health(target, UNSTOPPED), await platform.observe(ref)];
-    await expect(platform.ensure({ ...target, fence: 0 }, UNSTOPPED)).rejects.toSatisfy((error) => answers.push(String(error), JSON.stringify(error)) > 0);
+    const answers: unknown[] = [
+      await platform.ensure(target, UNSTOPPED),
+      await platform.health(target, UNSTOPPED),
+      await platform.observe(ref),
+    ];
+    await expect(platform.ensure({ ...target, fence: 0 }, UNSTOPPED)).rejects.toSatisfy(
+      (error) => answers.push(String(error), JSON.stringify(error)) > 0,
+    );
     expect(JSON.stringify(answers)).not.toContain(secret);
   });
 };

@@ -11,7 +11,13 @@ export const traffic: PlatformSuite = (check) => {
   check('shift converges to the weights, and read sees them', async (world) => {
     if (world.platform.traffic === undefined) return;
     const ref = await two(world);
-    for (const weights of [{ v1: 100, v2: 0 }, { v1: 80, v2: 20 }, { v1: 80, v2: 20 }, { v1: 0, v2: 100 }, { v1: 100, v2: 0 }]) {
+    for (const weights of [
+      { v1: 100, v2: 0 },
+      { v1: 80, v2: 20 },
+      { v1: 80, v2: 20 },
+      { v1: 0, v2: 100 },
+      { v1: 100, v2: 0 },
+    ]) {
       if (world.platform.capabilities.traffic !== 'weighted' && weights.v1 % 100 !== 0) continue;
       expect(await world.platform.traffic.shift(ref, weights, 1)).toEqual(weights);
       expect(await world.control().traffic?.read(ref)).toEqual(weights);

@@ -16,7 +16,9 @@ export const versions: PlatformSuite = (check) => {
     const [seen, ...others] = await world.platform.observe(ref);
     expect(others).toEqual([]);
     expect(seen).toMatchObject({ version: 'v1', artifact: target.artifact });
-    expect(seen?.instances.map(({ state, restarts }) => ({ state, restarts }))).toEqual(ensured.instances.map(() => ({ state: 'running', restarts: 0 })));
+    expect(seen?.instances.map(({ state, restarts }) => ({ state, restarts }))).toEqual(
+      ensured.instances.map(() => ({ state: 'running', restarts: 0 })),
+    );
     expect(await world.starts(ref, 'v1')).toBe(target.run.instances);
     if (world.platform.capabilities.traffic === 'edge') expect(seen?.endpoints).toHaveLength(target.run.instances);
   });
@@ -35,7 +37,9 @@ export const versions: PlatformSuite = (check) => {
   check('control planes that race start nothing twice', async (world) => {
     const ref = world.app();
     const target = world.target(ref, 'v1', 'good');
-    await Promise.all([world.platform, world.control(), world.control(), world.platform].map((platform) => platform.ensure(target, UNSTOPPED)));
+    await Promise.all(
+      [world.platform, world.control(), world.control(), world.platform].map((platform) => platform.ensure(target, UNSTOPPED)),
+    );
     await untilHealthy(world.platform, target);
     expect(await world.starts(ref, 'v1')).toBe(target.run.instances);
     expect(await world.running(ref, 'v1')).toBe(target.run.instances);
@@ -80,7 +84,10 @@ export const versions: PlatformSuite = (check) => {
     expect(await world.platform.observe(ref)).toMatchObject([{ version: 'v1' }]);
     await world.platform.retire(ref, 'v1', 0, 1);
     expect(await world.platform.observe(ref)).toEqual([]);
-    await until(() => world.running(ref, 'v1'), (count) => count === 0);
+    await until(
+      () => world.running(ref, 'v1'),
+      (count) => count === 0,
+    );
   });
 
   check('apps and environments are apart, also with equal version names', async (world) => {

@@ -103,7 +103,12 @@ function upload(cloud: Cloud, digest: string): Answer {
   return { status: 200, body: { digest } };
 }
 
-async function manage(cloud: Cloud, method: string, [environment = '', name = '', what = '', version = '']: readonly string[], body: Record<string, unknown>): Promise<Answer> {
+async function manage(
+  cloud: Cloud,
+  method: string,
+  [environment = '', name = '', what = '', version = '']: readonly string[],
+  body: Record<string, unknown>,
+): Promise<Answer> {
   const app = appOf(cloud, { environment, app: name });
   if (method === 'GET') return { status: 200, body: what === 'log' ? app.log : describe(app) };
   const fence = Number(body['fence']);
@@ -120,7 +125,11 @@ async function create(cloud: Cloud, app: CloudApp, id: string, body: Record<stri
   const command = body['command'] as string[];
   if (command[0] === 'broken') return { status: 422, body: { error: 'the entry point "broken" does not exist in the upload' } };
   if (!cloud.uploads.has(artifact)) return { status: 422, body: { error: `${artifact} was not uploaded` } };
-  if (app.versions.size >= VERSIONS_MAX) return { status: 409, body: { error: `${[...app.versions.keys()].join(' and ')} exist already, and there are at most ${VERSIONS_MAX}` } };
+  if (app.versions.size >= VERSIONS_MAX)
+    return {
+      status: 409,
+      body: { error: `${[...app.versions.keys()].join(' and ')} exist already, and there are at most ${VERSIONS_MAX}` },
+    };
   if (command[0] === 'sick') app.behaviours.set(id, { ...GOOD, status: 500, ...app.behaviours.get(id) });
   const server = createServer((_, response) => void reply(app, id, response));
   app.versions.set(id, { id, artifact, server, port: await listen(server) });
@@ -146,7 +155,8 @@ function setWeights(app: CloudApp, weights: Weights): Answer {
   const unknown = entries.find(([id]) => !app.versions.has(id));
   if (unknown !== undefined) return { status: 422, body: { error: `version ${unknown[0]} does not exist` } };
   const sum = entries.reduce((total, [, weight]) => total + weight, 0);
-  if (Math.abs(sum - 100) > 0.001 || entries.some(([, weight]) => weight < 0)) return { status: 422, body: { error: `weights must be 0 or more and sum to 100, not ${sum}` } };
+  if (Math.abs(sum - 100) > 0.001 || entries.some(([, weight]) => weight < 0))
+    return { status: 422, body: { error: `weights must be 0 or more and sum to 100, not ${sum}` } };
   app.weights = { ...weights };
   return { status: 200, body: describe(app) };
 }
@@ -195,7 +205,16 @@ function appOf(cloud: Cloud, ref: AppRef): CloudApp {
   const key = `${ref.environment}/${ref.app}`;
   const known = cloud.apps.get(key);
   if (known !== undefined) return known;
-  const app: CloudApp = { ref, fence: 0, weights: {}, versions: new Map(), behaviours: new Map(), starts: new Map(), served: new Map(), log: [] };
+  const app: CloudApp = {
+    ref,
+    fence: 0,
+    weights: {},
+    versions: new Map(),
+    behaviours: new Map(),
+    starts: new Map(),
+    served: new Map(),
+    log: [],
+  };
   cloud.apps.set(key, app);
   return app;
 }

@@ -14,7 +14,11 @@ export type Instance = { -readonly [Key in keyof InstanceState]: InstanceState[K
  */
 export async function adoptInstances(paths: VersionPaths, count: number): Promise<Instance[]> {
   const recorded = readState(paths.state)?.instances ?? [];
-  const ids = new Set([...Array.from({ length: count }, (_, i) => String(i)), ...recorded.map(({ id }) => id), ...namesIn(paths.instances)]);
+  const ids = new Set([
+    ...Array.from({ length: count }, (_, i) => String(i)),
+    ...recorded.map(({ id }) => id),
+    ...namesIn(paths.instances),
+  ]);
   const adopted: Instance[] = [];
   for (const id of ids) {
     const known = recorded.find((instance) => instance.id === id);
@@ -32,7 +36,17 @@ async function stillRunning(paths: VersionPaths, known: InstanceState): Promise<
 }
 
 async function foundInstance(paths: VersionPaths, id: string): Promise<Instance> {
-  const nothing = { id, port: null, process: null, startedAt: null, state: 'backoff', pending: true, starts: 0, quickEnds: 0, lastEnd: null } as const;
+  const nothing = {
+    id,
+    port: null,
+    process: null,
+    startedAt: null,
+    state: 'backoff',
+    pending: true,
+    starts: 0,
+    quickEnds: 0,
+    lastEnd: null,
+  } as const;
   const [leader] = await findLeaders(join(paths.instances, id));
   if (leader === undefined) return { ...nothing };
   const { port, ...process } = leader;

@@ -14,7 +14,13 @@ const LOOK_MS = 10;
  * Do something as the only control plane for this app, with a fencing token not lower than any before.
  * @throws FencedError | OutsideError LOCK_BUSY
  */
-export async function withFence<T>(dir: string, ref: AppRef, fence: number, wrote: (what: string) => void, work: () => Promise<T>): Promise<T> {
+export async function withFence<T>(
+  dir: string,
+  ref: AppRef,
+  fence: number,
+  wrote: (what: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
   const { folder, fence: file } = appPaths(dir, ref);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = await waitForLock(folder, ref);
@@ -39,5 +45,9 @@ async function waitForLock(folder: string, ref: AppRef): Promise<HeldLock> {
     const lock = await tryLock(folder, 'app');
     if (lock !== null) return lock;
   }
-  throw new OutsideError('LOCK_BUSY', `${ref.environment}/${ref.app} is locked by another process of Sluice that does not let go`, 'It is tried again; if it stays so, look for a stopped (SIGSTOP) control plane on this machine.');
+  throw new OutsideError(
+    'LOCK_BUSY',
+    `${ref.environment}/${ref.app} is locked by another process of Sluice that does not let go`,
+    'It is tried again; if it stays so, look for a stopped (SIGSTOP) control plane on this machine.',
+  );
 }

@@ -76,18 +76,31 @@ async function want(paths: VersionPaths, target: DeployTarget): Promise<void> {
   await writeAtomic(paths.wanted, `${JSON.stringify(wanted, null, 2)}\n`, { mode: 0o600 });
 }
 
-async function startAndWait(context: Context, paths: VersionPaths, target: DeployTarget, program: Program, signal: AbortSignal): Promise<void> {
+async function startAndWait(
+  context: Context,
+  paths: VersionPaths,
+  target: DeployTarget,
+  program: Program,
+  signal: AbortSignal,
+): Promise<void> {
   const started = beginSupervision(context, paths, program);
   await untilStarted(context, paths, target, started.exitCode, signal);
 }
 
 /** Until every instance has been started once, or has failed to. */
-async function untilStarted(context: Context, paths: VersionPaths, target: DeployTarget, exitCode: () => number | null, signal: AbortSignal): Promise<void> {
+async function untilStarted(
+  context: Context,
+  paths: VersionPaths,
+  target: DeployTarget,
+  exitCode: () => number | null,
+  signal: AbortSignal,
+): Promise<void> {
   const until = context.clock.now() + START_MS;
   for (;;) {
     if (await hasStarted(paths, target.run.instances)) return;
     const wanted = readWanted(paths.wanted);
-    if (wanted?.state === 'retired') throw new FencedError(`${target.environment}/${target.app}: version ${target.version} was retired while it was started`);
+    if (wanted?.state === 'retired')
+      throw new FencedError(`${target.environment}/${target.app}: version ${target.version} was retired while it was started`);
     // Code 0 says that another supervisor was quicker: that one's work counts.
     const code = exitCode();
     if (code !== null && code !== 0) throw supervisorFailed(paths, `ended with code ${code}`);
@@ -101,6 +114,12 @@ async function untilStarted(context: Context, paths: VersionPaths, target: Deplo
 async function hasStarted(paths: VersionPaths, count: number): Promise<boolean> {
   const state = readState(paths.state);
   const supervisor = await supervisorOf(paths);
-  if (state === null || supervisor === null || state.supervisor.pid !== supervisor.pid || state.supervisor.startTime !== supervisor.startTime) return false;
+  if (
+    state === null ||
+    supervisor === null ||
+    state.supervisor.pid !== supervisor.pid ||
+    state.supervisor.startTime !== supervisor.startTime
+  )
+    return false;
   return state.instances.filter(({ pending }) => !pending).length >= count;
 }

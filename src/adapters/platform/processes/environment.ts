@@ -17,12 +17,20 @@ export function appEnvironment(target: DeployTarget, control: NodeJS.ProcessEnv)
   const missing = named.flatMap(([, value]) => (typeof value !== 'string' && control[value.fromEnv] === undefined ? [value.fromEnv] : []));
   if (missing.length > 0) {
     const names = [...new Set(missing)].join(', ');
-    throw new UserError('ENV_MISSING', `${target.app} needs ${names} from the control plane's environment, where it is not set`, `Set ${names} where \`sluice\` or its control plane is started, then run the command again.`);
+    throw new UserError(
+      'ENV_MISSING',
+      `${target.app} needs ${names} from the control plane's environment, where it is not set`,
+      `Set ${names} where \`sluice\` or its control plane is started, then run the command again.`,
+    );
   }
   const own = Object.fromEntries(named.map(([name, value]) => [name, resolved(value, control)]));
   const invalid = Object.entries(own).find(([name, value]) => value.includes('\0') || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   if (invalid !== undefined) {
-    throw new UserError('ENV_INVALID', `${target.app}: the variable ${JSON.stringify(invalid[0])} cannot be handed to a process`, 'Names are letters, digits and "_"; values contain no NUL character.');
+    throw new UserError(
+      'ENV_INVALID',
+      `${target.app}: the variable ${JSON.stringify(invalid[0])} cannot be handed to a process`,
+      'Names are letters, digits and "_"; values contain no NUL character.',
+    );
   }
   const told = { SLUICE_APP: target.app, SLUICE_ENVIRONMENT: target.environment, SLUICE_VERSION: target.version };
   return { ...inheritedEnvironment(control), ...own, ...told };
@@ -42,7 +50,12 @@ export function withoutSecrets(text: string, env: Readonly<Record<string, EnvVal
 /** A secret as it may stand in a log line: itself, its lines, its encodings, and the password of a URL. */
 function formsOf(secret: string): string[] {
   const plain = [secret, ...secret.split(/\r?\n/), ...passwordOf(secret)];
-  const forms = plain.flatMap((text) => [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1), Buffer.from(text).toString('base64')]);
+  const forms = plain.flatMap((text) => [
+    text,
+    encodeURIComponent(text),
+    JSON.stringify(text).slice(1, -1),
+    Buffer.from(text).toString('base64'),
+  ]);
   // One or two characters occur everywhere; replacing them would hide nothing and garble the text.
   return [...new Set(forms)].filter((form) => form.trim().length > 2);
 }

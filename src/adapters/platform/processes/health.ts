@@ -20,7 +20,8 @@ export async function healthOf(context: Context, target: DeployTarget, signal: A
   const wanted = readWanted(paths.wanted);
   const state = readState(paths.state);
   if (wanted?.state === 'retired') return failed('it has been retired');
-  if (state === null) return wanted === null ? failed('it is not on this machine; it has to be deployed first') : waiting('it is being started');
+  if (state === null)
+    return wanted === null ? failed('it is not on this machine; it has to be deployed first') : waiting('it is being started');
   const supervised = await supervisorAlive(paths);
   const looks = await Promise.all(state.instances.map((instance) => look(context, paths, target, instance, supervised, signal)));
   signal.throwIfAborted();
@@ -29,15 +30,26 @@ export async function healthOf(context: Context, target: DeployTarget, signal: A
   return looks.length < target.run.instances ? waiting(`${looks.length} of ${target.run.instances} instances have been started`) : HEALTHY;
 }
 
-async function look(context: Context, paths: VersionPaths, target: DeployTarget, instance: InstanceState, supervised: boolean, signal: AbortSignal): Promise<Health> {
+async function look(
+  context: Context,
+  paths: VersionPaths,
+  target: DeployTarget,
+  instance: InstanceState,
+  supervised: boolean,
+  signal: AbortSignal,
+): Promise<Health> {
   const { process, quickEnds } = instance;
   if (process === null || !(await isAlive(process.pid, process.startTime))) return notRunning(context, paths, target, instance, supervised);
   const upMs = instance.startedAt === null ? 0 : context.clock.now() - instance.startedAt;
   if (quickEnds >= QUICK_ENDS_FAILED && upMs < context.limits.stableMs) {
-    return waiting(`instance ${instance.id} ended ${quickEnds} times in a row and has run for ${seconds(upMs)} now${endOf(context, paths, target, instance)}`);
+    return waiting(
+      `instance ${instance.id} ended ${quickEnds} times in a row and has run for ${seconds(upMs)} now${endOf(context, paths, target, instance)}`,
+    );
   }
   if (target.health !== null && instance.port !== null) return ask(target.health, instance.id, instance.port, signal);
-  return upMs >= context.limits.settleMs ? HEALTHY : waiting(`instance ${instance.id} has run for ${seconds(upMs)}; ${seconds(context.limits.settleMs)} are asked for`);
+  return upMs >= context.limits.settleMs
+    ? HEALTHY
+    : waiting(`instance ${instance.id} has run for ${seconds(upMs)}; ${seconds(context.limits.settleMs)} are asked for`);
 }
 
 function notRunning(context: Context, paths: VersionPaths, target: DeployTarget, instance: InstanceState, supervised: boolean): Health {
@@ -61,7 +73,14 @@ function ask(health: HealthSpec, id: string, port: number, signal: AbortSignal):
   const where = `instance ${id} (port ${port})`;
   return new Promise((resolve) => {
     const timeout = AbortSignal.timeout(health.timeoutMs);
-    const asked = request({ host: '127.0.0.1', port, path: health.path, agent: false, headers: { 'user-agent': 'sluice-health' }, signal: AbortSignal.any([signal, timeout]) });
+    const asked = request({
+      host: '127.0.0.1',
+      port,
+      path: health.path,
+      agent: false,
+      headers: { 'user-agent': 'sluice-health' },
+      signal: AbortSignal.any([signal, timeout]),
+    });
     asked.once('response', (answer) => {
       const status = answer.statusCode ?? 0;
       answer.destroy();
@@ -69,7 +88,13 @@ function ask(health: HealthSpec, id: string, port: number, signal: AbortSignal):
     });
     asked.once('error', (error: NodeJS.ErrnoException) => {
       if (timeout.aborted) return resolve(waiting(`${where} has not answered ${health.path} within ${seconds(health.timeoutMs)}`));
-      resolve(waiting(error.code === 'ECONNREFUSED' ? `${where} does not listen yet` : `${where} did not answer ${health.path}: ${error.code ?? error.message}`));
+      resolve(
+        waiting(
+          error.code === 'ECONNREFUSED'
+            ? `${where} does not listen yet`
+            : `${where} did not answer ${health.path}: ${error.code ?? error.message}`,
+        ),
+      );
     });
     asked.end();
   });

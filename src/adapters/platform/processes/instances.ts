@@ -31,14 +31,29 @@ async function start(crew: Crew, program: Program, instance: Instance): Promise<
   try {
     mkdirSync(own, { recursive: true, mode: 0o700 });
     if (crew.wanted.run?.listens === true) await givePort(crew, instance);
-    const given = { SLUICE_INSTANCE: instance.id, SLUICE_INSTANCE_DIR: own, ...(instance.port === null ? {} : { PORT: String(instance.port) }) };
-    launched = await launch({ command: program.command, folder: crew.paths.files, env: { ...program.env, ...given }, log: instanceLog(crew, instance) });
+    const given = {
+      SLUICE_INSTANCE: instance.id,
+      SLUICE_INSTANCE_DIR: own,
+      ...(instance.port === null ? {} : { PORT: String(instance.port) }),
+    };
+    launched = await launch({
+      command: program.command,
+      folder: crew.paths.files,
+      env: { ...program.env, ...given },
+      log: instanceLog(crew, instance),
+    });
     crew.wrote('gate');
   } catch (error) {
     complain(error);
     return ended(crew, program, instance, messageOf(error), false);
   }
-  Object.assign(instance, { process: launched.process, startedAt: Date.now(), state: 'running', pending: false, starts: instance.starts + 1 });
+  Object.assign(instance, {
+    process: launched.process,
+    startedAt: Date.now(),
+    state: 'running',
+    pending: false,
+    starts: instance.starts + 1,
+  });
   crew.attended.add(instance);
   let notBegun: string | null = null;
   void launched.ended.then((end) => ended(crew, program, instance, notBegun ?? end, notBegun === null));
@@ -89,7 +104,8 @@ export async function watchAdopted(crew: Crew): Promise<void> {
     const { process: leader } = instance;
     if (leader === null || crew.attended.has(instance) || (await isAlive(leader.pid, leader.startTime))) continue;
     // Its successor may have been started while we looked.
-    if (instance.process === leader) await ended(crew, crew.supervision.program, instance, 'ended; how is not known, since an earlier supervisor had started it');
+    if (instance.process === leader)
+      await ended(crew, crew.supervision.program, instance, 'ended; how is not known, since an earlier supervisor had started it');
   }
 }
 

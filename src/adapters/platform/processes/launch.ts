@@ -34,7 +34,12 @@ export async function launch({ command, folder, env, log }: Launch): Promise<Lau
   // Appending by the kernel (O_APPEND), straight into the file: the app can write whether or not we live.
   const output = openSync(log, 'a', 0o600);
   try {
-    const child = spawn('/bin/sh', ['-c', GATE, 'sh', ...command], { cwd: folder, env, detached: true, stdio: ['ignore', output, output, 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', GATE, 'sh', ...command], {
+      cwd: folder,
+      env,
+      detached: true,
+      stdio: ['ignore', output, output, 'pipe'],
+    });
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not start: ${error.message}`));
       child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));

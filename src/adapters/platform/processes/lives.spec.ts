@@ -42,18 +42,30 @@ describe('starting', () => {
   test('a slow app is waited for', async () => {
     const target = world.behaving(newApp(), 'v1', ['slow', '700']);
     await platform.ensure(target, UNSTOPPED);
-    expect(await platform.health(target, UNSTOPPED)).toMatchObject({ state: 'waiting', reason: expect.stringContaining('does not listen yet') });
+    expect(await platform.health(target, UNSTOPPED)).toMatchObject({
+      state: 'waiting',
+      reason: expect.stringContaining('does not listen yet'),
+    });
     await untilHealthy(platform, target);
   });
 
   test('an app runs in its own copy of the artifact, with what it is told and nothing else of our environment', async () => {
     const ref = newApp();
     const target = world.behaving(ref, 'v1', ['good'], { env: { COLOUR: 'blue', TOKEN: { fromEnv: 'MY_TOKEN' }, SLUICE_APP: 'mine' } });
-    const strict = world.platform({ env: { PATH: process.env['PATH'], HOME: '/home/x', LANG: 'C.UTF-8', TZ: 'UTC', MY_TOKEN: 't0ken', LEAK: 'leaked' } });
+    const strict = world.platform({
+      env: { PATH: process.env['PATH'], HOME: '/home/x', LANG: 'C.UTF-8', TZ: 'UTC', MY_TOKEN: 't0ken', LEAK: 'leaked' },
+    });
     await strict.ensure(target, UNSTOPPED);
     await untilHealthy(platform, target);
     const env = JSON.parse(await get(ref, '/env')) as Record<string, string>;
-    expect(env).toMatchObject({ COLOUR: 'blue', TOKEN: 't0ken', HOME: '/home/x', LANG: 'C.UTF-8', TZ: 'UTC', PORT: String(await portOf(ref)) });
+    expect(env).toMatchObject({
+      COLOUR: 'blue',
+      TOKEN: 't0ken',
+      HOME: '/home/x',
+      LANG: 'C.UTF-8',
+      TZ: 'UTC',
+      PORT: String(await portOf(ref)),
+    });
     expect(env).toMatchObject({ SLUICE_VERSION: 'v1', SLUICE_APP: ref.app, SLUICE_ENVIRONMENT: 'test', SLUICE_INSTANCE: '0' });
     expect(Object.keys(env).filter((name) => !/^(PATH|HOME|LANG|TZ|PORT|PWD|STARTS|COLOUR|TOKEN|SLUICE_.*)$/.test(name))).toEqual([]);
     expect(await get(ref, '/up')).toContain(world.folder(ref, 'v1'));
@@ -67,7 +79,10 @@ describe('starting', () => {
     expect(new Set(before?.endpoints.map(({ port }) => port)).size).toBe(3);
     const [first, second, third] = before?.instances ?? [];
     process.kill(second?.pid ?? 0, 'SIGKILL');
-    const after = await until(() => platform.observe(ref), ([seen]) => seen?.instances[1]?.restarts === 1 && seen.instances[1].state === 'running');
+    const after = await until(
+      () => platform.observe(ref),
+      ([seen]) => seen?.instances[1]?.restarts === 1 && seen.instances[1].state === 'running',
+    );
     expect(after[0]?.instances).toEqual([first, expect.objectContaining({ id: '1', lastEnd: 'signal SIGKILL' }), third]);
     expect(after[0]?.endpoints).toEqual(before?.endpoints);
     await untilHealthy(platform, target);
@@ -97,14 +112,20 @@ describe('crashing', () => {
     const informed = world.platform({ env: { ...process.env, MY_TOKEN: 'postgres://u:pa55word@db' }, limits: { backoffMs: 40 } });
     await informed.ensure(target, UNSTOPPED);
     const seen = await untilHealth(informed, target, ({ state }) => state !== 'waiting');
-    expect(seen).toEqual({ state: 'failed', reason: expect.stringMatching(/instance 0 ended \d times in a row: exit code 3, last log line: cannot go on: \*\*\*/) });
+    expect(seen).toEqual({
+      state: 'failed',
+      reason: expect.stringMatching(/instance 0 ended \d times in a row: exit code 3, last log line: cannot go on: \*\*\*/),
+    });
   });
 
   test('an app that crashes now and then is started again, ever more slowly', async () => {
     const ref = newApp();
     const target = world.behaving(ref, 'v1', ['crash-later', '150']);
     await platform.ensure(target, UNSTOPPED);
-    const [seen] = await until(() => platform.observe(ref), ([version]) => (version?.instances[0]?.restarts ?? 0) >= 2);
+    const [seen] = await until(
+      () => platform.observe(ref),
+      ([version]) => (version?.instances[0]?.restarts ?? 0) >= 2,
+    );
     expect(seen?.instances[0]?.lastEnd).toBe('exit code 4');
     expect(seen?.endpoints).toHaveLength(1);
     await untilHealth(platform, target, ({ state }) => state === 'failed');
@@ -122,7 +143,11 @@ describe('crashing', () => {
   test.each([[['./nothing-here']], [['no-such-program-anywhere']], [['app.mjs/x']]])('%j is not found, and said so', async (command) => {
     const ref = newApp();
     const refused = platform.ensure(world.behaving(ref, 'v1', [], { command }), UNSTOPPED);
-    await expect(refused).rejects.toMatchObject({ blame: 'user', code: 'COMMAND_NOT_FOUND', message: expect.stringContaining(command[0] ?? '') });
+    await expect(refused).rejects.toMatchObject({
+      blame: 'user',
+      code: 'COMMAND_NOT_FOUND',
+      message: expect.stringContaining(command[0] ?? ''),
+    });
     expect(await platform.observe(ref)).toEqual([]);
   });
 
@@ -131,7 +156,10 @@ describe('crashing', () => {
     await deploy(world.behaving(ref, 'v1', ['family', '0']));
     const child = await childOf(ref);
     process.kill((await world.pids(ref, 'v1'))[0] ?? 0, 'SIGKILL');
-    await until(() => world.starts(ref, 'v1'), (starts) => starts === 2);
+    await until(
+      () => world.starts(ref, 'v1'),
+      (starts) => starts === 2,
+    );
     expect(await gone(child)).toBe(true);
   });
 });
@@ -187,7 +215,10 @@ describe('ending', () => {
     for (let n = 1; n <= 12; n++) {
       const target = { ...world.behaving(ref, `v${n}`, ['crash']), health: null };
       await platform.ensure(target, UNSTOPPED);
-      await until(() => linesOf(ref, `v${n}`), (lines) => lines.length > 0);
+      await until(
+        () => linesOf(ref, `v${n}`),
+        (lines) => lines.length > 0,
+      );
       await platform.retire(ref, `v${n}`, 0, 1);
     }
     expect(await platform.observe(ref)).toEqual([]);
@@ -198,7 +229,10 @@ describe('ending', () => {
 });
 
 async function childOf(ref: AppRef): Promise<number> {
-  const lines = await until(() => linesOf(ref, 'v1'), (seen) => seen.some((line) => line.startsWith('child ')));
+  const lines = await until(
+    () => linesOf(ref, 'v1'),
+    (seen) => seen.some((line) => line.startsWith('child ')),
+  );
   return Number(lines.find((line) => line.startsWith('child '))?.slice('child '.length));
 }
 

@@ -67,7 +67,11 @@ async function sourcesOf(context: Context, ref: AppRef, only: string | undefined
 function shares(sources: readonly Source[], lines: number): [Source, number][] {
   let left = lines;
   const available = sources.map((source) => ({ source, count: lastLines(source.path, lines, false).lines.length, share: 0 }));
-  for (let open = available.filter(({ count }) => count > 0); left > 0 && open.length > 0; open = open.filter(({ count, share }) => share < count)) {
+  for (
+    let open = available.filter(({ count }) => count > 0);
+    left > 0 && open.length > 0;
+    open = open.filter(({ count, share }) => share < count)
+  ) {
     const each = Math.max(1, Math.floor(left / open.length));
     for (const entry of open.toReversed()) {
       const more = Math.min(each, entry.count - entry.share, left);

@@ -42,7 +42,8 @@ export async function observeVersion(paths: VersionPaths): Promise<ObservedVersi
 async function observeInstance(instance: InstanceState, supervised: boolean): Promise<ObservedInstance> {
   const { id, process, lastEnd, starts } = instance;
   const restarts = Math.max(0, starts - 1);
-  if (process !== null && (await isAlive(process.pid, process.startTime))) return { id, state: 'running', pid: process.pid, restarts, lastEnd };
+  if (process !== null && (await isAlive(process.pid, process.startTime)))
+    return { id, state: 'running', pid: process.pid, restarts, lastEnd };
   return { id, state: supervised && instance.state !== 'stopped' ? 'backoff' : 'stopped', pid: null, restarts, lastEnd };
 }
 

@@ -60,5 +60,9 @@ export function portsFolder(dir: string): string {
 
 function checked(what: string, name: string): string {
   if (NAME.test(name)) return name;
-  throw new UserError('NAME_INVALID', `the ${what} name ${JSON.stringify(name)} cannot be a folder name`, 'Use letters, digits, ".", "_", "+" and "-", beginning with a letter or digit (at most 128).');
+  throw new UserError(
+    'NAME_INVALID',
+    `the ${what} name ${JSON.stringify(name)} cannot be a folder name`,
+    'Use letters, digits, ".", "_", "+" and "-", beginning with a letter or digit (at most 128).',
+  );
 }

@@ -95,7 +95,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isRun(value: unknown): boolean {
-  return isObject(value) && Array.isArray(value['command']) && isObject(value['env']) && typeof value['instances'] === 'number' && typeof value['listens'] === 'boolean';
+  return (
+    isObject(value) &&
+    Array.isArray(value['command']) &&
+    isObject(value['env']) &&
+    typeof value['instances'] === 'number' &&
+    typeof value['listens'] === 'boolean'
+  );
 }
 
 function isIdentity(value: unknown): boolean {
@@ -105,5 +111,7 @@ function isIdentity(value: unknown): boolean {
 function isInstance(value: unknown): boolean {
   if (!isObject(value) || typeof value['id'] !== 'string') return false;
   const numbers = ['starts', 'quickEnds'].every((key) => typeof value[key] === 'number');
-  return numbers && (value['process'] === null || isIdentity(value['process'])) && (value['port'] === null || typeof value['port'] === 'number');
+  return (
+    numbers && (value['process'] === null || isIdentity(value['process'])) && (value['port'] === null || typeof value['port'] === 'number')
+  );
 }

@@ -91,10 +91,15 @@ async function copyReadOnly(from: string, to: string): Promise<void> {
 export async function findProgram(command: readonly string[], folder: string, env: Readonly<Record<string, string>>): Promise<string> {
   const [name = ''] = command;
   const search = (env['PATH'] ?? '').split(delimiter).filter((part) => part !== '');
-  const candidates = name === '' ? [] : name.includes('/') || isAbsolute(name) ? [resolve(folder, name)] : search.map((part) => resolve(folder, part, name));
+  const candidates =
+    name === '' ? [] : name.includes('/') || isAbsolute(name) ? [resolve(folder, name)] : search.map((part) => resolve(folder, part, name));
   for (const candidate of candidates) if (await isProgram(candidate)) return candidate;
   const where = name.includes('/') ? 'in the built artifact, or it cannot be executed' : 'in PATH';
-  throw new UserError('COMMAND_NOT_FOUND', `the command ${JSON.stringify(name)} is not found ${where}`, 'Check `run.command`: a path is relative to the artifact, a bare name must be installed on this machine. No shell reads it.');
+  throw new UserError(
+    'COMMAND_NOT_FOUND',
+    `the command ${JSON.stringify(name)} is not found ${where}`,
+    'Check `run.command`: a path is relative to the artifact, a bare name must be installed on this machine. No shell reads it.',
+  );
 }
 
 async function isProgram(path: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { OutsideError } from '../../../core/errors.ts';
 import type { AppRef } from '../../../ports/platform.ts';
 import { writeAtomic } from '../../_shared/atomic-file.ts';
+import { removeTree } from '../../_shared/unfinished.ts';
 import { withFence } from './app-lock.ts';
 import { beginSupervision, type Context, LOOK_MS } from './context.ts';
 import { releasePorts } from './free-port.ts';
@@ -48,7 +49,17 @@ async function isThere(paths: VersionPaths): Promise<boolean> {
 function retired(paths: VersionPaths, ref: AppRef, version: string, drainMs: number, fence: number): Wanted {
   const before = readWanted(paths.wanted);
   const artifact = before?.artifact ?? readState(paths.state)?.artifact ?? '';
-  return { format: 1, state: 'retired', fence, drainMs, environment: ref.environment, app: ref.app, version, artifact, run: before?.run ?? null };
+  return {
+    format: 1,
+    state: 'retired',
+    fence,
+    drainMs,
+    environment: ref.environment,
+    app: ref.app,
+    version,
+    artifact,
+    run: before?.run ?? null,
+  };
 }
 
 async function untilStopped(context: Context, paths: VersionPaths, drainMs: number): Promise<void> {
@@ -62,7 +73,11 @@ async function untilStopped(context: Context, paths: VersionPaths, drainMs: numb
       if (code === 0) started = beginSupervision(context, paths, null);
     }
     if (context.clock.now() > until) {
-      throw new OutsideError('RETIRE_TIMEOUT', `${paths.folder} still has processes ${Math.round(GRACE_MS / 1000)} s after SIGKILL was due`, 'It is tried again; a process that stays hangs in the kernel (a dead network disk, for example).');
+      throw new OutsideError(
+        'RETIRE_TIMEOUT',
+        `${paths.folder} still has processes ${Math.round(GRACE_MS / 1000)} s after SIGKILL was due`,
+        'It is tried again; a process that stays hangs in the kernel (a dead network disk, for example).',
+      );
     }
     await context.clock.sleep(LOOK_MS);
   }
@@ -74,7 +89,7 @@ async function clear(context: Context, paths: VersionPaths): Promise<void> {
   const kept = new Set(['logs', 'wanted.json']);
   const rest = (await readdir(paths.folder)).filter((name) => !kept.has(name) && !name.includes('.lock.'));
   for (const name of rest) {
-    await rm(join(paths.folder, name), { recursive: true, force: true });
+    await removeTree(join(paths.folder, name));
     context.wrote(`${name} removed`);
   }
   // Last, since it says that there is something to clear.
@@ -89,7 +104,7 @@ async function forgetOldest(context: Context, ref: AppRef): Promise<void> {
     if (!(await isThere(paths))) gone.push({ folder: paths.folder, at: (await stat(paths.folder)).mtimeMs });
   }
   for (const { folder } of gone.toSorted((a, b) => b.at - a.at).slice(RETIRED_KEPT)) {
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
     context.wrote('old logs removed');
   }
 }

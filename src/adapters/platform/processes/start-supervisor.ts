@@ -18,7 +18,12 @@ export interface StartedSupervisor {
 }
 
 /** Start a supervisor that outlives us: own session, no descriptor of ours. */
-export function startSupervisor(paths: VersionPaths, supervision: Supervision, env: Readonly<Record<string, string>>, entry: URL): StartedSupervisor {
+export function startSupervisor(
+  paths: VersionPaths,
+  supervision: Supervision,
+  env: Readonly<Record<string, string>>,
+  entry: URL,
+): StartedSupervisor {
   const log = openLog(paths);
   let child: ChildProcess;
   try {
@@ -53,7 +58,11 @@ export async function supervisorOf(paths: VersionPaths): Promise<{ readonly pid:
 
 export function supervisorFailed(paths: VersionPaths, what: string): OutsideError {
   const log = join(paths.logs, 'supervisor.log');
-  return new OutsideError('SUPERVISOR_FAILED', `the supervisor of ${paths.folder} ${what}${lastLine(log)}`, `It is tried again; its own log is ${log}.`);
+  return new OutsideError(
+    'SUPERVISOR_FAILED',
+    `the supervisor of ${paths.folder} ${what}${lastLine(log)}`,
+    `It is tried again; its own log is ${log}.`,
+  );
 }
 
 function openLog(paths: VersionPaths): number {
@@ -67,7 +76,10 @@ function openLog(paths: VersionPaths): number {
 
 function lastLine(log: string): string {
   try {
-    const line = readFileSync(log, 'utf8').trimEnd().split('\n').findLast((text) => /error/i.test(text));
+    const line = readFileSync(log, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .findLast((text) => /error/i.test(text));
     return line === undefined ? '' : ` (${line.trim().slice(0, 200)})`;
   } catch {
     return '';

@@ -20,7 +20,10 @@ const ROTATE_EVERY_LOOKS = 10;
  * supervisor adopts them.
  * @param wrote called after each write to the outside; a test ends the process there.
  */
-export async function supervise(supervision: Supervision, wrote: (what: string) => void = () => {}): Promise<'retired' | 'another supervises'> {
+export async function supervise(
+  supervision: Supervision,
+  wrote: (what: string) => void = () => {},
+): Promise<'retired' | 'another supervises'> {
   const lock = await tryLock(supervision.folder, SUPERVISOR_LOCK);
   if (lock === null) return 'another supervises';
   wrote('lock');
@@ -42,7 +45,18 @@ async function takeOver(supervision: Supervision, wrote: (what: string) => void)
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   const supervisor = { pid: process.pid, startTime: (await startTimeOf(process.pid)) ?? '' };
   const instances = await adoptInstances(paths, wanted.run?.instances ?? 0);
-  return { supervision, paths, wanted, supervisor, instances, attended: new Set(), starting: new Set(), phase: 'running', written: '', wrote };
+  return {
+    supervision,
+    paths,
+    wanted,
+    supervisor,
+    instances,
+    attended: new Set(),
+    starting: new Set(),
+    phase: 'running',
+    written: '',
+    wrote,
+  };
 }
 
 function startMissing(crew: Crew): void {

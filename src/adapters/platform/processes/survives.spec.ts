@@ -39,7 +39,10 @@ async function killSupervisor(ref: AppRef): Promise<void> {
 
 async function kill(pid: number): Promise<void> {
   process.kill(pid, 'SIGKILL');
-  await until(() => startTimeOf(pid), (startTime) => startTime === null);
+  await until(
+    () => startTimeOf(pid),
+    (startTime) => startTime === null,
+  );
 }
 
 function readRecord(ref: AppRef): SupervisorState {
@@ -70,7 +73,10 @@ describe('the supervisor is killed', () => {
     expect(await platform.observe(ref)).toEqual(before);
     await expectOne(ref, target);
     process.kill(before[0]?.instances[0]?.pid ?? 0, 'SIGKILL');
-    await until(() => world.starts(ref, 'v1'), (starts) => starts === 2);
+    await until(
+      () => world.starts(ref, 'v1'),
+      (starts) => starts === 2,
+    );
     await untilHealthy(platform, target);
   });
 
@@ -103,7 +109,9 @@ describe('the supervisor is killed', () => {
     const folder = world.folder(ref, 'v1');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'die-after'), String(n));
-    await mortal.ensure(target, UNSTOPPED).catch((error: unknown) => expect(error).toMatchObject({ blame: 'outside', code: 'SUPERVISOR_FAILED' }));
+    await mortal
+      .ensure(target, UNSTOPPED)
+      .catch((error: unknown) => expect(error).toMatchObject({ blame: 'outside', code: 'SUPERVISOR_FAILED' }));
     await mortal.ensure(target, UNSTOPPED);
     await expectOne(ref, target);
   });
@@ -118,7 +126,8 @@ describe('the control plane is killed', () => {
       if (call === 'retire') await deploy(target);
       const { dir, artifact, supervisorEntry } = world;
       const order: MortalControl = { call, dir, artifact, supervisorEntry: supervisorEntry.href, target, dieAfter: n };
-      finished[0] = (await endOf(spawn(process.execPath, [fileURLToPath(world.mortalControl), JSON.stringify(order)], { stdio: 'inherit' }))) === 0;
+      finished[0] =
+        (await endOf(spawn(process.execPath, [fileURLToPath(world.mortalControl), JSON.stringify(order)], { stdio: 'inherit' }))) === 0;
       if (call === 'ensure') {
         await platform.ensure(target, UNSTOPPED);
         await expectOne(ref, target);
@@ -157,7 +166,13 @@ describe('records', () => {
     }
   });
 
-  test.each(['', '{"format":1,"artif', '[]', '{"format":1,"artifact":"x","supervisor":{},"phase":"running","instances":[{}]}', 'none at all'])('a record that says %j: what runs is found', async (content) => {
+  test.each([
+    '',
+    '{"format":1,"artif',
+    '[]',
+    '{"format":1,"artifact":"x","supervisor":{},"phase":"running","instances":[{}]}',
+    'none at all',
+  ])('a record that says %j: what runs is found', async (content) => {
     const ref = newApp();
     const target = world.behaving(ref, 'v1', ['good']);
     await deploy(target);
@@ -174,7 +189,10 @@ describe('records', () => {
     await deploy(world.behaving(ref, 'v1', ['good']));
     const before = await platform.observe(ref);
     writeRecord(ref, 'rubbish');
-    await until(() => platform.observe(ref), (seen) => JSON.stringify(seen) === JSON.stringify(before));
+    await until(
+      () => platform.observe(ref),
+      (seen) => JSON.stringify(seen) === JSON.stringify(before),
+    );
   });
 
   test('damaged settings: ensure writes them anew, retire does without', async () => {
@@ -235,7 +253,10 @@ describe('ports', () => {
     const port = ensured.endpoints[0]?.port ?? 0;
     const stranger = await listen(port);
     try {
-      await until(() => platform.observe(ref), ([seen]) => seen?.endpoints[0]?.port !== port);
+      await until(
+        () => platform.observe(ref),
+        ([seen]) => seen?.endpoints[0]?.port !== port,
+      );
       await untilHealthy(platform, target);
     } finally {
       stranger.close();
@@ -250,11 +271,16 @@ describe('ports', () => {
     const stranger = await listen(range.from);
     try {
       await narrow.ensure(target, UNSTOPPED);
-      expect(await narrow.health(target, UNSTOPPED)).toMatchObject({ reason: expect.stringContaining('no free port between 31990 and 31990') });
+      expect(await narrow.health(target, UNSTOPPED)).toMatchObject({
+        reason: expect.stringContaining('no free port between 31990 and 31990'),
+      });
     } finally {
       await new Promise((resolve) => stranger.close(resolve));
     }
-    await until(() => world.starts(ref, 'v1'), (starts) => starts === 1);
+    await until(
+      () => world.starts(ref, 'v1'),
+      (starts) => starts === 1,
+    );
   });
 });
 
@@ -273,8 +299,14 @@ describe('logs', () => {
     })();
     const logs = join(world.folder(ref, 'v1'), 'logs');
     const files = (): string[] => readdirSync(logs).filter((name) => name.startsWith('0.log'));
-    await until(async () => files(), (names) => names.includes('0.log.2'));
-    await until(async () => statSync(join(logs, '0.log.1')).ino, (ino) => ino !== statSync(join(logs, '0.log.2')).ino);
+    await until(
+      async () => files(),
+      (names) => names.includes('0.log.2'),
+    );
+    await until(
+      async () => statSync(join(logs, '0.log.1')).ino,
+      (ino) => ino !== statSync(join(logs, '0.log.2')).ino,
+    );
     stop.abort();
     await following;
     expect(files().toSorted()).toEqual(['0.log', '0.log.1', '0.log.2']);
@@ -310,7 +342,10 @@ describe('a full disk', () => {
       expect(await world.starts(ref, 'v1')).toBe(1);
       writeFileSync(join(disk, 'ballast'), '');
       writeFileSync(join(disk, 'more-ballast'), '');
-      await until(() => world.starts(ref, 'v1'), (starts) => starts === 2);
+      await until(
+        () => world.starts(ref, 'v1'),
+        (starts) => starts === 2,
+      );
       await untilHealthy(small, target);
       await small.retire(ref, 'v1', 0, 1);
     } finally {

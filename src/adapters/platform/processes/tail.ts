@@ -9,7 +9,12 @@ export const LINE_BYTES_MAX = 256 * 1024;
 /** The last line that says anything, without colours; empty when there is none. */
 export function lastLineOf(path: string): string {
   const text = stripVTControlCharacters(readEnd(path, LAST_LINE_BYTES).toString('utf8'));
-  return text.split('\n').findLast((line) => line.trim() !== '')?.trim() ?? '';
+  return (
+    text
+      .split('\n')
+      .findLast((line) => line.trim() !== '')
+      ?.trim() ?? ''
+  );
 }
 
 /**
