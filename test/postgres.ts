@@ -32,22 +32,50 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A fresh database on the run's shared PostgreSQL. `settings` apply to the server that the first caller starts. */
+/** A fresh database on the run's shared PostgreSQL. */
 export async function testDatabase(): Promise<TestDatabase> {
-  const { inject } = await import('vitest');
-  const server = await startEmbeddedPostgres(inject('postgresDirectory'), { settings: { fsync: 'off', max_connections: '300' } });
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  await onServer(server.url, `CREATE DATABASE ${name}`);
-  const url = new URL(server.url);
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => onServer(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return createDatabase((await sharedServer()).url, '');
 }
 
-async function onServer(url: string, statement: string): Promise<void> {
+/** A fresh database that has an engine's tables already: an engine starts on it in a fraction of the time. */
+export async function engineDatabase(): Promise<TestDatabase> {
+  const { url } = await sharedServer();
+  await onServer(url, async (client) => {
+    await client.query('SELECT pg_advisory_lock(1)');
+    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [TEMPLATE]);
+    if (found.rowCount === 0) await makeTemplate(url, client);
+  });
+  return createDatabase(url, `TEMPLATE ${TEMPLATE}`);
+}
+
+const TEMPLATE = 'engine_template';
+
+async function makeTemplate(url: string, client: pg.Client): Promise<void> {
+  const draft = await createDatabase(url, '');
+  const { createEngine } = await import('../src/engine/engine.ts');
+  const { fakePerformer, runbook } = await import('./engine/world.ts');
+  await (await createEngine({ databaseUrl: draft.url, runbook, performer: fakePerformer() })).close();
+  await client.query(`ALTER DATABASE ${new URL(draft.url).pathname.slice(1)} RENAME TO ${TEMPLATE}`);
+}
+
+async function sharedServer(): Promise<{ readonly url: string }> {
+  const { inject } = await import('vitest');
+  return startEmbeddedPostgres(inject('postgresDirectory'), { settings: { fsync: 'off', max_connections: '300' } });
+}
+
+async function createDatabase(serverUrl: string, how: string): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await onServer(serverUrl, (client) => client.query(`CREATE DATABASE ${name} ${how}`));
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => onServer(serverUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)) };
+}
+
+async function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(statement);
+    await work(client);
   } finally {
     await client.end();
   }

@@ -10,7 +10,7 @@ import {
   type FakePerformerOptions,
 } from '../../test/engine/world.ts';
 import { OutsideError } from '../core/errors.ts';
-import { testDatabase, type TestDatabase } from '../../test/postgres.ts';
+import { engineDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { createEngine } from './engine.ts';
 import type { Engine } from './face.ts';
 import type { Log } from './logging.ts';
@@ -31,7 +31,7 @@ const log: Log = {
 
 beforeEach(async () => {
   complaints.length = 0;
-  database = await testDatabase();
+  database = await engineDatabase();
   await open();
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startControlPlane, type ControlPlane } from '../../test/engine/processes.ts';
 import { fakePerformer, planOf, readJournal, runbook, until } from '../../test/engine/world.ts';
-import { testDatabase, type TestDatabase } from '../../test/postgres.ts';
+import { engineDatabase, testDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { createEngine } from './engine.ts';
 import type { Engine } from './face.ts';
 
@@ -15,7 +15,7 @@ let running: ControlPlane[];
 let engine: Engine | null;
 
 beforeEach(async () => {
-  database = await testDatabase();
+  database = await engineDatabase();
   dir = await mkdtemp(join(tmpdir(), 'sluice-takeover-'));
   journal = join(dir, 'journal');
   await writeFile(journal, '');
@@ -119,6 +119,8 @@ test('one that was stopped and continued is fenced: what it still does is not re
 }, 60_000);
 
 test('two that start at once on an empty database share the work', async () => {
+  await database.drop();
+  database = await testDatabase();
   const planes = await Promise.all([start(), start()]);
   const here = await observe();
   expect((await here.controlPlanes()).filter(({ alive }) => alive)).toHaveLength(3);
