@@ -17,12 +17,20 @@ const USUAL_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', '/o
 export async function haproxyBinary(wanted = 'haproxy'): Promise<string> {
   const path = await find(wanted);
   if (path === null) {
-    throw new UserError('HAPROXY_MISSING', `there is no HAProxy here (looked for ${wanted})`, 'Install HAProxy 2.6 or newer (`apt-get install haproxy`, `brew install haproxy`), or use the embedded edge.');
+    throw new UserError(
+      'HAPROXY_MISSING',
+      `there is no HAProxy here (looked for ${wanted})`,
+      'Install HAProxy 2.6 or newer (`apt-get install haproxy`, `brew install haproxy`), or use the embedded edge.',
+    );
   }
   const { stdout } = await run(path, ['-v']);
   const [, major = '0', minor = '0'] = /version (\d+)\.(\d+)/.exec(stdout) ?? [];
   if (Number(major) < OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1])) {
-    throw new UserError('HAPROXY_TOO_OLD', `${path} is HAProxy ${major}.${minor}`, `Install HAProxy ${OLDEST.join('.')} or newer, or use the embedded edge.`);
+    throw new UserError(
+      'HAPROXY_TOO_OLD',
+      `${path} is HAProxy ${major}.${minor}`,
+      `Install HAProxy ${OLDEST.join('.')} or newer, or use the embedded edge.`,
+    );
   }
   return path;
 }

@@ -8,6 +8,8 @@ export interface ConfigOptions {
   readonly port: number;
   readonly slots: number;
   readonly headers: readonly string[];
+  /** Believe `X-Forwarded-Proto` and `-Host` of the client. */
+  readonly trustForwarded: boolean;
 }
 
 /**
@@ -23,9 +25,11 @@ const UNDECIDED = '!{ var(txn.token) -m found }';
 const RELAYED = '{ str(relay),map_str(mode.map,0) -m str 1 }';
 
 /** What a configuration can do; anything in it that changes, but for servers and map entries, changes this. */
-export function templateHash(options: Pick<ConfigOptions, 'host' | 'port'>): string {
+export function templateHash(options: Pick<ConfigOptions, 'host' | 'port' | 'trustForwarded'>): string {
   const empty: Layout = { routes: new Map(), versions: new Map(), splits: new Map(), servers: new Map(), headers: [] };
-  return createHash('sha256').update(configText({ ...options, slots: 1, headers: ['x'] }, empty)).digest('hex');
+  return createHash('sha256')
+    .update(configText({ host: options.host, port: options.port, trustForwarded: options.trustForwarded, slots: 1, headers: ['x'] }, empty))
+    .digest('hex');
 }
 
 /** The configuration file. Paths are relative: HAProxy runs in the edge's folder, whatever its length. */
@@ -67,9 +71,16 @@ defaults
 `;
 }
 
-function frontendText({ host, port, headers }: ConfigOptions): string {
+function frontendText({ host, port, headers, trustForwarded }: ConfigOptions): string {
   const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  const rules = [...relayRules(), ...routeRules(), ...versionRules(), ...userRules(headers), ...splitRules(), ...answerRules()];
+  const rules = [
+    ...relayRules(),
+    ...routeRules(),
+    ...versionRules(),
+    ...userRules(headers),
+    ...splitRules(),
+    ...answerRules(trustForwarded),
+  ];
   return `frontend edge
   bind ${at}
   # A worker that a reload has replaced hands its last requests over to its successor.
@@ -119,10 +130,13 @@ function userRules(headers: readonly string[]): string[] {
   return [
     'http-request set-var(txn.split) var(txn.app),map_str(splits.map)',
     `http-request set-var(txn.mode) var(txn.split),field(1,|) if ${UNDECIDED}`,
-    `http-request set-var(${'txn.user'}) req.cook(${STICKY_COOKIE}) if ${byCookie} { req.cook(${STICKY_COOKIE}) -m len gt 0 }`,
+    `http-request set-var(txn.user) req.cook(${STICKY_COOKIE}) if ${byCookie} { req.cook(${STICKY_COOKIE}) -m len gt 0 }`,
     `http-request set-var(txn.fresh) uuid() if ${byCookie} ${unknown}`,
     `http-request set-var(txn.user) var(txn.fresh) if { var(txn.fresh) -m found }`,
-    ...headers.map((header) => `http-request set-var(txn.user) req.fhdr(${header}) if { var(txn.mode) -m str h:${header} } { req.fhdr(${header}) -m len gt 0 }`),
+    ...headers.map(
+      (header) =>
+        `http-request set-var(txn.user) req.fhdr(${header}) if { var(txn.mode) -m str h:${header} } { req.fhdr(${header}) -m len gt 0 }`,
+    ),
     `http-request set-var(txn.place) rand(10000) if ${UNDECIDED} ${unknown}`,
     `http-request set-var(txn.place) ${USER},concat(|,txn.app),xxh32(1),mod(10000) if ${UNDECIDED} { var(txn.user) -m found }`,
   ];
@@ -137,18 +151,22 @@ function splitRules(): string[] {
   ]).flat();
 }
 
-function answerRules(): string[] {
+function answerRules(trustForwarded: boolean): string[] {
+  const unlessTrusted = (header: string): string => (trustForwarded ? ` if !{ req.hdr(${header}) -m found }` : '');
+  const cookie = `${STICKY_COOKIE}=%[var(txn.fresh)]; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`;
   return [
-    'http-request set-header X-Forwarded-Proto http if !{ req.hdr(x-forwarded-proto) -m found }',
-    'http-request set-header X-Forwarded-Host %[req.hdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
-    `http-response add-header Set-Cookie "${STICKY_COOKIE}=%[var(txn.fresh)]; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax" if { var(txn.fresh) -m found }`,
+    `http-request set-header X-Forwarded-Proto http${unlessTrusted('x-forwarded-proto')}`,
+    `http-request set-header X-Forwarded-Host %[req.hdr(host)]${unlessTrusted('x-forwarded-host')}`,
+    `http-response add-header Set-Cookie "${cookie}" if { var(txn.fresh) -m found }`,
   ];
 }
 
 function backendsText(slots: number, layout: Layout): string {
   const backends = Array.from({ length: slots }, (_, index) => {
     const name = `b${index + 1}`;
-    const servers = [...(layout.servers.get(name) ?? [])].map(([server, at]) => `  server ${server} ${addressText(at)} ${SERVER_OPTIONS}\n`);
+    const servers = [...(layout.servers.get(name) ?? [])].map(
+      ([server, at]) => `  server ${server} ${addressText(at)} ${SERVER_OPTIONS}\n`,
+    );
     return `backend ${name}\n  balance leastconn\n  option forwardfor\n${servers.join('')}`;
   });
   return `backend relay\n  server successor unix@relay.sock send-proxy-v2\n\n${backends.join('\n')}`;

@@ -2,7 +2,6 @@ import { bucketOf } from '../../../core/analysis/histogram.ts';
 import type { VersionCounters } from '../../../ports/edge.ts';
 import { createLost, type Lost } from './lost.ts';
 
-
 /** How many versions an app no longer has keep their counters. */
 const KEPT_COUNTERS = 20;
 /** By how much the microsecond clock (which can be set) may differ from the steady one, ms. */
@@ -72,7 +71,12 @@ export function createCounters(): Counters {
       tally.byClass['failed'] = (tally.byClass['failed'] ?? 0) + more;
     },
     read(app) {
-      return Object.fromEntries([...(apps.get(app) ?? [])].map(([id, { requests, byClass, latency }]) => [id, { requests, byClass: { ...byClass }, latency: { ...latency } }]));
+      return Object.fromEntries(
+        [...(apps.get(app) ?? [])].map(([id, { requests, byClass, latency }]) => [
+          id,
+          { requests, byClass: { ...byClass }, latency: { ...latency } },
+        ]),
+      );
     },
   };
 }

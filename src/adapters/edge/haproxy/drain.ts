@@ -49,8 +49,10 @@ export function createDrain(master: Pick<Master, 'tell' | 'workers'>, log: Pick<
   async function sweepWorkers(): Promise<void> {
     if (old.size === 0) return;
     const alive = (await master.workers())?.old ?? [...old.keys()];
-    for (const worker of [...old.keys()]) {
-      const connections = alive.includes(worker) ? frontendConnections(await master.tell(worker, 'show stat edge 1 -1').catch(() => '')) : 0;
+    for (const worker of old.keys()) {
+      const connections = alive.includes(worker)
+        ? frontendConnections(await master.tell(worker, 'show stat edge 1 -1').catch(() => ''))
+        : 0;
       if (connections === 0) log.leave(worker);
       if (!alive.includes(worker)) old.delete(worker);
     }

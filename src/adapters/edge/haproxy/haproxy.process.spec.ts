@@ -25,7 +25,11 @@ interface Identity {
 
 test('without HAProxy it says what to install', async () => {
   const edge = haproxyEdge({ dir: join(tmpdir(), 'sluice-haproxy-none'), port: 0, binary: '/nonexistent/haproxy' });
-  await expect(edge.ensure()).rejects.toMatchObject({ blame: 'user', code: 'HAPROXY_MISSING', hint: expect.stringContaining('apt-get install haproxy') });
+  await expect(edge.ensure()).rejects.toMatchObject({
+    blame: 'user',
+    code: 'HAPROXY_MISSING',
+    hint: expect.stringContaining('apt-get install haproxy'),
+  });
 });
 
 describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? '' : ` (skipped: ${missing})`}`, () => {
@@ -58,7 +62,11 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     ...differences,
   });
   const identity = async (file: string): Promise<Identity> => JSON.parse(await readFile(join(dir, file), 'utf8')) as Identity;
-  const death = ({ pid, startTime }: Identity) => until(() => isAlive(pid, startTime), (alive) => !alive);
+  const death = ({ pid, startTime }: Identity) =>
+    until(
+      () => isAlive(pid, startTime),
+      (alive) => !alive,
+    );
   /** The worker that serves users; its relative path keeps the socket's name short. */
   const runtime = (): string => join('/proc', String(keeperPid), 'cwd', 'runtime.sock');
   let keeperPid = 0;
@@ -92,7 +100,8 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
 
   test('sockets and state are for their owner alone', async () => {
     expect(((await stat(dir)).mode & 0o777).toString(8)).toBe('700');
-    for (const name of await readdir(dir)) if (/sock$|json$|cfg$/.test(name)) expect([name, ((await stat(join(dir, name))).mode & 0o077).toString(8)]).toEqual([name, '0']);
+    for (const name of await readdir(dir))
+      if (/sock$|json$|cfg$/.test(name)) expect([name, ((await stat(join(dir, name))).mode & 0o077).toString(8)]).toEqual([name, '0']);
   });
 
   test('30 switches under 16 keep-alive clients lose no request and need no reload', async () => {
@@ -118,7 +127,9 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
         await edge.apply(intent([one.at(50), two.at(50)], { sticky: { by: 'header', header: `X-User-${i}` } }));
         workers.add(await worker());
       }
-      await edge.apply(intent([one.at(50), two.at(50), { ...one.at(0), id: 'v3' }, { ...one.at(0), id: 'v4' }, { ...one.at(0), id: 'v5' }]));
+      await edge.apply(
+        intent([one.at(50), two.at(50), { ...one.at(0), id: 'v3' }, { ...one.at(0), id: 'v4' }, { ...one.at(0), id: 'v5' }]),
+      );
       workers.add(await worker());
     });
     expect(failed.slice(0, 3)).toEqual([]);
@@ -141,20 +152,34 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     expect((await idle.get()).version).toBe('v2');
     one.release();
     expect((await read(held)).text).toBe('halfHALF');
-    await until(async () => (await edge.observe('test/web'))?.versions.find(({ id }) => id === 'v1')?.inFlight, (count) => count === 0);
-    await until(async () => (await edge.stats('test/web')).versions['v1']?.requests, (requests) => requests === counted + 1);
+    await until(
+      async () => (await edge.observe('test/web'))?.versions.find(({ id }) => id === 'v1')?.inFlight,
+      (count) => count === 0,
+    );
+    await until(
+      async () => (await edge.stats('test/web')).versions['v1']?.requests,
+      (requests) => requests === counted + 1,
+    );
   });
 
   test('the death of the keeper cuts nothing, and another takes over', async () => {
     await edge.apply(intent([one.at(70), two.at(30)]));
-    const [keeper, master, observed, stats] = [await identity('keeper.json'), await identity('haproxy.json'), await edge.observe('test/web'), await edge.stats('test/web')];
+    const [keeper, master, observed, stats] = [
+      await identity('keeper.json'),
+      await identity('haproxy.json'),
+      await edge.observe('test/web'),
+      await edge.stats('test/web'),
+    ];
     const events = await answered(web().open({ path: '/events' }));
     await once(events, 'data');
     const { failed } = await underLoad(4, async () => {
       process.kill(keeper.pid, 'SIGKILL');
       await death(keeper);
       expect((await web().get()).status).toBe(200);
-      expect(await edge.observe('test/web')).toMatchObject({ fence: observed?.fence, versions: observed?.versions.map(({ id, weight, endpoints }) => ({ id, weight, endpoints })) });
+      expect(await edge.observe('test/web')).toMatchObject({
+        fence: observed?.fence,
+        versions: observed?.versions.map(({ id, weight, endpoints }) => ({ id, weight, endpoints })),
+      });
     });
     expect(failed).toEqual([]);
     expect(await identity('haproxy.json')).toEqual(master);
@@ -164,7 +189,10 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     events.destroy();
     const after = await edge.stats('test/web');
     expect(after.epoch).not.toBe(stats.epoch);
-    await until(async () => (await edge.stats('test/web')).epoch, (epoch) => epoch === after.epoch);
+    await until(
+      async () => (await edge.stats('test/web')).epoch,
+      (epoch) => epoch === after.epoch,
+    );
   });
 
   test('HAProxy comes back by itself, as it was', async () => {
@@ -172,7 +200,13 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     const master = await identity('haproxy.json');
     process.kill(-master.pid, 'SIGKILL');
     await death(master);
-    await until(() => web().get().catch(() => null), (answer) => answer?.version === 'v2');
+    await until(
+      () =>
+        web()
+          .get()
+          .catch(() => null),
+      (answer) => answer?.version === 'v2',
+    );
   });
 
   test('the death of the worker alone is survived too', async () => {
@@ -180,8 +214,19 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     const master = await identity('haproxy.json');
     process.kill(Number(await worker()), 'SIGKILL');
     await death(master);
-    await until(() => web().get().catch(() => null), (answer) => answer?.version === 'v1');
-    expect(await edge.observe('test/web')).toMatchObject({ versions: [{ id: 'v1', weight: 100 }, { id: 'v2', weight: 0 }] });
+    await until(
+      () =>
+        web()
+          .get()
+          .catch(() => null),
+      (answer) => answer?.version === 'v1',
+    );
+    expect(await edge.observe('test/web')).toMatchObject({
+      versions: [
+        { id: 'v1', weight: 100 },
+        { id: 'v2', weight: 0 },
+      ],
+    });
   });
 
   test('two adapters share one edge, started only once', async () => {
@@ -201,7 +246,10 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     const held = await answered(web().open({ path: '/events' }));
     await worker();
     await edge.apply(intent([two.at(100)]));
-    const on = async () => [...(await readHolding(runtime())).servers].filter(([name]) => name !== 'relay').flatMap(([, servers]) => [...servers.values()].filter(({ isOn }) => isOn).map(({ port }) => port));
+    const on = async () =>
+      [...(await readHolding(runtime())).servers]
+        .filter(([name]) => name !== 'relay')
+        .flatMap(([, servers]) => [...servers.values()].filter(({ isOn }) => isOn).map(({ port }) => port));
     expect(await on()).toContain(one.endpoint.port);
     held.destroy();
     await until(on, (ports) => ports.length === 1 && ports[0] === two.endpoint.port);
@@ -218,7 +266,10 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
       await expect(client.get({ method, path: `/die-before?${method}`, body: 'once' })).rejects.toThrow();
       expect(dying.count(`/die-before?${method}`)).toBe(1);
     }
-    const counters = await until(async () => (await edge.stats('test/web')).versions['v9'], (now) => now?.requests === 7);
+    const counters = await until(
+      async () => (await edge.stats('test/web')).versions['v9'],
+      (now) => now?.requests === 7,
+    );
     expect(counters?.byClass).toMatchObject({ failed: 4, '2xx': 3 });
     await edge.apply(intent([two.at(100)]));
     await dying.stop();

@@ -16,30 +16,40 @@ const missing = await haproxyBinary().then(
 async function killed(dir: string): Promise<void> {
   const { pid, startTime } = JSON.parse(await readFile(join(dir, 'haproxy.json'), 'utf8')) as { pid: number; startTime: string };
   process.kill(-pid, 'SIGKILL');
-  await until(() => isAlive(pid, startTime), (alive) => !alive);
+  await until(
+    () => isAlive(pid, startTime),
+    (alive) => !alive,
+  );
 }
 
-if (missing !== null) describe.skip(`edge: haproxy (skipped: ${missing})`, () => test('contract', () => {}));
-else {
-  edgeContract('haproxy', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'sluice-haproxy-'));
-    const edge = haproxyEdge({ dir, port: 0 });
-    return {
-      edge,
-      url: await edge.ensure(),
-      restart: async () => {
-        await killed(dir);
-        await edge.ensure();
-      },
-      stop: async () => {
-        await edge.stop();
-        await rm(dir, { recursive: true, force: true });
-      },
-    };
-  }, {
-    deviations: {
-      'a version that dies before it answers: 502, failed, and nothing is sent twice that may not be':
-        "HAProxy closes a client connection that has carried a request before, instead of answering 502; counted as failed all the same (tested below)",
-    },
+if (missing !== null)
+  describe.skip(`edge: haproxy (skipped: ${missing})`, () => {
+    test('contract', () => {});
   });
+else {
+  edgeContract(
+    'haproxy',
+    async () => {
+      const dir = await mkdtemp(join(tmpdir(), 'sluice-haproxy-'));
+      const edge = haproxyEdge({ dir, port: 0 });
+      return {
+        edge,
+        url: await edge.ensure(),
+        restart: async () => {
+          await killed(dir);
+          await edge.ensure();
+        },
+        stop: async () => {
+          await edge.stop();
+          await rm(dir, { recursive: true, force: true });
+        },
+      };
+    },
+    {
+      deviations: {
+        'a version that dies before it answers: 502, failed, and nothing is sent twice that may not be':
+          'HAProxy closes a client connection that has carried a request before, instead of answering 502; counted as failed all the same (tested below)',
+      },
+    },
+  );
 }

@@ -14,9 +14,18 @@ import { PROTOCOL } from './protocol.ts';
 import { stateFile } from './state.ts';
 
 const { values } = parseArgs({
-  options: { dir: { type: 'string' }, host: { type: 'string' }, port: { type: 'string' }, binary: { type: 'string' }, slots: { type: 'string' }, options: { type: 'string' } },
+  options: {
+    dir: { type: 'string' },
+    host: { type: 'string' },
+    port: { type: 'string' },
+    binary: { type: 'string' },
+    slots: { type: 'string' },
+    options: { type: 'string' },
+    'trust-forwarded': { type: 'boolean', default: false },
+  },
 });
-const text = (name: keyof typeof values): string => z.string().parse(values[name], { error: () => `--${name} is missing` });
+const text = (name: Exclude<keyof typeof values, 'trust-forwarded'>): string =>
+  z.string().parse(values[name], { error: () => `--${name} is missing` });
 const appBody = z.object({ app: z.string(), fence: z.number().default(0) });
 
 process.chdir(text('dir'));
@@ -25,9 +34,16 @@ if (!(await becomeKeeper('.'))) process.exit(0);
 const host = text('host');
 const file = stateFile('.');
 const port = (await file.load())?.port ?? 0;
-const options = { binary: text('binary'), host, port: Number(text('port')) || port || (await freePort(host)), slots: Number(text('slots')) };
+const options = {
+  binary: text('binary'),
+  host,
+  port: Number(text('port')) || port || (await freePort(host)),
+  slots: Number(text('slots')),
+  trustForwarded: values['trust-forwarded'],
+};
 const known = await file.load();
-if (known === null || known.port !== options.port) await file.save({ ...(known ?? { serial: 0, slots: options.slots, apps: {} }), port: options.port });
+if (known === null || known.port !== options.port)
+  await file.save({ ...(known ?? { serial: 0, slots: options.slots, apps: {} }), port: options.port });
 const keeper = await createKeeper(options, file);
 const started = keeper.ensure();
 const token = randomBytes(24).toString('hex');
@@ -47,7 +63,11 @@ started.catch(() => setTimeout(() => leave(keeper), 500));
 
 async function announce(): Promise<void> {
   const startTime = (await startTimeOf(process.pid)) ?? '';
-  await writeAtomic('keeper.json', JSON.stringify({ pid: process.pid, startTime, controlPort: (server.address() as AddressInfo).port, token }), { mode: 0o600 });
+  await writeAtomic(
+    'keeper.json',
+    JSON.stringify({ pid: process.pid, startTime, controlPort: (server.address() as AddressInfo).port, token }),
+    { mode: 0o600 },
+  );
 }
 
 async function answer(request: IncomingMessage): Promise<unknown> {

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { takenRoute } from '../../../core/edge/intent.ts';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
 import type { EdgeIntent, EdgeObservation, EdgeStats } from '../../../ports/edge.ts';
 import { writeAtomic } from '../../_shared/atomic-file.ts';
 import { configText, templateHash } from './config.ts';
 import { createCounters } from './counters.ts';
 import { createDrain } from './drain.ts';
-import { appKey, backendOf, layoutOf, MAPS, mapText, routeKey } from './layout.ts';
+import { backendOf, layoutOf, MAPS, mapText } from './layout.ts';
 import { createLogStream } from './log-stream.ts';
 import { createMaster, type Shape, type Workers } from './master.ts';
 import { allBackends, busyOf, countInFlight, observationOf } from './observation.ts';
@@ -21,6 +22,7 @@ export interface KeeperOptions {
   readonly host: string;
   readonly port: number;
   readonly slots: number;
+  readonly trustForwarded: boolean;
 }
 
 /** Keeps one HAProxy as it was last told: the only process that commands it, one thing after another. */
@@ -47,7 +49,11 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   let state: KeeperState = (await file.load()) ?? { port: options.port, serial: 0, slots: options.slots, apps: {} };
   const epoch = randomUUID();
   const counters = createCounters();
-  const log = createLogStream(RUNTIME_SOCKET, (line) => counters.take(line), () => watch());
+  const log = createLogStream(
+    RUNTIME_SOCKET,
+    (line) => counters.take(line),
+    () => watch(),
+  );
   const master = createMaster({ binary: options.binary, onExit: () => watch() });
   const drain = createDrain(master, log);
   let hasRun = false;
@@ -56,7 +62,8 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   /** The worker that serves users now. */
   let worker = 0;
   let last: Promise<unknown> = Promise.resolve();
-  for (const [app, { tokens }] of Object.entries(state.apps)) for (const [id, token] of Object.entries(tokens)) counters.know(token, app, id);
+  for (const [app, { tokens }] of Object.entries(state.apps))
+    for (const [id, token] of Object.entries(tokens)) counters.know(token, app, id);
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = last.then(work, work);
@@ -64,17 +71,30 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     return mine;
   }
 
-  const shapeOf = (of: KeeperState): Shape => ({ template: templateHash({ host: options.host, port: of.port }), slots: of.slots, headers: [...layoutOf(of).headers] });
+  const shapeOf = (of: KeeperState): Shape => ({
+    template: templateHash({ ...options, port: of.port }),
+    slots: of.slots,
+    headers: [...layoutOf(of).headers],
+  });
 
   function fits(wanted: Shape): boolean {
     const has = master.record?.shape;
-    return has !== undefined && has.template === wanted.template && has.slots >= wanted.slots && wanted.headers.every((header) => has.headers.includes(header));
+    return (
+      has !== undefined &&
+      has.template === wanted.template &&
+      has.slots >= wanted.slots &&
+      wanted.headers.every((header) => has.headers.includes(header))
+    );
   }
 
   async function writeFiles(of: KeeperState): Promise<void> {
     const layout = layoutOf(of);
-    const text = configText({ host: options.host, port: of.port, slots: of.slots, headers: layout.headers }, layout);
-    const files = { 'haproxy.cfg': text, 'mode.map': 'relay 0\n', ...Object.fromEntries(MAPS.map((name) => [`${name}.map`, mapText(layout[name])])) };
+    const text = configText({ ...options, port: of.port, slots: of.slots, headers: layout.headers }, layout);
+    const files = {
+      'haproxy.cfg': text,
+      'mode.map': 'relay 0\n',
+      ...Object.fromEntries(MAPS.map((name) => [`${name}.map`, mapText(layout[name])])),
+    };
     await Promise.all(Object.entries(files).map(([name, content]) => writeAtomic(name, content, { mode: 0o600 })));
   }
 
@@ -97,7 +117,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   }
 
   async function started(): Promise<void> {
-    for (const until = Date.now() + REVIVE_MS; ; ) {
+    for (const until = Date.now() + REVIVE_MS; ;) {
       await writeFiles(state);
       try {
         await master.start(shapeOf(state));
@@ -128,7 +148,11 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
       if (lines.length === 0) return holding;
       for (const line of lines) said = (await say(RUNTIME_SOCKET, line)).trim();
     }
-    throw new OutsideError('HAPROXY_DIVERGED', `HAProxy does not do what it is told: ${said}`, 'Run the command again; it starts from what HAProxy really does.');
+    throw new OutsideError(
+      'HAPROXY_DIVERGED',
+      `HAProxy does not do what it is told: ${said}`,
+      'Run the command again; it starts from what HAProxy really does.',
+    );
   }
 
   /** Work that needs HAProxy; repeated once when it dies meanwhile. */
@@ -197,8 +221,15 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   async function observed(app: string, holding: Holding): Promise<EdgeObservation> {
     const known = state.apps[app];
     const inFlight = await countInFlight(Object.values(known?.tokens ?? {}), RUNTIME_SOCKET, (line) => drain.ask(line));
-    const observation = observationOf(app, known?.fence ?? 0, (known?.intent?.versions ?? []).map(({ id }) => id), holding, inFlight);
-    if (observation === null) throw new OutsideError('HAPROXY_DIVERGED', `HAProxy does not know ${app}, of which it was told`, 'Run the command again.');
+    const observation = observationOf(
+      app,
+      known?.fence ?? 0,
+      (known?.intent?.versions ?? []).map(({ id }) => id),
+      holding,
+      inFlight,
+    );
+    if (observation === null)
+      throw new OutsideError('HAPROXY_DIVERGED', `HAProxy does not know ${app}, of which it was told`, 'Run the command again.');
     return observation;
   }
 
@@ -224,7 +255,9 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
       await running();
       if (!log.isFollowing(worker)) follow(await master.workers(), false);
       await drain.sweep(() => layoutOf(state), RUNTIME_SOCKET);
-    }).catch((error: unknown) => console.error(`${new Date().toISOString()} ${error instanceof SluiceError ? error.code : 'BUG'}: ${String(error)}`));
+    }).catch((error: unknown) =>
+      console.error(`${new Date().toISOString()} ${error instanceof SluiceError ? error.code : 'BUG'}: ${String(error)}`),
+    );
   }
   const watcher = setInterval(watch, WATCH_MS);
 
@@ -246,7 +279,10 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
       return inTurn(() => apply(intent));
     },
     remove: (app, fence) => inTurn(() => remove(app, fence)),
-    observe: (app) => inTurn(async () => (state.apps[app]?.intent ?? null) === null ? null : withHaproxy(async () => observed(app, await readHolding(RUNTIME_SOCKET)))),
+    observe: (app) =>
+      inTurn(async () =>
+        (state.apps[app]?.intent ?? null) === null ? null : withHaproxy(async () => observed(app, await readHolding(RUNTIME_SOCKET))),
+      ),
     async stats(app) {
       await settle(Object.values(state.apps[app]?.tokens ?? {})).catch(() => {});
       return { epoch, at: Date.now(), versions: counters.read(app) };
@@ -265,14 +301,17 @@ function tokensOf(state: KeeperState): string[] {
 }
 
 function refuseTakenRoutes(state: KeeperState, intent: EdgeIntent): void {
-  const wanted = new Map(intent.routes.map((route) => [routeKey(route), route]));
-  for (const [app, known] of Object.entries(state.apps)) {
-    if (appKey(app) === appKey(intent.app)) continue;
-    for (const route of known.intent?.routes ?? []) {
-      if (!wanted.has(routeKey(route))) continue;
-      throw new UserError('EDGE_ROUTE_TAKEN', `the route ${route.host ?? '*'}${route.pathPrefix} of ${intent.app} belongs to ${app}`, 'Give the apps different hosts or path prefixes, or remove the other app from the edge first.');
-    }
-  }
+  const taken = takenRoute(
+    intent,
+    Object.values(state.apps).flatMap((app) => app.intent ?? []),
+  );
+  if (taken === null) return;
+  const { route, app } = taken;
+  throw new UserError(
+    'EDGE_ROUTE_TAKEN',
+    `the route ${route.host ?? '*'}${route.pathPrefix} of ${intent.app} belongs to ${app}`,
+    'Give one of the apps another host or path, or remove the app that has it.',
+  );
 }
 
 /** HAProxy takes addresses at run time; names are looked up here, once per apply. */
@@ -281,7 +320,12 @@ async function addressesOf(intent: EdgeIntent): Promise<Record<string, string>> 
   const found = await Promise.all(
     [...hosts].map(async (host) => {
       const { address } = await lookup(host, { verbatim: false }).catch((error: unknown) => {
-        throw new OutsideError('EDGE_ENDPOINT_UNKNOWN', `the endpoint host ${host} of ${intent.app} cannot be looked up`, 'Check the name and the name server, then run the command again.', error);
+        throw new OutsideError(
+          'EDGE_ENDPOINT_UNKNOWN',
+          `the endpoint host ${host} of ${intent.app} cannot be looked up`,
+          'Check the name and the name server, then run the command again.',
+          error,
+        );
       });
       return [host, address] as const;
     }),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { normalRoute } from '../../../core/edge/intent.ts';
 import type { EdgeIntent, EdgeRoute, Endpoint } from '../../../ports/edge.ts';
 import type { KeeperState } from './schema.ts';
 
@@ -37,7 +38,8 @@ export function appKey(app: string): string {
 
 /** A prefix ends at a path segment: both the key and what is looked up end with `/`. */
 export function routeKey(route: EdgeRoute): string {
-  return `${route.host?.toLowerCase() ?? '*'}${route.pathPrefix.replace(/\/+$/, '')}/`;
+  const { host, pathPrefix } = normalRoute(route);
+  return `${host ?? '*'}${pathPrefix === '/' ? '' : pathPrefix}/`;
 }
 
 export function versionKey(app: string, id: string): string {

@@ -42,7 +42,9 @@ function lockPath(dir: string, generation: number): string {
 
 async function generations(dir: string): Promise<number[]> {
   const names = await readdir(dir);
-  return names.flatMap((name) => (/^keeper\.lock\.(\d+)$/.test(name) ? [Number(name.slice('keeper.lock.'.length))] : [])).toSorted((a, b) => a - b);
+  return names
+    .flatMap((name) => (/^keeper\.lock\.(\d+)$/.test(name) ? [Number(name.slice('keeper.lock.'.length))] : []))
+    .toSorted((a, b) => a - b);
 }
 
 async function isHeld(path: string): Promise<boolean> {

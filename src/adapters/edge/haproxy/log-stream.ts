@@ -46,7 +46,7 @@ export function createLogStream(runtimeSocket: string, onLine: (line: string) =>
     isFollowing: (worker) => sockets.has(worker),
     leave,
     close() {
-      for (const worker of [...sockets.keys()]) leave(worker);
+      for (const worker of sockets.keys()) leave(worker);
     },
   };
 }

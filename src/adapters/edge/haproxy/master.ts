@@ -74,7 +74,10 @@ export function createMaster(options: { readonly binary: string; readonly onExit
   async function start(shape: Shape): Promise<void> {
     for (const socket of [MASTER_SOCKET, RUNTIME_SOCKET, 'relay.sock']) await rm(socket, { force: true });
     const log = await open('haproxy.log', 'w', 0o600);
-    const child = spawn(options.binary, ['-W', '-S', `unix@${MASTER_SOCKET},mode,600`, '-f', 'haproxy.cfg'], { detached: true, stdio: ['ignore', log.fd, log.fd] });
+    const child = spawn(options.binary, ['-W', '-S', `unix@${MASTER_SOCKET},mode,600`, '-f', 'haproxy.cfg'], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
     let hasExited = false;
     const exited = (): void => {
       hasExited = true;
@@ -92,7 +95,11 @@ export function createMaster(options: { readonly binary: string; readonly onExit
     if (pid !== undefined && record !== null) await killGroup(pid, record.startTime, 'SIGKILL');
     const log = await readFile('haproxy.log', 'utf8').catch(() => '');
     if (/cannot bind socket \((Address already in use|Permission denied)/i.test(log)) {
-      return new UserError('EDGE_PORT_TAKEN', `HAProxy cannot listen on its port: ${lastAlert(log)}`, 'Stop the program that has the port, or set another `edge.port` for the environment.');
+      return new UserError(
+        'EDGE_PORT_TAKEN',
+        `HAProxy cannot listen on its port: ${lastAlert(log)}`,
+        'Stop the program that has the port, or set another `edge.port` for the environment.',
+      );
     }
     return new OutsideError('HAPROXY_NOT_STARTED', `HAProxy did not start: ${lastAlert(log)}`, `See ${process.cwd()}/haproxy.log.`);
   }
@@ -100,12 +107,23 @@ export function createMaster(options: { readonly binary: string; readonly onExit
   async function reload(shape: Shape): Promise<Workers> {
     const before = await workers();
     await run(options.binary, ['-c', '-f', 'haproxy.cfg']).catch((error: unknown) => {
-      throw new OutsideError('HAPROXY_RELOAD_FAILED', `HAProxy refuses its new configuration: ${String(error)}`, 'What it did before it still does. Please report this as a bug.', error);
+      throw new OutsideError(
+        'HAPROXY_RELOAD_FAILED',
+        `HAProxy refuses its new configuration: ${String(error)}`,
+        'What it did before it still does. Please report this as a bug.',
+        error,
+      );
     });
-    if (record === null || !(await alive())) throw new OutsideError('HAPROXY_RELOAD_FAILED', 'HAProxy ended while it was to reload', 'Run the command again.');
+    if (record === null || !(await alive()))
+      throw new OutsideError('HAPROXY_RELOAD_FAILED', 'HAProxy ended while it was to reload', 'Run the command again.');
     process.kill(record.pid, 'SIGUSR2');
     const after = await ready(before?.current ?? null, async () => !(await alive()));
-    if (after === null) throw new OutsideError('HAPROXY_RELOAD_FAILED', 'HAProxy did not bring up a new worker', `What it did before it still does. See ${process.cwd()}/haproxy.log.`);
+    if (after === null)
+      throw new OutsideError(
+        'HAPROXY_RELOAD_FAILED',
+        'HAProxy did not bring up a new worker',
+        `What it did before it still does. See ${process.cwd()}/haproxy.log.`,
+      );
     await remember(record.pid, shape);
     return after;
   }
@@ -113,9 +131,9 @@ export function createMaster(options: { readonly binary: string; readonly onExit
   async function stop(): Promise<void> {
     if (record === null || !(await alive())) return;
     await say(RUNTIME_SOCKET, 'shutdown frontend edge').catch(() => '');
-    for (const until = Date.now() + DRAIN_MS; Date.now() < until && (await busy()); ) await sleep(50);
+    for (const until = Date.now() + DRAIN_MS; Date.now() < until && (await busy());) await sleep(50);
     await killGroup(record.pid, record.startTime, 'SIGTERM');
-    for (const until = Date.now() + 2_000; Date.now() < until && (await alive()); ) await sleep(20);
+    for (const until = Date.now() + 2_000; Date.now() < until && (await alive());) await sleep(20);
     await killGroup(record.pid, record.startTime, 'SIGKILL');
     await rm('haproxy.json', { force: true });
   }

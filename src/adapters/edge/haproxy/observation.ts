@@ -3,7 +3,13 @@ import { appKey, backendOf, decodeSplit, endpointOf, serialOf } from './layout.t
 import { type BackendCounts, type Holding, parseBackends, say } from './runtime.ts';
 
 /** An app as HAProxy holds it: ids and tokens, weights and endpoints all come from its runtime. Null when it does not know it. */
-export function observationOf(app: string, fence: number, order: readonly string[], holding: Holding, inFlight: ReadonlyMap<string, number>): EdgeObservation | null {
+export function observationOf(
+  app: string,
+  fence: number,
+  order: readonly string[],
+  holding: Holding,
+  inFlight: ReadonlyMap<string, number>,
+): EdgeObservation | null {
   const key = appKey(app);
   const split = holding.maps.splits.get(key);
   if (split === undefined) return null;
@@ -30,12 +36,18 @@ export interface OldAnswer {
 }
 
 /** Token → requests and upgraded connections under way, in all workers. */
-export async function countInFlight(tokens: readonly string[], runtimeSocket: string, askOld: (line: string) => Promise<readonly OldAnswer[]>): Promise<Map<string, number>> {
+export async function countInFlight(
+  tokens: readonly string[],
+  runtimeSocket: string,
+  askOld: (line: string) => Promise<readonly OldAnswer[]>,
+): Promise<Map<string, number>> {
   const current = parseBackends(await say(runtimeSocket, tokens.map((token) => `show stat ${backendOf(token)} 2 -1`).join('; ')));
   const old = (await askOld('show stat -1 2 -1')).map(({ text, serial }) => ({ counts: parseBackends(text), serial }));
   return new Map(
     tokens.map((token) => {
-      const before = old.filter(({ serial }) => serialOf(token) <= serial).reduce((sum, { counts }) => sum + (counts.get(backendOf(token))?.inFlight ?? 0), 0);
+      const before = old
+        .filter(({ serial }) => serialOf(token) <= serial)
+        .reduce((sum, { counts }) => sum + (counts.get(backendOf(token))?.inFlight ?? 0), 0);
       return [token, (current.get(backendOf(token))?.inFlight ?? 0) + before];
     }),
   );

@@ -7,15 +7,24 @@ import { commandsFor, type Holding, leftovers, linesOf, parseBackends, parseMap,
 
 const layout: Layout = {
   routes: new Map([['*/', 'a1']]),
-  versions: new Map([['a1:7631', 'b1.1'], ['a1:7632', 'b2.2']]),
+  versions: new Map([
+    ['a1:7631', 'b1.1'],
+    ['a1:7632', 'b2.2'],
+  ]),
   splits: new Map([['a1', 'n|10000:b2.2']]),
-  servers: new Map([['b1', new Map([['x', { ip: '127.0.0.1', port: 1 }]])], ['b2', new Map([['y', { ip: '::1', port: 2 }]])]]),
+  servers: new Map([
+    ['b1', new Map([['x', { ip: '127.0.0.1', port: 1 }]])],
+    ['b2', new Map([['y', { ip: '::1', port: 2 }]])],
+  ]),
   headers: [],
 };
 const held = (ip: string, port: number, isOn = true) => ({ ip, port, isOn });
 const exactly: Holding = {
   maps: { routes: layout.routes, versions: layout.versions, splits: layout.splits },
-  servers: new Map([['b1', new Map([['x', held('127.0.0.1', 1)]])], ['b2', new Map([['y', held('::1', 2)]])]]),
+  servers: new Map([
+    ['b1', new Map([['x', held('127.0.0.1', 1)]])],
+    ['b2', new Map([['y', held('::1', 2)]])],
+  ]),
 };
 const options = 'pool-purge-delay 1s pool-max-conn 512';
 
@@ -37,8 +46,22 @@ describe('commands', () => {
 
   test('what is no longer wanted goes last, servers of retired versions later', () => {
     const before: Holding = {
-      maps: { ...exactly.maps, versions: new Map([...layout.versions, ['a1:7630', 'b3.3']]), routes: new Map([...layout.routes, ['old/', 'a1']]) },
-      servers: new Map([...exactly.servers, ['b3', new Map([['z', held('127.0.0.1', 3)]])], ['b1', new Map([['x', held('127.0.0.1', 9)], ['w', held('127.0.0.1', 4)]])]]),
+      maps: {
+        ...exactly.maps,
+        versions: new Map([...layout.versions, ['a1:7630', 'b3.3']]),
+        routes: new Map([...layout.routes, ['old/', 'a1']]),
+      },
+      servers: new Map([
+        ...exactly.servers,
+        ['b3', new Map([['z', held('127.0.0.1', 3)]])],
+        [
+          'b1',
+          new Map([
+            ['x', held('127.0.0.1', 9)],
+            ['w', held('127.0.0.1', 4)],
+          ]),
+        ],
+      ]),
     };
     expect(commandsFor(layout, before)).toEqual([
       'set server b1/x addr 127.0.0.1 port 1',
@@ -46,7 +69,10 @@ describe('commands', () => {
       'del map versions.map a1:7630',
       'disable server b1/w',
     ]);
-    expect(leftovers(layout, before)).toEqual([{ backend: 'b1', name: 'w', isOn: true }, { backend: 'b3', name: 'z', isOn: true }]);
+    expect(leftovers(layout, before)).toEqual([
+      { backend: 'b1', name: 'w', isOn: true },
+      { backend: 'b3', name: 'z', isOn: true },
+    ]);
   });
 
   test('lines stay below the size HAProxy takes', () => {
@@ -62,14 +88,22 @@ describe('what HAProxy says', () => {
   test('a map', () => expect([...parseMap('0x5636 a1 c|5000:b2.2\n\n')]).toEqual([['a1', 'c|5000:b2.2']]));
   test('servers', () => {
     const text = `1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_port\n4 b1 1 s1 127.0.0.1 2 0 9201\n4 b1 2 s2 127.0.0.1 0 1 9202\n\n`;
-    expect([...(parseServers(text).get('b1') ?? [])]).toEqual([['s1', held('127.0.0.1', 9201)], ['s2', held('127.0.0.1', 9202, false)]]);
+    expect([...(parseServers(text).get('b1') ?? [])]).toEqual([
+      ['s1', held('127.0.0.1', 9201)],
+      ['s2', held('127.0.0.1', 9202, false)],
+    ]);
   });
   test('backends', () => {
-    const text = '# pxname,svname,scur,stot,req_tot,\nb1,s1,3,9,5,\nb1,BACKEND,3,9,5,\n\n# pxname,svname,scur,stot,req_tot,\nb2,BACKEND,0,1,1,\n';
-    expect([...parseBackends(text)]).toEqual([['b1', { inFlight: 3, begun: 9, finished: 5 }], ['b2', { inFlight: 0, begun: 1, finished: 1 }]]);
+    const text =
+      '# pxname,svname,scur,stot,req_tot,\nb1,s1,3,9,5,\nb1,BACKEND,3,9,5,\n\n# pxname,svname,scur,stot,req_tot,\nb2,BACKEND,0,1,1,\n';
+    expect([...parseBackends(text)]).toEqual([
+      ['b1', { inFlight: 3, begun: 9, finished: 5 }],
+      ['b2', { inFlight: 0, begun: 1, finished: 1 }],
+    ]);
   });
   test('processes', () => {
-    const text = '#<PID> <type> <reloads>\n14 master 5 [failed: 0]\n# workers\n97 worker 0 0d\n# old workers\n86 worker 1 0d\n85 worker 2 0d\n# programs\n';
+    const text =
+      '#<PID> <type> <reloads>\n14 master 5 [failed: 0]\n# workers\n97 worker 0 0d\n# old workers\n86 worker 1 0d\n85 worker 2 0d\n# programs\n';
     expect(parseProcesses(text)).toEqual({ master: 14, current: 97, old: [86, 85] });
   });
 });
@@ -77,9 +111,18 @@ describe('what HAProxy says', () => {
 describe('counters', () => {
   test('outcome by status and termination state', () => {
     const cases: [number, string, string | null][] = [
-      [200, '--', '2xx'], [304, '--', '3xx'], [503, '--', '5xx'], [101, 'CD', '1xx'],
-      [503, 'SC', 'failed'], [502, 'SH', 'failed'], [504, 'sH', 'failed'], [200, 'SD', 'failed'], [502, 'PH', 'failed'],
-      [-1, 'CH', null], [200, 'CD', null], [-1, 'cD', null],
+      [200, '--', '2xx'],
+      [304, '--', '3xx'],
+      [503, '--', '5xx'],
+      [101, 'CD', '1xx'],
+      [503, 'SC', 'failed'],
+      [502, 'SH', 'failed'],
+      [504, 'sH', 'failed'],
+      [200, 'SD', 'failed'],
+      [502, 'PH', 'failed'],
+      [-1, 'CH', null],
+      [200, 'CD', null],
+      [-1, 'cD', null],
     ];
     for (const [status, ended, outcome] of cases) expect([status, ended, outcomeOf(status, ended)]).toEqual([status, ended, outcome]);
   });

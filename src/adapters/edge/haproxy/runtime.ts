@@ -21,7 +21,14 @@ export function say(socketPath: string, line: string): Promise<string> {
     let text = '';
     const fail = (error: Error): void => {
       socket.destroy();
-      reject(new OutsideError('HAPROXY_UNREACHABLE', `HAProxy does not answer on ${socketPath}: ${error.message}`, 'Run the command again; see haproxy.log in the folder of the edge.', error));
+      reject(
+        new OutsideError(
+          'HAPROXY_UNREACHABLE',
+          `HAProxy does not answer on ${socketPath}: ${error.message}`,
+          'Run the command again; see haproxy.log in the folder of the edge.',
+          error,
+        ),
+      );
     };
     socket.setTimeout(CALL_MS, () => fail(new Error(`nothing within ${CALL_MS} ms`)));
     socket.on('error', fail);
@@ -32,8 +39,14 @@ export function say(socketPath: string, line: string): Promise<string> {
 }
 
 export async function readHolding(socketPath: string): Promise<Holding> {
-  const [routes, versions, splits, servers] = await Promise.all([...MAPS.map((name) => say(socketPath, `show map ${name}.map`)), say(socketPath, 'show servers state')]);
-  return { maps: { routes: parseMap(routes ?? ''), versions: parseMap(versions ?? ''), splits: parseMap(splits ?? '') }, servers: parseServers(servers ?? '') };
+  const [routes, versions, splits, servers] = await Promise.all([
+    ...MAPS.map((name) => say(socketPath, `show map ${name}.map`)),
+    say(socketPath, 'show servers state'),
+  ]);
+  return {
+    maps: { routes: parseMap(routes ?? ''), versions: parseMap(versions ?? ''), splits: parseMap(splits ?? '') },
+    servers: parseServers(servers ?? ''),
+  };
 }
 
 /** Answer of `show map`: `0xaddress key value` a line. */
@@ -81,7 +94,8 @@ export function parseBackends(text: string): Map<string, BackendCounts> {
   for (const line of lines) {
     const fields = line.split(',');
     const number = (name: string): number => Number(fields[columns.indexOf(name)] ?? 0);
-    if (fields[1] === 'BACKEND') counts.set(fields[0] ?? '', { inFlight: number('scur'), begun: number('stot'), finished: number('req_tot') });
+    if (fields[1] === 'BACKEND')
+      counts.set(fields[0] ?? '', { inFlight: number('scur'), begun: number('stot'), finished: number('req_tot') });
   }
   return counts;
 }
@@ -100,7 +114,8 @@ export function commandsFor(layout: Layout, holding: Holding): string[] {
   for (const name of ['versions', 'splits', 'routes'] as const) commands.push(...additions(name, layout[name], holding.maps[name]));
   for (const name of ['routes', 'splits', 'versions'] as const) commands.push(...removals(name, layout[name], holding.maps[name]));
   for (const [backend, wanted] of layout.servers) {
-    for (const [name, { isOn }] of holding.servers.get(backend) ?? []) if (isOn && !wanted.has(name)) commands.push(`disable server ${backend}/${name}`);
+    for (const [name, { isOn }] of holding.servers.get(backend) ?? [])
+      if (isOn && !wanted.has(name)) commands.push(`disable server ${backend}/${name}`);
   }
   return commands;
 }
@@ -108,11 +123,16 @@ export function commandsFor(layout: Layout, holding: Holding): string[] {
 function serverCommands(name: string, wanted: Address, present: (Address & { isOn: boolean }) | undefined): string[] {
   if (present === undefined) return [`add server ${name} ${addressText(wanted)} ${SERVER_OPTIONS}`, `enable server ${name}`];
   const moved = present.ip !== wanted.ip || present.port !== wanted.port;
-  return [...(moved ? [`set server ${name} addr ${wanted.ip} port ${wanted.port}`] : []), ...(present.isOn ? [] : [`enable server ${name}`])];
+  return [
+    ...(moved ? [`set server ${name} addr ${wanted.ip} port ${wanted.port}`] : []),
+    ...(present.isOn ? [] : [`enable server ${name}`]),
+  ];
 }
 
 function additions(name: MapName, wanted: ReadonlyMap<string, string>, present: ReadonlyMap<string, string>): string[] {
-  return [...wanted].filter(([key, value]) => present.get(key) !== value).map(([key, value]) => `${present.has(key) ? 'set' : 'add'} map ${name}.map ${key} ${value}`);
+  return [...wanted]
+    .filter(([key, value]) => present.get(key) !== value)
+    .map(([key, value]) => `${present.has(key) ? 'set' : 'add'} map ${name}.map ${key} ${value}`);
 }
 
 function removals(name: MapName, wanted: ReadonlyMap<string, string>, present: ReadonlyMap<string, string>): string[] {
@@ -133,6 +153,8 @@ export function linesOf(commands: readonly string[]): string[] {
 /** Servers of backends no version has, and servers turned off: what may go once nothing is under way there. */
 export function leftovers(layout: Layout, holding: Holding): { readonly backend: string; readonly name: string; readonly isOn: boolean }[] {
   return [...holding.servers].flatMap(([backend, servers]) =>
-    [...servers].filter(([name]) => backend !== 'relay' && !(layout.servers.get(backend)?.has(name) ?? false)).map(([name, { isOn }]) => ({ backend, name, isOn })),
+    [...servers]
+      .filter(([name]) => backend !== 'relay' && !(layout.servers.get(backend)?.has(name) ?? false))
+      .map(([name, { isOn }]) => ({ backend, name, isOn })),
   );
 }

@@ -1,12 +1,17 @@
 import { z } from 'zod';
+import { problemOf } from '../../../core/edge/intent.ts';
 import { UserError } from '../../../core/errors.ts';
 import type { EdgeIntent } from '../../../ports/edge.ts';
 
 const endpoint = z.object({ host: z.string().min(1), port: z.int().min(1).max(65_535) });
 
-const sticky = z.union([z.object({ by: z.literal('cookie') }), z.object({ by: z.literal('header'), header: z.string().min(1) }), z.object({ by: z.literal('none') })]);
+const sticky = z.union([
+  z.object({ by: z.literal('cookie') }),
+  z.object({ by: z.literal('header'), header: z.string().min(1) }),
+  z.object({ by: z.literal('none') }),
+]);
 
-export const intentSchema = z.object({
+const intentSchema = z.object({
   app: z.string().min(1),
   fence: z.number(),
   routes: z.array(z.object({ host: z.string().nullable(), pathPrefix: z.string().startsWith('/') })),
@@ -67,34 +72,35 @@ export const MAX_SPLIT = 8;
 
 /**
  * An intent that HAProxy can carry out.
- * @throws UserError EDGE_BAD_INTENT, with all that is wrong.
+ * @throws UserError EDGE_INTENT_INVALID
  */
 export function parseIntent(raw: unknown): EdgeIntent {
   const parsed = intentSchema.safeParse(raw);
-  const faults = parsed.success ? faultsOf(parsed.data) : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  if (!parsed.success || faults.length > 0) {
-    throw new UserError('EDGE_BAD_INTENT', `the edge cannot do what it was asked: ${faults.join('; ')}`, 'Correct the routes, versions or stickiness of the app and deploy again.');
-  }
+  if (!parsed.success) throw invalid(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  const problem = problemOf(parsed.data) ?? haproxyProblemOf(parsed.data);
+  if (problem !== null) throw invalid(problem);
   return parsed.data;
 }
 
-function faultsOf(intent: EdgeIntent): string[] {
-  const faults: string[] = [];
-  const { versions, routes } = intent;
-  const sum = versions.reduce((total, { weight }) => total + weight, 0);
-  if (Math.abs(sum - 100) > 1e-6) faults.push(`the weights sum to ${sum}, not 100`);
-  if (new Set(versions.map(({ id }) => id)).size !== versions.length) faults.push('a version is named twice');
-  for (const { id, weight, endpoints } of versions) {
-    if (weight > 0 && endpoints.length === 0) faults.push(`version ${id} has weight ${weight} and no endpoint`);
-    if (Math.abs(weight * 10 - Math.round(weight * 10)) > 1e-6) faults.push(`weight ${weight} has more than one decimal`);
-  }
-  if (versions.filter(({ weight }) => weight > 0).length > MAX_SPLIT) faults.push(`more than ${MAX_SPLIT} versions have weight`);
-  for (const { host, pathPrefix } of routes) {
-    // These characters would end a word or a command of HAProxy's runtime API; none is legal in a host or raw in a path, but `;`.
+function invalid(problem: string): UserError {
+  return new UserError(
+    'EDGE_INTENT_INVALID',
+    `the edge cannot do what it was asked: ${problem}`,
+    'Correct the routes, weights or stickiness of the app and deploy again.',
+  );
+}
+
+/** What other edges could do and this one cannot. */
+function haproxyProblemOf(intent: EdgeIntent): string | null {
+  if (intent.versions.filter(({ weight }) => weight > 0).length > MAX_SPLIT) return `more than ${MAX_SPLIT} versions have weight`;
+  for (const { host, pathPrefix } of intent.routes) {
+    // These would end a word or a command of HAProxy's runtime API; but for `;`, no host has them, nor a path as it is sent.
     const odd = /[^\x21-\x7e]|[;\\#"'<>]/.exec(`${host ?? ''}${pathPrefix}`);
-    if (odd !== null) faults.push(`route ${host ?? '*'}${pathPrefix} contains ${JSON.stringify(odd[0])}, which HAProxy routes cannot`);
-    if (host !== null && (host === '' || host.startsWith('*') || host.includes('/'))) faults.push(`route host ${JSON.stringify(host)} is not a host name`);
+    if (odd !== null) return `the route ${host ?? '*'}${pathPrefix} contains ${JSON.stringify(odd[0])}`;
+    if (host !== null && (host === '' || /[*/]/.test(host))) return `${JSON.stringify(host)} is not a host name`;
   }
-  if (intent.sticky.by === 'header' && !/^[A-Za-z0-9_-]+$/.test(intent.sticky.header)) faults.push(`${JSON.stringify(intent.sticky.header)} is not the name of a header`);
-  return faults;
+  if (intent.sticky.by === 'header' && !/^[A-Za-z0-9_-]+$/.test(intent.sticky.header)) {
+    return `${JSON.stringify(intent.sticky.header)} is not the name of a header`;
+  }
+  return null;
 }

@@ -17,7 +17,12 @@ export function allocate(state: KeeperState, intent: EdgeIntent, busy: ReadonlyS
   const known = state.apps[intent.app]?.tokens ?? {};
   const kept = Object.entries(known).filter(([id]) => intent.versions.some((version) => version.id === id));
   const tokens: Record<string, string> = Object.fromEntries(kept);
-  const taken = new Set([...busy, ...Object.values(state.apps).flatMap((app) => Object.values(app.tokens)).map(backendOf)]);
+  const taken = new Set([
+    ...busy,
+    ...Object.values(state.apps)
+      .flatMap((app) => Object.values(app.tokens))
+      .map(backendOf),
+  ]);
   let { serial, slots } = state;
   for (const { id } of intent.versions) {
     if (tokens[id] !== undefined) continue;

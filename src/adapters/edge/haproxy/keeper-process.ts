@@ -1,0 +1,194 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { extname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
+import { readJson } from '../../_shared/atomic-file.ts';
+import { isAlive, killGroup } from '../../_shared/process-identity.ts';
+import { selfCommand } from '../../_shared/spawn-self.ts';
+import { haproxyBinary } from './binary.ts';
+import { PROTOCOL } from './protocol.ts';
+import { healthSchema, type KeeperAddress, keeperSchema, masterSchema } from './schema.ts';
+
+export interface KeeperProcessOptions {
+  readonly dir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly slots: number;
+  readonly trustForwarded: boolean;
+  readonly binary: string | undefined;
+}
+
+/** The keeper of a folder, seen from outside: found, started or replaced as needed. */
+export interface KeeperProcess {
+  /** Every call may be repeated, so one that meets a dying keeper is sent again to its successor. */
+  call(path: string, body?: unknown): Promise<unknown>;
+  /** Where users reach HAProxy; known after the first call. */
+  readonly url: string;
+  stop(): Promise<void>;
+  close(): void;
+}
+
+const START_MS = 30_000;
+const CALL_MS = 60_000;
+const CALL_TRIES = 4;
+
+export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
+  const { dir, host, port, slots, trustForwarded } = options;
+  const own = JSON.stringify({ host, port, slots, trustForwarded });
+  const agent = new Agent({ keepAlive: true });
+  let known: KeeperAddress | null = null;
+  let url = '';
+  let finding: Promise<KeeperAddress> | null = null;
+
+  async function announced(): Promise<KeeperAddress | null> {
+    const parsed = keeperSchema.safeParse(await readJson(join(dir, 'keeper.json')));
+    return parsed.success && (await isAlive(parsed.data.pid, parsed.data.startTime)) ? parsed.data : null;
+  }
+
+  function current(): Promise<KeeperAddress> {
+    finding ??= find().finally(() => {
+      finding = null;
+    });
+    return finding;
+  }
+
+  /** A keeper that speaks our language and was given our options. */
+  async function find(): Promise<KeeperAddress> {
+    const found = await announced();
+    if (found === null) return start();
+    if (found.token === known?.token) return found;
+    const health = healthSchema.safeParse(await send(agent, found, '/health'));
+    if (health.success && health.data.protocol === PROTOCOL && health.data.options === own) return remember(found, health.data);
+    await send(agent, found, '/quit').catch(() => {});
+    await gone(found);
+    return start();
+  }
+
+  function remember(found: KeeperAddress, health: { readonly host: string; readonly port: number }): KeeperAddress {
+    known = found;
+    url = `http://${health.host.includes(':') ? `[${health.host}]` : health.host}:${health.port}`;
+    return found;
+  }
+
+  async function start(): Promise<KeeperAddress> {
+    const binary = await haproxyBinary(options.binary);
+    const hasExited = await launch(dir, { dir, host, port: String(port), binary, slots: String(slots), options: own }, trustForwarded);
+    for (const until = Date.now() + START_MS; Date.now() < until; await sleep(15)) {
+      const found = await announced();
+      // Two that start at once: one keeps, the other leaves, and both use the first.
+      if (found !== null) return remember(found, healthSchema.parse(await send(agent, found, '/health')));
+      if (hasExited() && (await announced()) === null) break;
+    }
+    const lines = (await readFile(join(dir, 'keeper.log'), 'utf8').catch(() => '')).trim().split('\n');
+    const message = `the keeper of HAProxy did not start: ${lines.at(-1) ?? ''}`;
+    throw new OutsideError('EDGE_NOT_STARTED', message, `See ${join(dir, 'keeper.log')}.`);
+  }
+
+  /** HAProxy runs although nobody keeps it. */
+  async function isOrphaned(): Promise<boolean> {
+    const master = masterSchema.safeParse(await readJson(join(dir, 'haproxy.json')));
+    return master.success && isAlive(master.data.pid, master.data.startTime);
+  }
+
+  return {
+    get url() {
+      return url;
+    },
+    async call(path, body) {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return await send(agent, await current(), path, body);
+        } catch (error) {
+          if (error instanceof SluiceError || !isConnectionError(error)) throw error;
+          if (tries === CALL_TRIES) throw unreachable(dir, error);
+          await sleep(50 * tries);
+        }
+      }
+    },
+    async stop() {
+      // A keeper is needed even when only HAProxy runs: it knows how to end it gently.
+      const found = (await announced()) ?? ((await isOrphaned()) ? await start() : null);
+      if (found !== null) {
+        // One that never got HAProxy to run refuses, and leaves.
+        await send(agent, found, '/stop').catch(() => {});
+        await gone(found);
+      }
+      agent.destroy();
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Start a keeper apart from us. @returns whether it has ended, whenever asked. */
+async function launch(dir: string, flags: Readonly<Record<string, string>>, trustForwarded: boolean): Promise<() => boolean> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const log = await open(join(dir, 'keeper.log'), 'a', 0o600);
+  const [program = process.execPath, ...args] = selfCommand(new URL(`keeper-main${extname(import.meta.url)}`, import.meta.url));
+  args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]), ...(trustForwarded ? ['--trust-forwarded'] : []));
+  const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dir, env: ownEnvironment() });
+  let hasExited = false;
+  child.on('exit', () => (hasExited = true));
+  child.on('error', () => (hasExited = true));
+  child.unref();
+  await log.close();
+  return () => hasExited;
+}
+
+/** Neither the keeper nor HAProxy needs our environment, least of all the secrets in it. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
+async function gone(found: KeeperAddress): Promise<void> {
+  for (const until = Date.now() + 15_000; Date.now() < until && (await isAlive(found.pid, found.startTime));) await sleep(20);
+  await killGroup(found.pid, found.startTime, 'SIGKILL');
+}
+
+async function send(agent: Agent, to: KeeperAddress, path: string, body: unknown = null): Promise<unknown> {
+  const answer = await new Promise<{ status: number; body: unknown }>((resolve, reject) => {
+    const headers = { authorization: `Bearer ${to.token}`, 'content-type': 'application/json' };
+    const where = { agent, host: '127.0.0.1', port: to.controlPort, method: 'POST', path, headers, timeout: CALL_MS };
+    const call = request(where, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString() || 'null') }));
+    });
+    call.on('timeout', () => call.destroy(new Error('the keeper does not answer')));
+    call.on('error', reject);
+    call.end(JSON.stringify(body));
+  });
+  if (answer.status === 200) return answer.body;
+  throw refused(answer.body);
+}
+
+interface Refusal {
+  readonly blame?: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string | null;
+}
+
+function refused(body: unknown): Error {
+  const { blame, code = 'EDGE_REFUSED', message = 'no reason given', hint = null } = (body ?? {}) as Refusal;
+  if (blame === 'fenced') return new FencedError(message);
+  if (blame === 'user') return new UserError(code, message, hint);
+  if (blame === 'outside') return new OutsideError(code, message, hint);
+  return new Error(`the keeper of HAProxy failed: ${message}`);
+}
+
+function isConnectionError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(ECONNREFUSED|ECONNRESET|EPIPE)$/.test(String(error.code));
+}
+
+function unreachable(dir: string, error: unknown): OutsideError {
+  return new OutsideError(
+    'EDGE_UNREACHABLE',
+    `the keeper of HAProxy cannot be reached: ${String(error)}`,
+    `See ${join(dir, 'keeper.log')}.`,
+    error,
+  );
+}
