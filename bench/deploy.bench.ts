@@ -32,7 +32,7 @@ try {
     alone.push(await startAlone(world));
   }
   const rows = [
-    ['accepted → 100 %, less the app\'s own start', ...spread(overheads), '≤ 500'],
+    ["accepted → 100 %, less the app's own start", ...spread(overheads), '≤ 500'],
     ['abort → 0 % at the data plane', ...spread(rollbacks), '≤ 100'],
     ['peer: the app alone, started by hand → healthy', ...spread(alone), '–'],
   ];
@@ -69,10 +69,17 @@ async function abortInCanary(on: World): Promise<number> {
 async function startAlone(on: World): Promise<number> {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const from = performance.now();
-  const child = spawn(process.execPath, ['server.js'], { cwd: join(on.dir, 'web'), env: { ...process.env, PORT: String(port) }, stdio: 'ignore' });
+  const child = spawn(process.execPath, ['server.js'], {
+    cwd: join(on.dir, 'web'),
+    env: { ...process.env, PORT: String(port) },
+    stdio: 'ignore',
+  });
   try {
     for (;;) {
-      const isUp = await fetch(`http://127.0.0.1:${port}/up`).then((answer) => answer.ok, () => false);
+      const isUp = await fetch(`http://127.0.0.1:${port}/up`).then(
+        (answer) => answer.ok,
+        () => false,
+      );
       if (isUp) return performance.now() - from;
       await sleep(5);
     }

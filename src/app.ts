@@ -85,7 +85,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     environment: smokeEnvironment(),
   });
   onProgress('Starting the engine');
-  const engine = await createEngine({ databaseUrl: database.url, runbook: { evolve, next }, performer, log, ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }) });
+  const engine = await createEngine({
+    databaseUrl: database.url,
+    runbook: { evolve, next },
+    performer,
+    log,
+    ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }),
+  });
 
   const server = createServer({
     engine,
@@ -136,16 +142,31 @@ async function lockWorkspace(workspace: string): Promise<Server> {
   const id = createHash('sha256').update(workspace).digest('hex').slice(0, 24);
   await mkdir(join(workspace, '.sluice'), { recursive: true, mode: 0o755 });
   // A name in Linux's abstract namespace leaves nothing behind; elsewhere a port stands in for it.
-  const address = process.platform === 'linux' ? { path: `\0sluice-${process.getuid?.() ?? 0}-${id}` } : { host: '127.0.0.1', port: 20_000 + (Number.parseInt(id.slice(0, 6), 16) % 20_000) };
+  const address =
+    process.platform === 'linux'
+      ? { path: `\0sluice-${process.getuid?.() ?? 0}-${id}` }
+      : { host: '127.0.0.1', port: 20_000 + (Number.parseInt(id.slice(0, 6), 16) % 20_000) };
   const server = createNetServer();
   server.unref();
   return new Promise((done, reject) => {
-    server.once('error', () => reject(new UserError('CONTROL_PLANE_RUNNING', `a control plane of ${workspace} runs already`, '`sluice status` talks to it; `sluice down` ends it.')));
+    server.once('error', () =>
+      reject(
+        new UserError(
+          'CONTROL_PLANE_RUNNING',
+          `a control plane of ${workspace} runs already`,
+          '`sluice status` talks to it; `sluice down` ends it.',
+        ),
+      ),
+    );
     server.listen(address, () => done(server));
   });
 }
 
-async function openDatabase(options: ControlPlaneOptions, dir: string, onProgress: (message: string) => void): Promise<{ url: string; embedded: EmbeddedPostgres | null }> {
+async function openDatabase(
+  options: ControlPlaneOptions,
+  dir: string,
+  onProgress: (message: string) => void,
+): Promise<{ url: string; embedded: EmbeddedPostgres | null }> {
   if (options.databaseUrl !== undefined) return { url: options.databaseUrl, embedded: null };
   onProgress('Starting the embedded PostgreSQL (the first time takes a few seconds)');
   const embedded = await startEmbeddedPostgres(dir);
@@ -154,7 +175,12 @@ async function openDatabase(options: ControlPlaneOptions, dir: string, onProgres
 
 function platformOf(name: string, platforms: readonly Platform[]): Platform {
   const found = platforms.find((platform) => platform.name === name);
-  if (found === undefined) throw new UserError('PLATFORM_UNKNOWN', `there is no platform ${name}`, `Known: ${platforms.map((platform) => platform.name).join(', ')}.`);
+  if (found === undefined)
+    throw new UserError(
+      'PLATFORM_UNKNOWN',
+      `there is no platform ${name}`,
+      `Known: ${platforms.map((platform) => platform.name).join(', ')}.`,
+    );
   return found;
 }
 
@@ -192,7 +218,8 @@ function noticing(planner: Planner, notice: (value: string) => void): Planner {
     ...planner,
     async plan(request) {
       const { apps } = await planner.environment(request.environment);
-      for (const app of apps) for (const value of Object.values(app.run.env)) if (typeof value !== 'string') notice(process.env[value.fromEnv] ?? '');
+      for (const app of apps)
+        for (const value of Object.values(app.run.env)) if (typeof value !== 'string') notice(process.env[value.fromEnv] ?? '');
       return planner.plan(request);
     },
   };

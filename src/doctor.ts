@@ -17,19 +17,39 @@ const LITTLE_SPACE = 1024 ** 3;
 const HARDLY_ANY_SPACE = 100 * 1024 ** 2;
 
 /** How the control plane's surroundings are, each with what to do about it. */
-export async function examine(parts: { readonly workspace: string; readonly engine: Engine; readonly edges: Edges; readonly isEmbedded: boolean }): Promise<readonly Finding[]> {
-  return Promise.all([node(), ...TOOLS.map(tool), disk(parts.workspace), database(parts.engine, parts.isEmbedded), audit(parts.engine), ...(await edges(parts.engine, parts.edges))]);
+export async function examine(parts: {
+  readonly workspace: string;
+  readonly engine: Engine;
+  readonly edges: Edges;
+  readonly isEmbedded: boolean;
+}): Promise<readonly Finding[]> {
+  return Promise.all([
+    node(),
+    ...TOOLS.map(tool),
+    disk(parts.workspace),
+    database(parts.engine, parts.isEmbedded),
+    audit(parts.engine),
+    ...(await edges(parts.engine, parts.edges)),
+  ]);
 }
 
 async function node(): Promise<Finding> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isNew = major > 20 || (major === 20 && minor >= 19);
-  return { name: 'node', status: isNew ? 'ok' : 'fail', message: process.version, hint: isNew ? null : 'Sluice needs Node 20.19 or newer.' };
+  return {
+    name: 'node',
+    status: isNew ? 'ok' : 'fail',
+    message: process.version,
+    hint: isNew ? null : 'Sluice needs Node 20.19 or newer.',
+  };
 }
 
 async function tool({ name, args, missing, hint }: (typeof TOOLS)[number]): Promise<Finding> {
   try {
-    const { stdout } = await run(name, [...args], { timeout: 5_000, env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` } });
+    const { stdout } = await run(name, [...args], {
+      timeout: 5_000,
+      env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
+    });
     return { name, status: 'ok', message: stdout.split('\n')[0] ?? '', hint: null };
   } catch {
     return { name, status: missing, message: 'not found', hint };
@@ -40,7 +60,12 @@ async function disk(workspace: string): Promise<Finding> {
   const { bavail, bsize } = await statfs(workspace);
   const free = bavail * bsize;
   const status = free < HARDLY_ANY_SPACE ? 'fail' : free < LITTLE_SPACE ? 'warn' : 'ok';
-  return { name: 'disk', status, message: `${(free / 1024 ** 3).toFixed(1)} GB free`, hint: status === 'ok' ? null : 'Artifacts and logs are kept below .sluice/: make room on that disk.' };
+  return {
+    name: 'disk',
+    status,
+    message: `${(free / 1024 ** 3).toFixed(1)} GB free`,
+    hint: status === 'ok' ? null : 'Artifacts and logs are kept below .sluice/: make room on that disk.',
+  };
 }
 
 async function database(engine: Engine, isEmbedded: boolean): Promise<Finding> {
@@ -49,16 +74,24 @@ async function database(engine: Engine, isEmbedded: boolean): Promise<Finding> {
     const planes = await engine.controlPlanes();
     return { name, status: 'ok', message: `answers; ${planes.filter((plane) => plane.alive).length} control plane(s) at work`, hint: null };
   } catch (error) {
-    const hint = isEmbedded ? 'It is started again by itself; if it stays away, see .sluice/postgres and the control plane log.' : 'Check DATABASE_URL and that the server runs.';
+    const hint = isEmbedded
+      ? 'It is started again by itself; if it stays away, see .sluice/postgres and the control plane log.'
+      : 'Check DATABASE_URL and that the server runs.';
     return { name, status: 'fail', message: error instanceof Error ? error.message : String(error), hint };
   }
 }
 
 async function audit(engine: Engine): Promise<Finding> {
   const report = await engine.verifyAudit().catch(() => null);
-  if (report === null) return { name: 'audit log', status: 'warn', message: 'could not be read', hint: 'Try again when the database answers.' };
+  if (report === null)
+    return { name: 'audit log', status: 'warn', message: 'could not be read', hint: 'Try again when the database answers.' };
   if (report.intact) return { name: 'audit log', status: 'ok', message: `${report.events} events, chain intact`, hint: null };
-  return { name: 'audit log', status: 'fail', message: `the hash chain breaks at position ${report.brokenAt}`, hint: 'Somebody changed the event table. Compare with a backup before trusting the history.' };
+  return {
+    name: 'audit log',
+    status: 'fail',
+    message: `the hash chain breaks at position ${report.brokenAt}`,
+    hint: 'Somebody changed the event table. Compare with a backup before trusting the history.',
+  };
 }
 
 async function edges(engine: Engine, all: Edges): Promise<Promise<Finding>[]> {
@@ -69,7 +102,12 @@ async function edges(engine: Engine, all: Edges): Promise<Promise<Finding>[]> {
       const url = await all.url(environment);
       return { name, status: 'ok', message: url ?? 'not started: no app here has routes', hint: null };
     } catch (error) {
-      return { name, status: 'fail', message: error instanceof Error ? error.message : String(error), hint: 'See the edge.log below .sluice/edges/.' };
+      return {
+        name,
+        status: 'fail',
+        message: error instanceof Error ? error.message : String(error),
+        hint: 'See the edge.log below .sluice/edges/.',
+      };
     }
   });
 }

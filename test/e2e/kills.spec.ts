@@ -62,9 +62,14 @@ it(`ends every release as if nobody had killed anything (${kills} kills, seed ${
   }
 
   const report = await load.stop();
-  console.log(`seed ${seed}: ${killed} kills (${JSON.stringify(done)}), ${version} releases, ${report.requests} requests, ${report.failed} failed (${expectedFailures} while an edge was down)`);
+  console.log(
+    `seed ${seed}: ${killed} kills (${JSON.stringify(done)}), ${version} releases, ${report.requests} requests, ${report.failed} failed (${expectedFailures} while an edge was down)`,
+  );
   expect(report.failed - expectedFailures, report.failures.join('\n')).toBe(0);
-  const starts = { ...(await world.starts('web')), ...Object.fromEntries(Object.entries(await world.starts('worker')).map(([key, count]) => [`worker ${key}`, count])) };
+  const starts = {
+    ...(await world.starts('web')),
+    ...Object.fromEntries(Object.entries(await world.starts('worker')).map(([key, count]) => [`worker ${key}`, count])),
+  };
   const twice = Object.entries(starts).filter(([key, count]) => count !== 1 && !key.startsWith('worker'));
   expect(twice, 'versions started more than once').toEqual([]);
   const audit = await world.api<{ intact: boolean }>('GET', '/v1/audit/verify');
@@ -90,7 +95,10 @@ async function restartEdge(load: { report(): { failed: number } }): Promise<numb
   process.kill(pid, 'SIGKILL');
   const until = Date.now() + 20_000;
   for (;;) {
-    const isBack = await fetch(`${await world.edgeUrl()}/up`).then((answer) => answer.ok, () => false);
+    const isBack = await fetch(`${await world.edgeUrl()}/up`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
     if (isBack) break;
     if (Date.now() > until) throw new Error('the edge did not come back');
     await sleep(20);

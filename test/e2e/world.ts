@@ -55,14 +55,24 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   git(dir, 'commit', '-q', '-m', 'one');
   let pid = 0;
 
-  const record = async (): Promise<{ url: string; token: string; pid: number }> => JSON.parse(await readFile(join(dir, '.sluice/control-plane.json'), 'utf8')) as { url: string; token: string; pid: number };
+  const record = async (): Promise<{ url: string; token: string; pid: number }> =>
+    JSON.parse(await readFile(join(dir, '.sluice/control-plane.json'), 'utf8')) as { url: string; token: string; pid: number };
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const { url, token } = await record();
     const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const answer = await fetch(url + path, { method, headers, signal: AbortSignal.timeout(20_000), ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const answer = await fetch(url + path, {
+      method,
+      headers,
+      signal: AbortSignal.timeout(20_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     const content = (await answer.json()) as T & { code?: string; detail?: string };
-    if (!answer.ok) throw Object.assign(new Error(`${method} ${path}: ${answer.status} ${content.code}: ${content.detail}`), { refused: answer.status < 500, code: content.code });
+    if (!answer.ok)
+      throw Object.assign(new Error(`${method} ${path}: ${answer.status} ${content.code}: ${content.detail}`), {
+        refused: answer.status < 500,
+        code: content.code,
+      });
     return content;
   }
 
@@ -82,7 +92,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     await mkdir(join(dir, '.sluice'), { recursive: true });
     const log = openSync(join(dir, '.sluice/control-plane.log'), 'a');
     const [command = process.execPath, ...args] = program;
-    const env = { ...process.env, ...options.env, ...(options.databaseUrl === undefined ? {} : { SLUICE_DATABASE_URL: options.databaseUrl }) };
+    const env = {
+      ...process.env,
+      ...options.env,
+      ...(options.databaseUrl === undefined ? {} : { SLUICE_DATABASE_URL: options.databaseUrl }),
+    };
     const child = spawn(command, [...args, 'server', '-C', dir], { cwd: dir, detached: true, stdio: ['ignore', log, log], env });
     closeSync(log);
     child.unref();
@@ -91,16 +105,29 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     child.on('exit', () => (ended = true));
     const until = Date.now() + START_MS;
     for (;;) {
-      const isMine = await record().then((found) => found.pid === pid, () => false);
-      if (isMine && (await call('GET', '/v1/health').then(() => true, () => false))) return pid;
-      if (ended || Date.now() > until) throw new Error(`the control plane did not start:\n${(await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')).slice(-2000)}`);
+      const isMine = await record().then(
+        (found) => found.pid === pid,
+        () => false,
+      );
+      if (
+        isMine &&
+        (await call('GET', '/v1/health').then(
+          () => true,
+          () => false,
+        ))
+      )
+        return pid;
+      if (ended || Date.now() > until)
+        throw new Error(
+          `the control plane did not start:\n${(await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')).slice(-2000)}`,
+        );
       await sleep(25);
     }
   }
 
   async function eventsOf(release: string): Promise<readonly { type: string; at: number; data: Record<string, unknown> }[]> {
     const all: { type: string; at: number; stream: string; data: Record<string, unknown> }[] = [];
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const page = await api<{ events: typeof all; next: number }>('GET', `/v1/timeline?after=${after}&limit=1000`);
       if (page.events.length === 0) return all.filter(({ stream }) => stream === `release/${release}`);
       all.push(...page.events);
@@ -148,13 +175,27 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async outcome(release, each = async () => {}) {
       const until = Date.now() + 90_000;
       for (;;) {
-        const state = await api<{ outcome: string | null; stage: string; rollouts: Record<string, { phase: string; stage: string; reason: string | null; pause: unknown }> }>('GET', `/v1/releases/${release}`);
+        const state = await api<{
+          outcome: string | null;
+          stage: string;
+          rollouts: Record<string, { phase: string; stage: string; reason: string | null; pause: unknown }>;
+        }>('GET', `/v1/releases/${release}`);
         if (state.outcome !== null && state.stage === 'closed') return state.outcome;
         const isPaused = Object.values(state.rollouts).some(({ phase }) => phase === 'Paused');
         if (isPaused || Date.now() > until) {
           const rollouts = Object.entries(state.rollouts).map(([app, { stage, phase, reason }]) => `${app}: ${stage}, ${phase}, ${reason}`);
-          const log = (await eventsOf(release)).map(({ at, type, data }) => `${new Date(at).toISOString().slice(11, 23)} ${type} ${JSON.stringify(data).slice(0, 300)}`);
-          throw new Error(`release ${release} ${isPaused ? 'waits for a person' : 'does not end'}: ${state.stage}; ${rollouts.join('; ')}\n${log.slice(-40).join('\n')}\n${(await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')).split('\n').filter((line) => !line.includes('"level":30')).slice(-15).join('\n')}`);
+          const log = (await eventsOf(release)).map(
+            ({ at, type, data }) => `${new Date(at).toISOString().slice(11, 23)} ${type} ${JSON.stringify(data).slice(0, 300)}`,
+          );
+          throw new Error(
+            `release ${release} ${isPaused ? 'waits for a person' : 'does not end'}: ${state.stage}; ${rollouts.join('; ')}\n${log.slice(-40).join('\n')}\n${(
+              await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')
+            )
+              .split('\n')
+              .filter((line) => !line.includes('"level":30'))
+              .slice(-15)
+              .join('\n')}`,
+          );
         }
         await each();
         await sleep(50);
@@ -162,7 +203,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     events: eventsOf,
     async starts(app) {
-      const lines = execFileSync('grep', ['-rhE', '--include=*.log*', '-o', '(listening on [0-9]+|settling), release .*', join(dir, '.sluice/apps')], { encoding: 'utf8' }).split('\n');
+      const lines = execFileSync(
+        'grep',
+        ['-rhE', '--include=*.log*', '-o', '(listening on [0-9]+|settling), release .*', join(dir, '.sluice/apps')],
+        { encoding: 'utf8' },
+      ).split('\n');
       const mine = lines.filter((line) => (app === 'worker') === line.startsWith('settling'));
       const counts: Record<string, number> = {};
       for (const line of mine) {
@@ -174,7 +219,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async end() {
       const down = selfCommand(new URL('../../src/cli/main.ts', import.meta.url));
       try {
-        execFileSync(down[0] ?? process.execPath, [...down.slice(1), 'down', '--all', '--yes', '-C', dir], { stdio: 'pipe', env: { ...process.env, ...options.env }, timeout: 120_000 });
+        execFileSync(down[0] ?? process.execPath, [...down.slice(1), 'down', '--all', '--yes', '-C', dir], {
+          stdio: 'pipe',
+          env: { ...process.env, ...options.env },
+          timeout: 120_000,
+        });
       } catch (error) {
         console.error(String((error as { stderr?: Buffer }).stderr ?? error));
       }
@@ -204,10 +253,27 @@ function configOf(dir: string, { edge = 'embedded', bake = '1s' }: WorldOptions)
         env: { HARBOUR_DATA: join(dir, '.sluice/data') },
         health: '/up',
         routes: ['/'],
-        strategy: { kind: 'canary', steps: [{ weight: 20, bake }, { weight: 60, bake }], soak: '200ms' },
-        analysis: { judge: 'threshold', interval: '200ms', minRequests: 10, metrics: [{ measure: 'errorRate', success: '< 5 %', minRequests: 10 }] },
+        strategy: {
+          kind: 'canary',
+          steps: [
+            { weight: 20, bake },
+            { weight: 60, bake },
+          ],
+          soak: '200ms',
+        },
+        analysis: {
+          judge: 'threshold',
+          interval: '200ms',
+          minRequests: 10,
+          metrics: [{ measure: 'errorRate', success: '< 5 %', minRequests: 10 }],
+        },
       },
-      worker: { path: 'worker', run: { command: ['node', 'worker.js'], drain: '5s' }, env: { HARBOUR_DATA: join(dir, '.sluice/data') }, strategy: 'recreate' },
+      worker: {
+        path: 'worker',
+        run: { command: ['node', 'worker.js'], drain: '5s' },
+        env: { HARBOUR_DATA: join(dir, '.sluice/data') },
+        strategy: 'recreate',
+      },
     },
     environments: { production: { edge: { kind: edge, port: 0 } } },
   };

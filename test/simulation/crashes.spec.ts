@@ -13,15 +13,22 @@ it('ends the same with and without crashes, and starts nothing twice', { timeout
     const story = scenarioOf(seeded(seed), { crashes: true, commands: false });
     const [release] = story.releases;
     if (release === undefined || story.crashes.length === 0) continue;
-    const steady = Object.entries(release.behaviours).map(([app, one]) => [app, { ...one, traffic: 400, dies: false, errorRate: one.errorRate < 0.1 ? 0 : 1, failures: { deploy: 0, shift: 0, retire: 0 } }]);
+    const steady = Object.entries(release.behaviours).map(([app, one]) => [
+      app,
+      { ...one, traffic: 400, dies: false, errorRate: one.errorRate < 0.1 ? 0 : 1, failures: { deploy: 0, shift: 0, retire: 0 } },
+    ]);
     const scenario = { ...story, releases: [{ ...release, behaviours: Object.fromEntries(steady) }] };
     const calm = simulate(seed, { scenario: { ...scenario, crashes: [] } });
     const shaken = simulate(seed, { scenario });
     const ending = (outcome: typeof calm) => ({
       // Whether a second app had traffic yet when the first one failed depends on the clock; that it went back does not.
-      outcomes: [...outcome.states.values()].map((state) => (['Failed', 'Errored', 'RolledBack'].includes(state.outcome ?? '') ? 'went back' : state.outcome)),
+      outcomes: [...outcome.states.values()].map((state) =>
+        ['Failed', 'Errored', 'RolledBack'].includes(state.outcome ?? '') ? 'went back' : state.outcome,
+      ),
       // A first deploy that already serves when another app fails is kept; whether it did is a matter of the clock, too.
-      stables: Object.fromEntries(Object.entries(outcome.stables).map(([app, stable]) => [app, scenario.initial[app] === null ? null : (stable?.id ?? null)])),
+      stables: Object.fromEntries(
+        Object.entries(outcome.stables).map(([app, stable]) => [app, scenario.initial[app] === null ? null : (stable?.id ?? null)]),
+      ),
     });
     expect({ seed, violations: shaken.violations, ...ending(shaken) }).toEqual({ seed, violations: [], ...ending(calm) });
     compared += 1;

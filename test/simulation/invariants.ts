@@ -15,7 +15,8 @@ export interface Moment {
 /** The invariants of the design, looked at from outside the runbook after every event; numbers as in DESIGN. */
 export function checkEvent(moment: Moment): void {
   const { after, event, violations } = moment;
-  const say = (invariant: number, message: string) => violations.push(`invariant ${invariant}, release ${after.id}, after ${event.type}: ${message}`);
+  const say = (invariant: number, message: string) =>
+    violations.push(`invariant ${invariant}, release ${after.id}, after ${event.type}: ${message}`);
   if (event.type === 'WeightsShifted') {
     const rollout = after.rollouts[event.app];
     if (rollout !== undefined) {
@@ -38,7 +39,8 @@ function checkEvidence({ after, world }: Moment, rollout: RolloutState, say: Say
   if (app.strategy.kind !== 'canary' || app.strategy.analysis === null || rollout.full !== null || rollout.promoted) return;
   if (!app.strategy.steps.some((step) => step.kind === 'bake')) return;
   const version = world.versions.get(`${app.app}/${candidate.id}`);
-  if ((version?.requests ?? 0) < app.strategy.analysis.minRequests) say(1, `${app.app} reached 100 % on ${version?.requests ?? 0} requests`);
+  if ((version?.requests ?? 0) < app.strategy.analysis.minRequests)
+    say(1, `${app.app} reached 100 % on ${version?.requests ?? 0} requests`);
   if ((version?.behaviour.errorRate ?? 0) >= 0.3) say(1, `${app.app} reached 100 % with ${version?.behaviour.errorRate} errors`);
   if (version?.behaviour.metricsDown === true) say(1, `${app.app} reached 100 % although nobody could see how it did`);
 }
@@ -93,15 +95,23 @@ export function checkEnd(end: {
   const excused = new Set([...states.values()].flatMap((state) => (isUncleaned(state) ? Object.keys(state.rollouts) : [])));
   for (const [app, stable] of Object.entries(stables)) {
     if (excused.has(app)) continue;
-    if (stable !== null && world.versions.get(`${app}/${stable.id}`)?.running !== true) violations.push(`invariant 2: ${app}: stable ${stable.id} does not run`);
+    if (stable !== null && world.versions.get(`${app}/${stable.id}`)?.running !== true)
+      violations.push(`invariant 2: ${app}: stable ${stable.id} does not run`);
     const weights = world.weights.get(app);
-    if (stable !== null && weights !== undefined && weights[stable.id] !== 100) violations.push(`invariant 3: ${app}: stable ${stable.id} has ${weights[stable.id] ?? 0} %`);
-    const left = [...world.versions].filter(([key, version]) => key.startsWith(`${app}/`) && version.running && version.ref.id !== stable?.id);
+    if (stable !== null && weights !== undefined && weights[stable.id] !== 100)
+      violations.push(`invariant 3: ${app}: stable ${stable.id} has ${weights[stable.id] ?? 0} %`);
+    const left = [...world.versions].filter(
+      ([key, version]) => key.startsWith(`${app}/`) && version.running && version.ref.id !== stable?.id,
+    );
     if (left.length > 0) violations.push(`invariant 5: ${app}: ${left.map(([key]) => key).join(', ')} left running`);
   }
 }
 
 /** The release itself says that something is left over: the outside would not do it. */
 function isUncleaned(state: ReleaseState): boolean {
-  return state.outcome === 'RollbackFailed' || /could not be/.test(state.reason ?? '') || Object.values(state.attempts).some((attempt) => attempt.count > 3);
+  return (
+    state.outcome === 'RollbackFailed' ||
+    /could not be/.test(state.reason ?? '') ||
+    Object.values(state.attempts).some((attempt) => attempt.count > 3)
+  );
 }

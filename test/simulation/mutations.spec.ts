@@ -51,11 +51,15 @@ const folder = join(import.meta.dirname, '../../node_modules/.cache/sluice-mutan
 describe('the simulation catches a broken runbook', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it.each(MUTANTS.map((mutant, index) => [mutant.name, mutant, index] as const))('%s', { timeout: 120_000 }, async (_name, mutant, index) => {
-    const subject = await breed(mutant, index);
-    const caught = firstViolation(subject);
-    expect(caught).toMatch(mutant.caughtBy);
-  });
+  it.each(MUTANTS.map((mutant, index) => [mutant.name, mutant, index] as const))(
+    '%s',
+    { timeout: 120_000 },
+    async (_name, mutant, index) => {
+      const subject = await breed(mutant, index);
+      const caught = firstViolation(subject);
+      expect(caught).toMatch(mutant.caughtBy);
+    },
+  );
 });
 
 async function breed(mutant: (typeof MUTANTS)[number], index: number): Promise<Subject> {
@@ -66,7 +70,8 @@ async function breed(mutant: (typeof MUTANTS)[number], index: number): Promise<S
   const source = await readFile(file, 'utf8');
   expect(source.split(mutant.from), 'the line to break must be there exactly once').toHaveLength(2);
   await writeFile(file, source.replace(mutant.from, mutant.to));
-  const load = (path: string) => import(/* @vite-ignore */ pathToFileURL(join(copy, 'core/release', path)).href) as Promise<Record<string, never>>;
+  const load = (path: string) =>
+    import(/* @vite-ignore */ pathToFileURL(join(copy, 'core/release', path)).href) as Promise<Record<string, never>>;
   const [{ evolve }, { next }] = await Promise.all([load('evolve.ts'), load('next.ts')]);
   return { evolve: evolve as unknown as Subject['evolve'], next: next as unknown as Subject['next'], guard: () => null };
 }

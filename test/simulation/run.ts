@@ -51,7 +51,10 @@ const MOST_TURNS = 20_000;
  * Run one seeded story in virtual time. The control plane crashes at the scenario's moments: effects in flight are lost,
  * half of them after they had changed the world; it comes back a while later and decides again.
  */
-export function simulate(seed: number, options: { readonly crashes?: boolean; readonly commands?: boolean; readonly scenario?: Scenario; readonly subject?: Subject } = {}): Outcome {
+export function simulate(
+  seed: number,
+  options: { readonly crashes?: boolean; readonly commands?: boolean; readonly scenario?: Scenario; readonly subject?: Subject } = {},
+): Outcome {
   const random = seeded(seed);
   const scenario = options.scenario ?? scenarioOf(random, { crashes: options.crashes ?? true, commands: options.commands ?? true });
   const subject = options.subject ?? REAL;
@@ -73,16 +76,19 @@ export function simulate(seed: number, options: { readonly crashes?: boolean; re
     const after = subject.evolve(before, event, now);
     states.set(release, after);
     log.push({ release, at: now, event });
-    if (event.type === 'RolloutFinished' || (event.type === 'StableRestored' && event.kept)) stables[event.app] = after.rollouts[event.app]?.candidate ?? stables[event.app] ?? null;
+    if (event.type === 'RolloutFinished' || (event.type === 'StableRestored' && event.kept))
+      stables[event.app] = after.rollouts[event.app]?.candidate ?? stables[event.app] ?? null;
     checkEvent({ before, after, event, world, violations });
   }
 
   function ownWork(release: string, effect: Effect): void {
     if (effect.kind === 'record') for (const event of effect.events) append(release, event);
     if (effect.kind === 'unreserve') {
-      for (const [app, holder] of [...holders]) if (holder === release) holders.delete(app);
+      for (const [app, holder] of holders) if (holder === release) holders.delete(app);
       append(release, { type: 'ReservationsReleased' });
-      for (const [id, state] of states) if (state.stage === 'queued' && state.waitingFor?.holder === release) append(id, { type: 'ReservationFreed', app: state.waitingFor.app, by: release });
+      for (const [id, state] of states)
+        if (state.stage === 'queued' && state.waitingFor?.holder === release)
+          append(id, { type: 'ReservationFreed', app: state.waitingFor.app, by: release });
     }
     if (effect.kind === 'reserve') reserve(release, effect.apps);
   }
@@ -175,7 +181,14 @@ export function simulate(seed: number, options: { readonly crashes?: boolean; re
         // The API answers again once a control plane is back.
         const redirected = now < downUntil ? { ...input, at: downUntil } : null;
         if (redirected === null) give(input);
-        else inputs.splice(inputs.findIndex((other) => other.at > redirected.at) === -1 ? inputs.length : inputs.findIndex((other) => other.at > redirected.at), 0, redirected);
+        else
+          inputs.splice(
+            inputs.findIndex((other) => other.at > redirected.at) === -1
+              ? inputs.length
+              : inputs.findIndex((other) => other.at > redirected.at),
+            0,
+            redirected,
+          );
       }
       continue;
     }

@@ -1,5 +1,14 @@
 import type { AnalysisPolicy, MetricPolicy } from '../../src/core/analysis/policy.ts';
-import { type Concurrency, type PlannedApp, type Step, type Strategy, type VersionRef, versionId, withHash, type Plan } from '../../src/core/release/plan.ts';
+import {
+  type Concurrency,
+  type PlannedApp,
+  type Step,
+  type Strategy,
+  type VersionRef,
+  versionId,
+  withHash,
+  type Plan,
+} from '../../src/core/release/plan.ts';
 import type { Random } from './random.ts';
 
 /** How one version of one app behaves in the simulated world. */
@@ -51,7 +60,9 @@ export function scenarioOf(random: Random, options: { readonly crashes: boolean;
   const initial = Object.fromEntries(apps.map((app) => [app, random.chance(0.75) ? versionOf(app, 'r0') : null]));
   const workers = apps.filter(() => random.chance(0.2));
   const count = random.chance(0.3) ? random.int(2, 3) : 1;
-  const releases = Array.from({ length: count }, (_, index) => releaseOf(random, index, { apps, workers, initial }, dependsOn, options.commands));
+  const releases = Array.from({ length: count }, (_, index) =>
+    releaseOf(random, index, { apps, workers, initial }, dependsOn, options.commands),
+  );
   const crashes = options.crashes ? Array.from({ length: random.int(0, 6) }, () => random.int(0, 60_000)).toSorted((a, b) => a - b) : [];
   return { apps, workers, initial, releases, crashes };
 }
@@ -66,7 +77,15 @@ function releaseOf(
   const id = `r${index + 1}`;
   const chosen = apps.filter(() => random.chance(0.8));
   const names = chosen.length === 0 ? [apps[0] as string] : chosen;
-  const planned = names.map((name) => plannedApp(random, name, (dependsOn[name] ?? []).filter((other) => names.includes(other)), workers.includes(name), initial[name] ?? null));
+  const planned = names.map((name) =>
+    plannedApp(
+      random,
+      name,
+      (dependsOn[name] ?? []).filter((other) => names.includes(other)),
+      workers.includes(name),
+      initial[name] ?? null,
+    ),
+  );
   const plan = withHash({
     schema: 1,
     workspace: 'simulated',
@@ -83,7 +102,11 @@ function releaseOf(
 }
 
 function plannedApp(random: Random, app: string, dependsOn: readonly string[], isWorker: boolean, stable: VersionRef | null): PlannedApp {
-  const strategy: Strategy = isWorker ? (random.chance(0.7) ? { kind: 'recreate' } : { kind: 'allAtOnce', soakMs: 500 }) : strategyOf(random);
+  const strategy: Strategy = isWorker
+    ? random.chance(0.7)
+      ? { kind: 'recreate' }
+      : { kind: 'allAtOnce', soakMs: 500 }
+    : strategyOf(random);
   const concurrency: Concurrency = random.chance(0.7) ? 'queue' : 'supersede';
   return {
     app,
@@ -111,7 +134,14 @@ function strategyOf(random: Random): Strategy {
   const kind = random.pick(['canary', 'canary', 'blueGreen', 'allAtOnce', 'recreate'] as const);
   if (kind === 'recreate') return { kind };
   if (kind === 'allAtOnce') return { kind, soakMs };
-  if (kind === 'blueGreen') return { kind, confirm: random.chance(0.3), bakeMs: random.pick([0, 3_000]), analysis: random.chance(0.7) ? analysis(random) : null, soakMs };
+  if (kind === 'blueGreen')
+    return {
+      kind,
+      confirm: random.chance(0.3),
+      bakeMs: random.pick([0, 3_000]),
+      analysis: random.chance(0.7) ? analysis(random) : null,
+      soakMs,
+    };
   return { kind, steps: stepsOfCanary(random), analysis: random.chance(0.85) ? analysis(random) : null, soakMs };
 }
 
@@ -137,7 +167,14 @@ function analysis(random: Random): AnalysisPolicy {
     minRequests: 5,
     dryRun: false,
   };
-  return { judge: 'threshold', intervalMs: 1_000, initialDelayMs: 0, metrics: [metric], noData: random.chance(0.8) ? 'inconclusive' : 'fail', minRequests: 10 };
+  return {
+    judge: 'threshold',
+    intervalMs: 1_000,
+    initialDelayMs: 0,
+    metrics: [metric],
+    noData: random.chance(0.8) ? 'inconclusive' : 'fail',
+    minRequests: 10,
+  };
 }
 
 function behaviour(random: Random): Behaviour {

@@ -15,7 +15,9 @@ describe('seeded releases in virtual time', () => {
       const result = simulate(seed);
       if (result.violations.length > 0) {
         const log = result.log.map(({ at, release, event }) => `${at} ${release} ${JSON.stringify(event).slice(0, 240)}`).join('\n');
-        throw new Error(`seed ${seed}: ${result.violations.join('; ')}\nreplay with SLUICE_SEED=${seed} npx vitest run test/simulation\n${log}`);
+        throw new Error(
+          `seed ${seed}: ${result.violations.join('; ')}\nreplay with SLUICE_SEED=${seed} npx vitest run test/simulation\n${log}`,
+        );
       }
       for (const state of result.states.values()) outcomes[state.outcome ?? 'none'] = (outcomes[state.outcome ?? 'none'] ?? 0) + 1;
       crashes += result.crashes;
@@ -23,7 +25,8 @@ describe('seeded releases in virtual time', () => {
     console.log(`${seeds.length} stories, ${crashes} crashes: ${JSON.stringify(outcomes)}`);
     // A simulation that never sees some ending tests nothing there.
     if (only === undefined && count >= 20_000) {
-      for (const outcome of ['Succeeded', 'Failed', 'Errored', 'Aborted', 'RolledBack', 'RollbackFailed']) expect(outcomes[outcome] ?? 0).toBeGreaterThan(50);
+      for (const outcome of ['Succeeded', 'Failed', 'Errored', 'Aborted', 'RolledBack', 'RollbackFailed'])
+        expect(outcomes[outcome] ?? 0).toBeGreaterThan(50);
     }
   });
 });

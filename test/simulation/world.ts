@@ -66,14 +66,27 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
 
   for (const [app, ref] of Object.entries(scenario.initial)) {
     if (ref === null) continue;
-    versions.set(`${app}/${ref.id}`, { ref, behaviour: QUIET, startedAt: -60_000, running: true, starts: 1, hadAllTraffic: true, requests: 0, errors: 0 });
+    versions.set(`${app}/${ref.id}`, {
+      ref,
+      behaviour: QUIET,
+      startedAt: -60_000,
+      running: true,
+      starts: 1,
+      hadAllTraffic: true,
+      requests: 0,
+      errors: 0,
+    });
     if (!scenario.workers.includes(app)) weights.set(app, { [ref.id]: 100 });
   }
 
   const behaviourOf = (release: string, app: string): Behaviour => plans.get(release)?.behaviours[app] ?? QUIET;
   const get = (app: string, id: string) => versions.get(`${app}/${id}`);
   const isHealthy = (version: WorldVersion | undefined) =>
-    version !== undefined && version.running && version.behaviour.healthy && !(version.behaviour.dies && version.hadAllTraffic) && now - version.startedAt >= version.behaviour.startMs;
+    version !== undefined &&
+    version.running &&
+    version.behaviour.healthy &&
+    !(version.behaviour.dies && version.hadAllTraffic) &&
+    now - version.startedAt >= version.behaviour.startMs;
 
   /** Fail the first `times` calls of this kind, sometimes after the work was done all the same. */
   function failing(key: string, times: number, work: () => void): void {
@@ -124,7 +137,8 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     if (Math.abs(sum - 100) > 1e-9) violations.push(`${app.app}: weights sum to ${sum}`);
     for (const [id, weight] of Object.entries(wanted)) {
       const version = get(app.app, id);
-      if (weight > 0 && (version === undefined || !version.running)) throw new OutsideFailure('outside', `${id} does not run`, 'VERSION_GONE');
+      if (weight > 0 && (version === undefined || !version.running))
+        throw new OutsideFailure('outside', `${id} does not run`, 'VERSION_GONE');
       if (weight === 100 && version !== undefined) version.hadAllTraffic = true;
     }
     weights.set(app.app, wanted);
@@ -132,7 +146,8 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
 
   function retire(app: PlannedApp, ref: VersionRef, keep: VersionRef | null): void {
     const weight = weights.get(app.app)?.[ref.id] ?? 0;
-    if (app.strategy.kind !== 'recreate' && keep !== null && weight > 0) violations.push(`${app.app}: ${ref.id} retired with ${weight} % of the traffic`);
+    if (app.strategy.kind !== 'recreate' && keep !== null && weight > 0)
+      violations.push(`${app.app}: ${ref.id} retired with ${weight} % of the traffic`);
     for (const [key, version] of versions) if (key.startsWith(`${app.app}/`) && version.ref.id !== keep?.id) version.running = false;
     if (app.strategy.kind === 'recreate') return;
     if (keep !== null && app.routes.length > 0) weights.set(app.app, { [keep.id]: 100 });
@@ -150,7 +165,8 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
   }
 
   function perform(effect: Effect, state: ReleaseState, release: string): Performance {
-    if ('app' in effect && holders.get(effect.app.app) !== release) violations.push(`${release} touched ${effect.app.app}, which ${holders.get(effect.app.app) ?? 'nobody'} holds`);
+    if ('app' in effect && holders.get(effect.app.app) !== release)
+      violations.push(`${release} touched ${effect.app.app}, which ${holders.get(effect.app.app) ?? 'nobody'} holds`);
     switch (effect.kind) {
       case 'build': {
         const { app } = effect;
@@ -180,7 +196,10 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
       case 'verify': {
         const { app, version, until } = effect;
         const known = get(app.app, version.id);
-        const readyAt = known === undefined || !known.behaviour.healthy || (known.behaviour.dies && known.hadAllTraffic) ? Infinity : known.startedAt + known.behaviour.startMs;
+        const readyAt =
+          known === undefined || !known.behaviour.healthy || (known.behaviour.dies && known.hadAllTraffic)
+            ? Infinity
+            : known.startedAt + known.behaviour.startMs;
         const at = Math.max(now + 1, Math.min(readyAt, Math.max(until, now + 1)));
         return {
           takesMs: at - now,
@@ -196,7 +215,11 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
         const good = get(app.app, version.id)?.behaviour.smoke === true;
         return {
           takesMs: 50,
-          apply: () => [good ? { type: 'SmokePassed', app: app.app, version: version.id } : { type: 'SmokeFailed', app: app.app, version: version.id, reason: 'answered 500' }],
+          apply: () => [
+            good
+              ? { type: 'SmokePassed', app: app.app, version: version.id }
+              : { type: 'SmokeFailed', app: app.app, version: version.id, reason: 'answered 500' },
+          ],
         };
       }
       case 'shift': {
@@ -215,7 +238,14 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
           takesMs: 2,
           apply: () => {
             if (behaviourOf(release, app.app).metricsDown) {
-              return [{ type: 'SampleCollected', app: app.app, sample: { fromAt: since, at: now, candidate: null, baseline: null, error: 'metrics are down' }, reading: null }];
+              return [
+                {
+                  type: 'SampleCollected',
+                  app: app.app,
+                  sample: { fromAt: since, at: now, candidate: null, baseline: null, error: 'metrics are down' },
+                  reading: null,
+                },
+              ];
             }
             const reading = read(app, baseline === null ? [candidate] : [candidate, baseline]);
             const sample = previous === null ? null : sampleBetween(previous, reading, candidate, baseline);

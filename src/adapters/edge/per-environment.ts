@@ -59,10 +59,15 @@ export function createEdges(options: EdgesOptions): Edges {
     const used = await readJson<EdgeSettings>(join(dir, 'settings.json'));
     if (used !== null && (used.kind !== wanted.kind || used.port !== wanted.port)) {
       const what = (settings: EdgeSettings) => `${settings.kind} on port ${settings.port === 0 ? 'of its own choice' : settings.port}`;
-      throw new UserError('EDGE_CHANGED', `the edge of ${environment} is ${what(used)}, but the configuration now says ${what(wanted)}`, '`sluice down --all` stops everything of this workspace; the next deploy then starts the new edge. Until then, set it back.');
+      throw new UserError(
+        'EDGE_CHANGED',
+        `the edge of ${environment} is ${what(used)}, but the configuration now says ${what(wanted)}`,
+        '`sluice down --all` stops everything of this workspace; the next deploy then starts the new edge. Until then, set it back.',
+      );
     }
     const make = options.kinds[wanted.kind];
-    if (make === undefined) throw new UserError('EDGE_UNKNOWN', `there is no edge called ${wanted.kind}`, `Known: ${Object.keys(options.kinds).join(', ')}.`);
+    if (make === undefined)
+      throw new UserError('EDGE_UNKNOWN', `there is no edge called ${wanted.kind}`, `Known: ${Object.keys(options.kinds).join(', ')}.`);
     const edge = make({ dir, port: wanted.port });
     await edge.ensure();
     await mkdir(dir, { recursive: true });
@@ -74,7 +79,11 @@ export function createEdges(options: EdgesOptions): Edges {
   function watch(): void {
     watching ??= setInterval(() => {
       for (const [environment, edge] of open) {
-        edge.then((one) => one.ensure()).catch((error: unknown) => options.warn(`the edge of ${environment} does not run: ${error instanceof Error ? error.message : String(error)}`));
+        edge
+          .then((one) => one.ensure())
+          .catch((error: unknown) =>
+            options.warn(`the edge of ${environment} does not run: ${error instanceof Error ? error.message : String(error)}`),
+          );
       }
     }, WATCH_MS).unref();
   }
@@ -87,7 +96,9 @@ export function createEdges(options: EdgesOptions): Edges {
     },
     async adopt() {
       for (const environment of await readdir(options.dir).catch(() => [])) {
-        await of(environment).catch((error: unknown) => options.warn(`the edge of ${environment} was not started: ${error instanceof Error ? error.message : String(error)}`));
+        await of(environment).catch((error: unknown) =>
+          options.warn(`the edge of ${environment} was not started: ${error instanceof Error ? error.message : String(error)}`),
+        );
       }
     },
     leave() {

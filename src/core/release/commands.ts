@@ -18,14 +18,20 @@ export function refusal(state: ReleaseState, event: ReleaseEvent): Refusal | nul
   switch (event.type) {
     case 'PromoteRequested':
       if (event.app !== null && state.rollouts[event.app] === undefined) {
-        return { code: 'APP_UNKNOWN', message: `release ${id} has no app ${event.app}`, hint: `It has ${Object.keys(state.rollouts).join(', ')}.` };
+        return {
+          code: 'APP_UNKNOWN',
+          message: `release ${id} has no app ${event.app}`,
+          hint: `It has ${Object.keys(state.rollouts).join(', ')}.`,
+        };
       }
       return tooLate(state, 'promote') ?? turning(state);
     case 'PauseRequested':
       return tooLate(state, 'pause') ?? turning(state);
     case 'ResumeRequested': {
       const isPaused = state.pause !== null || Object.values(state.rollouts).some((rollout) => rollout.pause !== null);
-      return isPaused ? null : { code: 'NOT_PAUSED', message: `release ${id} is not paused`, hint: `\`sluice status ${id}\` shows what it is doing.` };
+      return isPaused
+        ? null
+        : { code: 'NOT_PAUSED', message: `release ${id} is not paused`, hint: `\`sluice status ${id}\` shows what it is doing.` };
     }
     case 'AbortRequested':
       return tooLate(state, 'abort') ?? turning(state);

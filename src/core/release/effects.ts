@@ -37,7 +37,14 @@ export type EffectBody =
   | { readonly kind: 'shift'; readonly app: PlannedApp; readonly versions: readonly VersionRef[]; readonly weights: Weights }
   /** Read the counters. Answers SampleCollected: the block between `previous` and now (no block when `previous` is null: only the first reading).
    * A source that cannot be read gives a sample with `error`, from `since`, and keeps `previous`. */
-  | { readonly kind: 'collect'; readonly app: PlannedApp; readonly candidate: string; readonly baseline: string | null; readonly previous: Reading | null; readonly since: number }
+  | {
+      readonly kind: 'collect';
+      readonly app: PlannedApp;
+      readonly candidate: string;
+      readonly baseline: string | null;
+      readonly previous: Reading | null;
+      readonly since: number;
+    }
   /** See that a version has no traffic at the data plane, drain and stop it. `keep` is what goes on serving, if anything. Answers VersionRetired. */
   | { readonly kind: 'retire'; readonly app: PlannedApp; readonly version: VersionRef; readonly keep: VersionRef | null };
 

@@ -12,7 +12,13 @@ export type Actor = string;
  */
 export type ReleaseEvent =
   // what people ask
-  | { readonly type: 'ReleaseRequested'; readonly release: string; readonly plan: Plan; readonly by: Actor; readonly retryOf: string | null }
+  | {
+      readonly type: 'ReleaseRequested';
+      readonly release: string;
+      readonly plan: Plan;
+      readonly by: Actor;
+      readonly retryOf: string | null;
+    }
   | { readonly type: 'PromoteRequested'; readonly by: Actor; readonly full: boolean; readonly app: string | null }
   | { readonly type: 'PauseRequested'; readonly by: Actor; readonly reason: string | null }
   | { readonly type: 'ResumeRequested'; readonly by: Actor }
@@ -31,7 +37,13 @@ export type ReleaseEvent =
   | { readonly type: 'ReservationsReleased' }
   // one app's rollout
   | { readonly type: 'RolloutStarted'; readonly app: string }
-  | { readonly type: 'ArtifactBuilt'; readonly app: string; readonly version: VersionRef; readonly reused: boolean; readonly log: string | null }
+  | {
+      readonly type: 'ArtifactBuilt';
+      readonly app: string;
+      readonly version: VersionRef;
+      readonly reused: boolean;
+      readonly log: string | null;
+    }
   | { readonly type: 'RolloutSkipped'; readonly app: string; readonly reason: string }
   | { readonly type: 'VersionDeployed'; readonly app: string; readonly version: string }
   | { readonly type: 'VersionHealthy'; readonly app: string; readonly version: string }
@@ -52,7 +64,15 @@ export type ReleaseEvent =
   /** The candidate is the stable version now. `note`: what is left over, if anything. */
   | { readonly type: 'RolloutFinished'; readonly app: string; readonly note: string | null }
   /** An effect could not be carried out; the runbook decides whether to try again. */
-  | { readonly type: 'EffectFailed'; readonly app: string | null; readonly effect: string; readonly key: string; readonly blame: 'user' | 'outside' | 'bug'; readonly code: string; readonly message: string };
+  | {
+      readonly type: 'EffectFailed';
+      readonly app: string | null;
+      readonly effect: string;
+      readonly key: string;
+      readonly blame: 'user' | 'outside' | 'bug';
+      readonly code: string;
+      readonly message: string;
+    };
 
 export type ReleaseEventType = ReleaseEvent['type'];
 

@@ -89,7 +89,10 @@ function promoted(state: ReleaseState, event: Extract<ReleaseEvent, { type: 'Pro
   if (state.stage !== 'rolling' && state.stage !== 'queued') return state;
   const going = state.pause === null ? state : resumed(state, at);
   const names = event.app === null ? Object.keys(going.rollouts) : [event.app];
-  return names.reduce((next, name) => withRollout(next, name, (rollout) => promoteRollout(rollout, event.full ? event.by : null, at)), going);
+  return names.reduce(
+    (next, name) => withRollout(next, name, (rollout) => promoteRollout(rollout, event.full ? event.by : null, at)),
+    going,
+  );
 }
 
 function resumed(state: ReleaseState, at: number): ReleaseState {
@@ -104,10 +107,7 @@ function resumed(state: ReleaseState, at: number): ReleaseState {
 }
 
 function leaveRolloutPauses(state: ReleaseState, at: number): ReleaseState {
-  const rollouts = Object.entries(state.rollouts).map(([name, rollout]): [string, RolloutState] => [
-    name,
-    resumeRollout(rollout, at),
-  ]);
+  const rollouts = Object.entries(state.rollouts).map(([name, rollout]): [string, RolloutState] => [name, resumeRollout(rollout, at)]);
   return { ...state, rollouts: Object.fromEntries(rollouts) };
 }
 

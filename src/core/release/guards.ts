@@ -49,7 +49,8 @@ function badRetire(state: ReleaseState, rollout: RolloutState, version: string):
   const { app, candidate, weights } = rollout;
   if (app.strategy.kind === 'recreate') return null;
   if (hasTraffic(app) && (weights[version] ?? 0) > 0) return `${version} still has ${weights[version]} % of the traffic`;
-  if (version === app.stable?.id && state.stage !== 'finishing') return 'the stable version is the last healthy copy until the release finishes';
+  if (version === app.stable?.id && state.stage !== 'finishing')
+    return 'the stable version is the last healthy copy until the release finishes';
   if (version === app.stable?.id && hasTraffic(app) && candidateWeight(rollout) !== 100) return 'the candidate does not have all traffic';
   return version === candidate?.id && state.stage === 'finishing' ? 'the candidate is about to be the stable version' : null;
 }

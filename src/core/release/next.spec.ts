@@ -34,7 +34,15 @@ const ANALYSIS: AnalysisPolicy = {
   noData: 'inconclusive',
   minRequests: 20,
 };
-const CANARY: Strategy = { kind: 'canary', steps: [{ kind: 'weight', weight: 5 }, { kind: 'bake', forMs: 10_000 }], analysis: ANALYSIS, soakMs: 1_000 };
+const CANARY: Strategy = {
+  kind: 'canary',
+  steps: [
+    { kind: 'weight', weight: 5 },
+    { kind: 'bake', forMs: 10_000 },
+  ],
+  analysis: ANALYSIS,
+  soakMs: 1_000,
+};
 
 describe('a release waits its turn', () => {
   it('asks for its apps first', () => {
@@ -49,7 +57,9 @@ describe('a release waits its turn', () => {
 
   it('KG#2661: does not wait for ever', () => {
     const decision = when(given([requested(), busy('r0')]), 600_000);
-    expect(decision.effects).toMatchObject([{ kind: 'record', events: [{ type: 'ReleaseEnded', outcome: 'Errored', reason: 'waited too long for web, held by r0' }] }]);
+    expect(decision.effects).toMatchObject([
+      { kind: 'record', events: [{ type: 'ReleaseEnded', outcome: 'Errored', reason: 'waited too long for web, held by r0' }] },
+    ]);
   });
 
   it('builds on what is stable when its turn comes, not on what the plan saw', () => {
@@ -78,14 +88,26 @@ describe('a canary', () => {
   it('FL#1011, AR docs bluegreen: the clock alone never makes a pass; without requests it pauses and says why', () => {
     const state = given([...baking, sample(0, 0, null), at(10_000, sample(10_000, 0, 0))]);
     expect(when(state, 10_000).effects).toMatchObject([
-      { kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Inconclusive' } }, { type: 'RolloutPaused', reason: 'inconclusive' }] },
+      {
+        kind: 'record',
+        events: [
+          { type: 'AnalysisCompleted', verdict: { phase: 'Inconclusive' } },
+          { type: 'RolloutPaused', reason: 'inconclusive' },
+        ],
+      },
     ]);
   });
 
   it('goes to 100 % on evidence', () => {
     const state = given([...baking, sample(0, 0, null), at(10_000, sample(10_000, 100, 0))]);
     const [effect] = when(state, 10_000).effects;
-    expect(effect).toMatchObject({ kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Successful' } }, { type: 'StepStarted', step: 2 }] });
+    expect(effect).toMatchObject({
+      kind: 'record',
+      events: [
+        { type: 'AnalysisCompleted', verdict: { phase: 'Successful' } },
+        { type: 'StepStarted', step: 2 },
+      ],
+    });
     const promoted = given([...baking, sample(0, 0, null), at(10_000, sample(10_000, 100, 0)), ...recorded(effect)]);
     expect(when(promoted, 10_001).effects).toMatchObject([{ kind: 'shift', weights: { [OLD.id]: 0, [NEW.id]: 100 } }]);
   });
@@ -94,13 +116,22 @@ describe('a canary', () => {
     const late = [...baking, at(15_000, sample(15_000, 0, null))];
     expect(when(given(late), 15_000)).toMatchObject({ effects: [], wakeAt: 16_000 });
     const seen = given([...late, at(24_000, sample(24_000, 100, 0))]);
-    expect(when(seen, 24_000).effects).toMatchObject([{ kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Successful' } }, {}] }]);
+    expect(when(seen, 24_000).effects).toMatchObject([
+      { kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Successful' } }, {}] },
+    ]);
   });
 
   it('AR#1411: fails at once on bad evidence, in the middle of a bake', () => {
     const state = given([...baking, sample(0, 0, null), at(1_000, sample(1_000, 100, 40))]);
     expect(when(state, 1_000).effects).toMatchObject([
-      { kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Failed' } }, { type: 'RolloutFailed' }, { type: 'RollbackStarted', cause: { kind: 'verdict' } }] },
+      {
+        kind: 'record',
+        events: [
+          { type: 'AnalysisCompleted', verdict: { phase: 'Failed' } },
+          { type: 'RolloutFailed' },
+          { type: 'RollbackStarted', cause: { kind: 'verdict' } },
+        ],
+      },
     ]);
   });
 
@@ -113,7 +144,15 @@ describe('a canary', () => {
   it('FL scheduler: a metrics outage pauses, it does not roll back', () => {
     const outage = Array.from({ length: 5 }, (_, index): Timed => at(1_000 * (index + 1), errorSample(1_000 * (index + 1))));
     const state = given([...baking, sample(0, 0, null), ...outage]);
-    expect(when(state, 5_000).effects).toMatchObject([{ kind: 'record', events: [{ type: 'AnalysisCompleted', verdict: { phase: 'Error' } }, { type: 'RolloutPaused', reason: 'inconclusive' }] }]);
+    expect(when(state, 5_000).effects).toMatchObject([
+      {
+        kind: 'record',
+        events: [
+          { type: 'AnalysisCompleted', verdict: { phase: 'Error' } },
+          { type: 'RolloutPaused', reason: 'inconclusive' },
+        ],
+      },
+    ]);
   });
 
   it('AR FAQ: the first deploy skips the steps', () => {
@@ -132,7 +171,9 @@ describe('a canary', () => {
     expect(when(given(soaking), 1_000).effects).toMatchObject([{ kind: 'verify' }]);
     const ready = [...soaking, at(1_000, healthy())];
     expect(when(given(ready), 1_000).effects).toMatchObject([{ kind: 'record', events: [{ type: 'FinishingStarted' }] }]);
-    expect(when(given([...ready, { type: 'FinishingStarted' }]), 1_000).effects).toMatchObject([{ kind: 'retire', version: { id: OLD.id }, keep: { id: NEW.id } }]);
+    expect(when(given([...ready, { type: 'FinishingStarted' }]), 1_000).effects).toMatchObject([
+      { kind: 'retire', version: { id: OLD.id }, keep: { id: NEW.id } },
+    ]);
   });
 });
 
@@ -150,10 +191,20 @@ describe('going back', () => {
   });
 
   it('pipe-cd#3468: a rollback that cannot be done ends in RollbackFailed, not in silence', () => {
-    const stuck: ReleaseEvent = { type: 'EffectFailed', app: 'web', effect: 'shift', key: 'web/restore-traffic', blame: 'outside', code: 'X', message: 'edge is down' };
+    const stuck: ReleaseEvent = {
+      type: 'EffectFailed',
+      app: 'web',
+      effect: 'shift',
+      key: 'web/restore-traffic',
+      blame: 'outside',
+      code: 'X',
+      message: 'edge is down',
+    };
     expect(when(given([...failing, stuck]), 100).effects).toEqual([]);
     expect(when(given([...failing, stuck]), 250).effects).toMatchObject([{ kind: 'shift' }]);
-    expect(when(given([...failing, stuck]), 30_000).effects).toMatchObject([{ kind: 'record', events: [{ type: 'ReleaseEnded', outcome: 'RollbackFailed' }] }]);
+    expect(when(given([...failing, stuck]), 30_000).effects).toMatchObject([
+      { kind: 'record', events: [{ type: 'ReleaseEnded', outcome: 'RollbackFailed' }] },
+    ]);
   });
 
   it('AR#4128: abort works before anything is deployed', () => {
@@ -161,7 +212,9 @@ describe('going back', () => {
     const decision = when(given(aborted));
     expect(decision.effects).toMatchObject([{ kind: 'record', events: [{ type: 'StableRestored', app: 'web' }] }]);
     const state = given([...aborted, { type: 'StableRestored', app: 'web', kept: false }]);
-    expect(when(state).effects).toMatchObject([{ kind: 'record', events: [{ type: 'ReleaseEnded', outcome: 'Aborted', reason: 'aborted by ann: wrong branch' }] }]);
+    expect(when(state).effects).toMatchObject([
+      { kind: 'record', events: [{ type: 'ReleaseEnded', outcome: 'Aborted', reason: 'aborted by ann: wrong branch' }] },
+    ]);
   });
 
   it('AR#1292: abort outside a rollout is refused and changes nothing', () => {
@@ -172,7 +225,10 @@ describe('going back', () => {
 
   it('FL#1898: the only healthy copy is kept when a first deploy of several apps goes back', () => {
     const first = [requested(CANARY, null), acquired(null), started(), built(), deployed(), healthy(), weights({ [NEW.id]: 100 })];
-    const state = given([...first, { type: 'RollbackStarted', cause: { kind: 'verdict', app: 'other', code: 'X', message: 'other is bad' } }]);
+    const state = given([
+      ...first,
+      { type: 'RollbackStarted', cause: { kind: 'verdict', app: 'other', code: 'X', message: 'other is bad' } },
+    ]);
     expect(when(state).effects).toMatchObject([{ kind: 'record', events: [{ type: 'StableRestored', kept: true }] }]);
   });
 
@@ -197,19 +253,27 @@ describe('people', () => {
   it('promote --full skips the steps but not the health check', () => {
     const state = given([...upTo('deployed'), { type: 'PromoteRequested', by: 'ann', full: true, app: null }]);
     expect(when(state).effects).toMatchObject([{ kind: 'verify' }]);
-    expect(when(given([...upTo('deployed'), { type: 'PromoteRequested', by: 'ann', full: true, app: null }, healthy()])).effects).toMatchObject([{ kind: 'shift', weights: { [NEW.id]: 100 } }]);
+    expect(
+      when(given([...upTo('deployed'), { type: 'PromoteRequested', by: 'ann', full: true, app: null }, healthy()])).effects,
+    ).toMatchObject([{ kind: 'shift', weights: { [NEW.id]: 100 } }]);
   });
 
   it('time spent paused is not bake time', () => {
     const looked = [...upTo('healthy'), shifted(5), sample(0, 0, null)];
-    const paused = [...looked, at(2_000, { type: 'PauseRequested', by: 'ann', reason: null }), at(60_000, { type: 'ResumeRequested', by: 'ann' })];
+    const paused = [
+      ...looked,
+      at(2_000, { type: 'PauseRequested', by: 'ann', reason: null }),
+      at(60_000, { type: 'ResumeRequested', by: 'ann' }),
+    ];
     expect(given(paused).rollouts['web']?.pausedMs).toBe(58_000);
     expect(when(given(paused), 67_000).effects).not.toContainEqual(expect.objectContaining({ kind: 'record' }));
   });
 
   it('a pause does not last for ever', () => {
     const state = given([...upTo('healthy'), shifted(5), sample(0, 0, null), { type: 'PauseRequested', by: 'ann', reason: null }]);
-    expect(when(state, 60_000).effects).toContainEqual(expect.objectContaining({ kind: 'record', events: [expect.objectContaining({ type: 'RolloutFailed' }), expect.anything()] }));
+    expect(when(state, 60_000).effects).toContainEqual(
+      expect.objectContaining({ kind: 'record', events: [expect.objectContaining({ type: 'RolloutFailed' }), expect.anything()] }),
+    );
   });
 });
 
@@ -221,13 +285,17 @@ describe('guards', () => {
   ])('refuse %s', (_name, wanted, message) => {
     const state = given([...upTo('healthy'), shifted(5)]);
     const app = state.rollouts['web']?.app as PlannedApp;
-    expect(violation(state, { kind: 'shift', app, versions: [OLD, NEW], weights: wanted, key: 'k', lane: 'web', deadline: 0 })).toMatch(message);
+    expect(violation(state, { kind: 'shift', app, versions: [OLD, NEW], weights: wanted, key: 'k', lane: 'web', deadline: 0 })).toMatch(
+      message,
+    );
   });
 
   it('refuse to stop the stable version before the release finishes', () => {
     const state = given([...upTo('healthy'), shifted(100)]);
     const app = state.rollouts['web']?.app as PlannedApp;
-    expect(violation(state, { kind: 'retire', app, version: OLD, keep: NEW, key: 'k', lane: 'web', deadline: 0 })).toMatch(/last healthy copy/);
+    expect(violation(state, { kind: 'retire', app, version: OLD, keep: NEW, key: 'k', lane: 'web', deadline: 0 })).toMatch(
+      /last healthy copy/,
+    );
   });
 });
 
@@ -319,11 +387,21 @@ function failed(): ReleaseEvent {
 function sample(time: number, requests: number, errors: number | null): ReleaseEvent {
   const arm = { requests, errors: errors ?? 0, latency: { 100: requests } };
   const reading: Reading = { epoch: 'e', at: time, versions: {} };
-  return { type: 'SampleCollected', app: 'web', reading, sample: errors === null ? null : { fromAt: 0, at: time, candidate: arm, baseline: { ...arm, errors: 0 }, error: null } };
+  return {
+    type: 'SampleCollected',
+    app: 'web',
+    reading,
+    sample: errors === null ? null : { fromAt: 0, at: time, candidate: arm, baseline: { ...arm, errors: 0 }, error: null },
+  };
 }
 
 function errorSample(time: number): ReleaseEvent {
-  return { type: 'SampleCollected', app: 'web', reading: null, sample: { fromAt: time - 1_000, at: time, candidate: null, baseline: null, error: 'connection refused' } };
+  return {
+    type: 'SampleCollected',
+    app: 'web',
+    reading: null,
+    sample: { fromAt: time - 1_000, at: time, candidate: null, baseline: null, error: 'connection refused' },
+  };
 }
 
 function recorded(effect: Effect | undefined): readonly Timed[] {

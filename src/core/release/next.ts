@@ -59,7 +59,12 @@ function rolling(state: ReleaseState, now: number): Decision {
 function pausedAtTheEnd(state: ReleaseState, now: number): Decision {
   const expiresAt = (state.pause?.since ?? now) + state.plan.deadlines.pauseMs;
   if (now < expiresAt) return wait(expiresAt);
-  const cause: Cause = { kind: 'technical', app: null, code: 'PAUSE_EXPIRED', message: 'nobody resumed or aborted the paused release in time' };
+  const cause: Cause = {
+    kind: 'technical',
+    app: null,
+    code: 'PAUSE_EXPIRED',
+    message: 'nobody resumed or aborted the paused release in time',
+  };
   return record(RELEASE, 'pause-expired', now, { type: 'RollbackStarted', cause });
 }
 
@@ -77,7 +82,8 @@ function finishRollout(state: ReleaseState, rollout: RolloutState, now: number):
   if (app.stable === null || rollout.oldStopped || rollout.oldRetired || candidate === null) return finished(null);
   const body = { kind: 'retire', app, version: app.stable, keep: candidate } as const;
   const wish = { lane: app.app, key: 'retire-old', body, deadline: state.stageSince + app.deadlines.progressMs };
-  const leaveIt = (failed: Attempt) => finished(`the old version ${app.stable?.id} could not be retired and may still run: ${failed.message}`);
+  const leaveIt = (failed: Attempt) =>
+    finished(`the old version ${app.stable?.id} could not be retired and may still run: ${failed.message}`);
   return attempt(state, wish, now, leaveIt);
 }
 

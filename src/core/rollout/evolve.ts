@@ -38,7 +38,14 @@ export function newRollout(app: PlannedApp, at: number): RolloutState {
 }
 
 /** Decisions to go forward; one made just before the release turned round has no meaning any more. */
-const FORWARD: ReadonlySet<string> = new Set(['RolloutStarted', 'RolloutSkipped', 'StepStarted', 'RolloutPaused', 'RolloutResumed', 'RolloutPromoted']);
+const FORWARD: ReadonlySet<string> = new Set([
+  'RolloutStarted',
+  'RolloutSkipped',
+  'StepStarted',
+  'RolloutPaused',
+  'RolloutResumed',
+  'RolloutPromoted',
+]);
 
 /** What one event of this app does to its rollout. `restoring`: the release is being put back. */
 export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: number, restoring: boolean): RolloutState {
@@ -189,7 +196,11 @@ function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'Sa
   const judge = event.sample === null ? analysis.judge : observeSample(policy, analysis.judge, event.sample);
   const unseenMs = analysis.reading === null && reading !== null ? Math.max(0, at - analysis.startedAt - policy.intervalMs) : 0;
   // A bake is time in which somebody looks: when the first look comes late (a control plane died as the bake began), it lasts longer.
-  return { ...rollout, pausedMs: rollout.pausedMs + unseenMs, analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge } };
+  return {
+    ...rollout,
+    pausedMs: rollout.pausedMs + unseenMs,
+    analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge },
+  };
 }
 
 function retired(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {

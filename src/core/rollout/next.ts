@@ -13,7 +13,8 @@ const PAUSED_SLOWER = 10;
 
 /** The runbook of one app, going forward: build → deploy at 0 % → healthy → smoke → steps → soak → ready. */
 export function nextForRollout(state: ReleaseState, rollout: RolloutState, now: number): Decision {
-  if (rollout.failedCheck !== null && rollout.stage !== 'failed') return fail(rollout, { kind: 'verdict', app: rollout.app.app, ...rollout.failedCheck }, now);
+  if (rollout.failedCheck !== null && rollout.stage !== 'failed')
+    return fail(rollout, { kind: 'verdict', app: rollout.app.app, ...rollout.failedCheck }, now);
   switch (rollout.stage) {
     case 'waiting':
       return start(state, rollout, now);
@@ -78,7 +79,14 @@ function deploy(state: ReleaseState, rollout: RolloutState, now: number): Decisi
   const { app, candidate } = rollout;
   if (candidate === null) return NOTHING;
   if (candidate.id === app.stable?.id) return skip(rollout, now);
-  return tryTo(state, rollout, 'deploy', { kind: 'deploy', app, version: candidate, weights: rollout.weights }, app.deadlines.progressMs, now);
+  return tryTo(
+    state,
+    rollout,
+    'deploy',
+    { kind: 'deploy', app, version: candidate, weights: rollout.weights },
+    app.deadlines.progressMs,
+    now,
+  );
 }
 
 function skip(rollout: RolloutState, now: number): Decision {
@@ -124,7 +132,10 @@ function step(state: ReleaseState, rollout: RolloutState, now: number): Decision
       return pauseAt(rollout, 'confirm', 'waits for `promote` before traffic is switched', now);
     case 'pause': {
       const forMs = current.forMs;
-      const message = forMs === null ? `paused at ${candidateWeight(rollout)} % until someone promotes` : `paused at ${candidateWeight(rollout)} % for ${seconds(forMs)}`;
+      const message =
+        forMs === null
+          ? `paused at ${candidateWeight(rollout)} % until someone promotes`
+          : `paused at ${candidateWeight(rollout)} % for ${seconds(forMs)}`;
       return pauseAt(rollout, 'pauseStep', message, now);
     }
     case 'weight':
@@ -141,7 +152,14 @@ function shift(state: ReleaseState, rollout: RolloutState, weight: number, now: 
   const weights = stable === null ? { [candidate.id]: 100 } : { [stable.id]: 100 - weight, [candidate.id]: weight };
   const versions = stable === null ? [candidate] : [stable, candidate];
   const since = rollout.stepSince + rollout.pausedMs - rollout.stageSince;
-  return tryTo(state, rollout, `shift/${rollout.step}/${weight}`, { kind: 'shift', app, versions, weights }, since + app.deadlines.progressMs, now);
+  return tryTo(
+    state,
+    rollout,
+    `shift/${rollout.step}/${weight}`,
+    { kind: 'shift', app, versions, weights },
+    since + app.deadlines.progressMs,
+    now,
+  );
 }
 
 function bake(state: ReleaseState, rollout: RolloutState, policy: AnalysisPolicy | null, forMs: number, now: number): Decision {
@@ -149,7 +167,10 @@ function bake(state: ReleaseState, rollout: RolloutState, policy: AnalysisPolicy
   const { analysis } = rollout;
   if (policy === null || analysis === null) return bakeOnHealth(state, rollout, endsAt, now);
   if (now >= endsAt && analysis.lastSampleAt >= endsAt) return concludeBake(rollout, policy, analysis, now);
-  return merge([wait(Math.max(endsAt, now + 1)), collect(rollout, analysis, Math.min(analysis.lastSampleAt + policy.intervalMs, endsAt), now)]);
+  return merge([
+    wait(Math.max(endsAt, now + 1)),
+    collect(rollout, analysis, Math.min(analysis.lastSampleAt + policy.intervalMs, endsAt), now),
+  ]);
 }
 
 /** Without an analysis the proof of a bake is that the version is still healthy when it ends. */
@@ -166,7 +187,13 @@ function concludeBake(rollout: RolloutState, policy: AnalysisPolicy, analysis: R
   if (verdict.phase === 'Failed') return failOn(rollout, verdict, now);
   if (verdict.phase !== 'Successful') return pauseOn(rollout, verdict, now);
   const { app } = rollout.app;
-  return record(app, `step/${rollout.step + 1}`, now, { type: 'AnalysisCompleted', app, verdict }, { type: 'StepStarted', app, step: rollout.step + 1 });
+  return record(
+    app,
+    `step/${rollout.step + 1}`,
+    now,
+    { type: 'AnalysisCompleted', app, verdict },
+    { type: 'StepStarted', app, step: rollout.step + 1 },
+  );
 }
 
 function collect(rollout: RolloutState, analysis: RolloutAnalysis, due: number, now: number): Decision {
@@ -176,7 +203,14 @@ function collect(rollout: RolloutState, analysis: RolloutAnalysis, due: number, 
   if (candidate === null) return NOTHING;
   const key = `${app.app}/collect/${rollout.step}/${analysis.startedAt}/${analysis.lastSampleAt}/${analysis.reading === null ? 'first' : 'next'}`;
   const baseline = candidateWeight(rollout) === 100 ? null : (app.stable?.id ?? null);
-  const effect = { kind: 'collect', app, candidate: candidate.id, baseline, previous: analysis.reading, since: analysis.lastSampleAt } as const;
+  const effect = {
+    kind: 'collect',
+    app,
+    candidate: candidate.id,
+    baseline,
+    previous: analysis.reading,
+    since: analysis.lastSampleAt,
+  } as const;
   return { effects: [{ ...effect, key, lane: app.app, deadline: now + 10_000 }], wakeAt: null };
 }
 
@@ -208,7 +242,14 @@ function watchPaused(rollout: RolloutState, now: number): Decision {
 function failOn(rollout: RolloutState, verdict: Verdict, now: number): Decision {
   const { app } = rollout.app;
   const cause: Cause = { kind: 'verdict', app, code: 'ANALYSIS_FAILED', message: verdict.reason };
-  return record(app, 'fail', now, { type: 'AnalysisCompleted', app, verdict }, { type: 'RolloutFailed', app, cause }, { type: 'RollbackStarted', cause });
+  return record(
+    app,
+    'fail',
+    now,
+    { type: 'AnalysisCompleted', app, verdict },
+    { type: 'RolloutFailed', app, cause },
+    { type: 'RollbackStarted', cause },
+  );
 }
 
 function pauseOn(rollout: RolloutState, verdict: Verdict, now: number): Decision {
@@ -230,5 +271,9 @@ function tryTo(state: ReleaseState, rollout: RolloutState, key: string, body: Ef
 }
 
 function seconds(ms: number): string {
-  return ms >= 86_400_000 ? `${Math.round(ms / 86_400_000)} d` : ms >= 60_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 1000)} s`;
+  return ms >= 86_400_000
+    ? `${Math.round(ms / 86_400_000)} d`
+    : ms >= 60_000
+      ? `${Math.round(ms / 60_000)} min`
+      : `${Math.round(ms / 1000)} s`;
 }

@@ -21,7 +21,9 @@ export function restoreRollout(state: ReleaseState, rollout: RolloutState, now: 
   if (candidate === null) return restored(rollout, false, now);
   if (app.stable === null) {
     if (candidateWeight(rollout) > 0 || isOut(rollout)) return restored(rollout, true, now);
-    return rollout.candidateRetired ? restored(rollout, false, now) : wish(state, rollout, 'undo', { kind: 'retire', app, version: candidate, keep: null }, now);
+    return rollout.candidateRetired
+      ? restored(rollout, false, now)
+      : wish(state, rollout, 'undo', { kind: 'retire', app, version: candidate, keep: null }, now);
   }
   if (candidate.id === app.stable.id) return restored(rollout, false, now);
   return app.strategy.kind === 'recreate' ? recreateOld(state, rollout, now) : switchBack(state, rollout, now);
@@ -36,7 +38,8 @@ function switchBack(state: ReleaseState, rollout: RolloutState, now: number): De
     if (state.attempts[`${app.app}/restore-traffic`]?.code !== 'VERSION_GONE') return wish(state, rollout, 'restore-traffic', body, now);
     return reviveOld(state, rollout, now) ?? wish(state, rollout, 'restore-revived', body, now);
   }
-  if (!rollout.candidateRetired) return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: stable }, now);
+  if (!rollout.candidateRetired)
+    return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: stable }, now);
   return restored(rollout, false, now);
 }
 
@@ -45,7 +48,8 @@ function recreateOld(state: ReleaseState, rollout: RolloutState, now: number): D
   const { app, candidate } = rollout;
   const { stable } = app;
   if (candidate === null || stable === null) return NOTHING;
-  if (!rollout.candidateRetired) return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: null }, now);
+  if (!rollout.candidateRetired)
+    return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: null }, now);
   const reviving = reviveOld(state, rollout, now);
   if (reviving !== null) return reviving;
   if (hasTraffic(app) && !rollout.trafficRestored) {
@@ -59,7 +63,8 @@ function reviveOld(state: ReleaseState, rollout: RolloutState, now: number): Dec
   const { app } = rollout;
   if (app.stable === null) return null;
   if (!rollout.oldDeployed) return wish(state, rollout, 'redeploy-old', { kind: 'deploy', app, version: app.stable, weights: {} }, now);
-  if (!rollout.oldHealthy) return wish(state, rollout, 'verify-old', { kind: 'verify', app, version: app.stable, until: deadlineOf(state) }, now);
+  if (!rollout.oldHealthy)
+    return wish(state, rollout, 'verify-old', { kind: 'verify', app, version: app.stable, until: deadlineOf(state) }, now);
   return null;
 }
 

@@ -4,7 +4,11 @@ import { versionId } from '../../core/release/plan.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 
-export async function performBuild(ports: PerformPorts, effect: Extract<Effect, { kind: 'build' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performBuild(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'build' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, commit } = effect;
   const request = {
     app: app.app,
@@ -17,6 +21,12 @@ export async function performBuild(ports: PerformPorts, effect: Extract<Effect, 
   };
   const built = await ports.builder.build(request, context.signal);
   const { run, health } = app;
-  const version = { id: versionId(built.artifact, run, health), artifact: built.artifact, commit: context.state.plan.source.dirty ? null : commit, run, health };
+  const version = {
+    id: versionId(built.artifact, run, health),
+    artifact: built.artifact,
+    commit: context.state.plan.source.dirty ? null : commit,
+    run,
+    health,
+  };
   return [{ type: 'ArtifactBuilt', app: app.app, version, reused: built.reused, log: built.log }];
 }

@@ -7,7 +7,11 @@ import type { PerformPorts } from './ports.ts';
 import { edgeKey, refOf } from './traffic.ts';
 
 /** One block of what users got since the last look. A source that cannot be read is an error sample: never a good one, never a bad one. */
-export async function performCollect(ports: PerformPorts, effect: Extract<Effect, { kind: 'collect' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performCollect(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'collect' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, candidate, baseline, previous, since } = effect;
   try {
     const edge = await ports.edge(context.environment);

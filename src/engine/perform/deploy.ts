@@ -7,7 +7,11 @@ import type { PerformPorts } from './ports.ts';
 import { applyAtEdge, refOf, splitterOf } from './traffic.ts';
 
 /** Start the version; where our edge splits traffic, tell it too, at weight 0, so that `Sluice-Version` reaches it. */
-export async function performDeploy(ports: PerformPorts, effect: Extract<Effect, { kind: 'deploy' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performDeploy(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'deploy' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, version, weights } = effect;
   const platform = ports.platform(app.platform);
   if (app.strategy.kind === 'recreate') await stopOthers(platform, app, version, context);

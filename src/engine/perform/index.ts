@@ -49,7 +49,12 @@ function dispatch(ports: PerformPorts, effect: Effect, context: PerformContext):
 }
 
 /** Nothing waits for ever (invariant 4): at the deadline the effect is interrupted and counts as failed, even if it does not listen. */
-async function withDeadline<T>(ports: PerformPorts, effect: Effect, context: PerformContext, run: (context: PerformContext) => Promise<T>): Promise<T> {
+async function withDeadline<T>(
+  ports: PerformPorts,
+  effect: Effect,
+  context: PerformContext,
+  run: (context: PerformContext) => Promise<T>,
+): Promise<T> {
   const done = new AbortController();
   const late = new AbortController();
   const signal = AbortSignal.any([context.signal, late.signal]);

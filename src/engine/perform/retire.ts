@@ -9,7 +9,11 @@ import { applyAtEdge, edgeKey, refOf, splitterOf, weightsOf } from './traffic.ts
 const LOOK_MS = 50;
 
 /** See at the data plane that nobody is sent there, let the last requests end, then stop it (invariant 3). */
-export async function performRetire(ports: PerformPorts, effect: Extract<Effect, { kind: 'retire' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performRetire(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'retire' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, version, keep } = effect;
   const platform = ports.platform(app.platform);
   const ref = refOf(app, context);
@@ -27,7 +31,13 @@ export async function performRetire(ports: PerformPorts, effect: Extract<Effect,
   return [{ type: 'VersionRetired', app: app.app, version: version.id }];
 }
 
-async function leaveEdge(ports: PerformPorts, app: PlannedApp, version: VersionRef, keep: VersionRef | null, context: PerformContext): Promise<void> {
+async function leaveEdge(
+  ports: PerformPorts,
+  app: PlannedApp,
+  version: VersionRef,
+  keep: VersionRef | null,
+  context: PerformContext,
+): Promise<void> {
   const edge = await ports.edge(context.environment);
   const key = edgeKey(refOf(app, context));
   const before = await edge.observe(key);
@@ -53,5 +63,8 @@ async function drained(ports: PerformPorts, key: string, version: VersionRef, co
 }
 
 function stillServing(app: PlannedApp, version: VersionRef, weight: number): OutsideError {
-  return new OutsideError('STILL_SERVING', `${app.app}: version ${version.id} still has ${weight} % of the traffic at the data plane; it is not stopped`);
+  return new OutsideError(
+    'STILL_SERVING',
+    `${app.app}: version ${version.id} still has ${weight} % of the traffic at the data plane; it is not stopped`,
+  );
 }

@@ -5,7 +5,11 @@ import type { PerformPorts } from './ports.ts';
 import { applyAtEdge, assertWeights, refOf, splitterOf } from './traffic.ts';
 
 /** Move traffic, and believe only what the data plane then shows. */
-export async function performShift(ports: PerformPorts, effect: Extract<Effect, { kind: 'shift' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performShift(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'shift' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, weights } = effect;
   const platform = ports.platform(app.platform);
   const splitter = splitterOf(app, platform);

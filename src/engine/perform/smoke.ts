@@ -9,7 +9,11 @@ import { refOf } from './traffic.ts';
 const OUTPUT_LINES = 8;
 
 /** Ask the new version, directly and before it has traffic, what the app says must work. Anything but a clear yes is a no. */
-export async function performSmoke(ports: PerformPorts, effect: Extract<Effect, { kind: 'smoke' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performSmoke(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'smoke' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, version } = effect;
   const spec = app.smoke;
   if (spec === null) return [{ type: 'SmokePassed', app: app.app, version: version.id }];
@@ -26,7 +30,10 @@ async function smokePaths(spec: SmokeSpec, url: string | null, signal: AbortSign
   for (const path of spec.paths) {
     if (url === null) return `smoke test of ${path}: the version has no endpoint`;
     try {
-      const answer = await fetch(url + path, { redirect: 'manual', signal: AbortSignal.any([signal, AbortSignal.timeout(spec.timeoutMs)]) });
+      const answer = await fetch(url + path, {
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(spec.timeoutMs)]),
+      });
       await answer.body?.cancel();
       if (answer.status < 200 || answer.status >= 400) return `smoke test of ${path}: answered ${answer.status}`;
     } catch (error) {
@@ -39,7 +46,13 @@ async function smokePaths(spec: SmokeSpec, url: string | null, signal: AbortSign
 }
 
 /** Exit 0 passes; any other exit, a signal, a time-out or a command that cannot be started fails. */
-async function smokeCommand(ports: PerformPorts, spec: SmokeSpec, artifact: string, url: string | null, signal: AbortSignal): Promise<string | null> {
+async function smokeCommand(
+  ports: PerformPorts,
+  spec: SmokeSpec,
+  artifact: string,
+  url: string | null,
+  signal: AbortSignal,
+): Promise<string | null> {
   const [program, ...args] = spec.command ?? [];
   if (program === undefined) return null;
   const cwd = await ports.artifacts.folder(artifact);
@@ -51,7 +64,8 @@ async function smokeCommand(ports: PerformPorts, spec: SmokeSpec, artifact: stri
     const timer = setTimeout(() => finish(`smoke test took longer than ${spec.timeoutMs} ms`), spec.timeoutMs);
     const onAbort = () => finish('smoke test was interrupted');
     signal.addEventListener('abort', onAbort, { once: true });
-    const keep = (chunk: Buffer) => lines.push(...String(chunk).split('\n').filter(Boolean)) > OUTPUT_LINES && lines.splice(0, lines.length - OUTPUT_LINES);
+    const keep = (chunk: Buffer) =>
+      lines.push(...String(chunk).split('\n').filter(Boolean)) > OUTPUT_LINES && lines.splice(0, lines.length - OUTPUT_LINES);
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     child.on('error', (error) => finish(`smoke test could not be started: ${error.message}`));

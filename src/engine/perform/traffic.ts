@@ -28,14 +28,22 @@ export function edgeKey(ref: AppRef): string {
  * endpoints the platform reports now, and see them at the data plane.
  * Versions at weight 0 that the platform no longer has are left out.
  */
-export async function applyAtEdge(ports: PerformPorts, app: PlannedApp, weights: Weights, context: PerformContext): Promise<EdgeObservation> {
+export async function applyAtEdge(
+  ports: PerformPorts,
+  app: PlannedApp,
+  weights: Weights,
+  context: PerformContext,
+): Promise<EdgeObservation> {
   const ref = refOf(app, context);
   const observed = await ports.platform(app.platform).observe(ref);
   const versions = Object.entries(weights).flatMap(([id, weight]) => {
     const endpoints = observed.find((version) => version.version === id)?.endpoints ?? [];
     if (endpoints.length > 0) return [{ id, weight, endpoints }];
     if (weight === 0) return [];
-    throw new OutsideError('VERSION_GONE', `${app.app}: version ${id} should get ${weight} % of the traffic, but ${app.platform} has no running copy of it`);
+    throw new OutsideError(
+      'VERSION_GONE',
+      `${app.app}: version ${id} should get ${weight} % of the traffic, but ${app.platform} has no running copy of it`,
+    );
   });
   const intent: EdgeIntent = { app: edgeKey(ref), fence: context.fence, routes: app.routes, versions, sticky: app.sticky };
   const edge = await ports.edge(context.environment);
@@ -53,7 +61,10 @@ export function assertWeights(app: PlannedApp, wanted: Weights, seen: Weights): 
   const ids = new Set([...Object.keys(wanted), ...Object.keys(seen)]);
   for (const id of ids) {
     if (Math.abs((wanted[id] ?? 0) - (seen[id] ?? 0)) > 0.05) {
-      throw new OutsideError('WEIGHT_NOT_REACHED', `${app.app}: version ${id} should have ${wanted[id] ?? 0} % of the traffic but has ${seen[id] ?? 0} %`);
+      throw new OutsideError(
+        'WEIGHT_NOT_REACHED',
+        `${app.app}: version ${id} should have ${wanted[id] ?? 0} % of the traffic but has ${seen[id] ?? 0} %`,
+      );
     }
   }
 }

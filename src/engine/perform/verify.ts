@@ -9,7 +9,11 @@ const EAGER_MS = 50;
 const EAGER_FOR_MS = 3_000;
 
 /** Look until it is healthy, cannot become so, or the time is over; always at least once. */
-export async function performVerify(ports: PerformPorts, effect: Extract<Effect, { kind: 'verify' }>, context: PerformContext): Promise<ReleaseEvent[]> {
+export async function performVerify(
+  ports: PerformPorts,
+  effect: Extract<Effect, { kind: 'verify' }>,
+  context: PerformContext,
+): Promise<ReleaseEvent[]> {
   const { app, version, until } = effect;
   const platform = ports.platform(app.platform);
   const target = targetOf(app, version, context);
@@ -20,7 +24,8 @@ export async function performVerify(ports: PerformPorts, effect: Extract<Effect,
     if (health.state === 'healthy') return [{ type: 'VersionHealthy', app: app.app, version: version.id }];
     const now = ports.clock.now();
     if (health.state === 'failed' || now >= until) {
-      const reason = health.state === 'failed' ? health.reason : `not healthy within ${Math.round(app.deadlines.healthyMs / 1000)} s: ${health.reason}`;
+      const reason =
+        health.state === 'failed' ? health.reason : `not healthy within ${Math.round(app.deadlines.healthyMs / 1000)} s: ${health.reason}`;
       return [{ type: 'VersionUnhealthy', app: app.app, version: version.id, reason }];
     }
     const interval = now - startedAt < EAGER_FOR_MS ? EAGER_MS : (version.health?.intervalMs ?? 1_000);
