@@ -14,7 +14,7 @@ define stage
 @echo "== $(1)"; since=$$(date +%s%N); $(2); echo "   $$(( ($$(date +%s%N) - since) / 1000000 )) ms"
 endef
 
-.PHONY: help demo test check specs bench soak build clean install packages
+.PHONY: help demo test check specs bench soak build docs clean install packages
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -40,8 +40,14 @@ soak: build ## Long runs: a million simulated releases, a hundred real kills
 	@SLUICE_SEEDS=1000000 npx --no-install vitest run test/simulation/simulation.spec.ts
 	@SLUICE_KILLS=100 npx --no-install vitest run test/e2e/kills.spec.ts
 
-build: install ## Compile to dist/
-	$(call stage,build,npx --no-install tsc -p tsconfig.build.json)
+build: install dist/.built ## Compile to dist/
+
+dist/.built: $(shell find src -name '*.ts' 2>/dev/null) package-lock.json tsconfig.json tsconfig.build.json
+	$(call stage,build,rm -rf dist; npx --no-install tsc -p tsconfig.build.json; touch $@)
+
+docs: install ## Make the generated pages anew: configuration, errors
+	@npx --no-install tsx src/config/generate.ts
+	@npx --no-install tsx scripts/errors-page.ts
 
 clean: ## Remove what was built and installed here
 	rm -rf dist node_modules coverage .make
