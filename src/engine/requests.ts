@@ -136,6 +136,6 @@ export async function liftHold(tools: Asking, environment: string, app: string, 
 
 /** Sorts by time, short enough to read out: base 36 of milliseconds and chance. */
 function newId(at: number): string {
-  const chance = (randomBytes(4).readUInt32BE() % 36 ** 3).toString(36).padStart(3, '0');
+  const chance = (randomBytes(4).readUInt32BE() % 36 ** 5).toString(36).padStart(5, '0');
   return `r${at.toString(36)}${chance}`;
 }
