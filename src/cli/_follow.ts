@@ -138,8 +138,9 @@ function lineView({ terminal }: Session): View {
   };
 }
 
-function treeView({ terminal, now }: Session): View {
+function treeView({ terminal, now, sayThrough }: Session): View {
   const painter = createPainter(terminal.err, terminal.rows);
+  const quiet = sayThrough(painter.above);
   const seen = new Map<string, Seen>();
   let tick = 0;
   let latest: ReleaseState | null = null;
@@ -163,6 +164,7 @@ function treeView({ terminal, now }: Session): View {
       clearInterval(timer);
       paint();
       painter.done();
+      quiet();
     },
   };
 }

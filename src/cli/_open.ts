@@ -21,7 +21,9 @@ export interface Surroundings {
 export function openSession({ terminal, env, cwd, version, self }: Surroundings, options: CommonOptions): Session {
   let workspace: Promise<string> | null = null;
   let client: Promise<Client> | null = null;
-  const say = (message: string): void => terminal.err(`${message}\n`);
+  const print = (message: string): void => terminal.err(`${message}\n`);
+  let through = print;
+  const say = (message: string): void => through(message);
   const session: Session = {
     terminal,
     json: options.json === true,
@@ -32,6 +34,12 @@ export function openSession({ terminal, env, cwd, version, self }: Surroundings,
     now: Date.now,
     self,
     say,
+    sayThrough(listener) {
+      through = listener;
+      return () => {
+        through = print;
+      };
+    },
     workspace: () => (workspace ??= findRoot(cwd, options.workspace)),
     client: () => (client ??= createClient({ locate: () => locate(session) })),
   };

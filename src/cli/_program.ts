@@ -91,7 +91,8 @@ export function createProgram(version: string, terminal: Terminal, openSession: 
     own.action(async (...given: unknown[]) => {
       const options = given.at(-2) as CommonOptions & Record<string, unknown>;
       const args = (given.slice(0, -2) as (string | string[] | undefined)[]).flat().filter((value) => value !== undefined);
-      exit = await perform(openSession(options), () => definition.run(openSession(options), { args, options }));
+      const session = openSession(options);
+      exit = await perform(session, () => definition.run(session, { args, options }));
     });
   }
   return {

@@ -23,6 +23,8 @@ export interface Session {
   readonly self: readonly string[];
   /** A message for people, on stderr, one line. */
   say(message: string): void;
+  /** Messages go there until disposed: something is being painted that they must not tear. */
+  sayThrough(listener: (message: string) => void): () => void;
 }
 
 /** What a command has found out: `data` for `--json`, `text` for people. */

@@ -66,7 +66,21 @@ function branch(state: ReleaseState, rollout: RolloutState, width: number, optio
     rollout.reason !== null && rollout.reason !== '' && rollout.phase !== 'Healthy'
       ? [`${indent}${rollout.phase === 'Degraded' ? colour('red', rollout.reason) : rollout.reason}`]
       : [];
-  return [first, ...second, ...reason];
+  const trouble = troubleOf(state, rollout);
+  return [first, ...second, ...reason, ...(trouble === null ? [] : [`${indent}${colour('yellow', trouble)}`])];
+}
+
+/** What does not work just now, and is tried again. */
+function troubleOf(state: ReleaseState, rollout: RolloutState): string | null {
+  const since = state.stage === 'restoring' || state.stage === 'finishing' ? state.stageSince : rollout.stageSince;
+  if (state.outcome !== null) return null;
+  const attempts = Object.entries(state.attempts).filter(
+    ([key, attempt]) => key.startsWith(`${rollout.app.app}/`) && attempt.lastAt >= since,
+  );
+  const [latest] = attempts.map(([, attempt]) => attempt).toSorted((a, b) => b.lastAt - a.lastAt);
+  return latest === undefined
+    ? null
+    : `failed ${latest.count === 1 ? 'once' : `${latest.count} times`}, tries again: ${latest.message} (${latest.code})`;
 }
 
 function mark(rollout: RolloutState, { colour, tick }: TreeOptions): string {
