@@ -10,7 +10,7 @@ import { releasePorts } from './free-port.ts';
 import { versionsOf } from './observe.ts';
 import { portsFolder, type VersionPaths, versionPaths } from './paths.ts';
 import { readState, readWanted, type Wanted } from './records.ts';
-import { supervisorAlive, supervisorFailed } from './start-supervisor.ts';
+import { nudgeSupervisor, supervisorAlive, supervisorFailed } from './start-supervisor.ts';
 
 /** Time over the drain until a process that does not go is reported, ms. */
 const GRACE_MS = 15_000;
@@ -30,6 +30,7 @@ export async function retireVersion(context: Context, ref: AppRef, version: stri
     return true;
   });
   if (!known) return;
+  await nudgeSupervisor(paths);
   await untilStopped(context, paths, drainMs);
   await withFence(context.dir, ref, fence, context.wrote, async () => {
     // Deployed again meanwhile: it is not ours to clear any more.

@@ -56,6 +56,17 @@ export async function supervisorOf(paths: VersionPaths): Promise<{ readonly pid:
   }
 }
 
+/** Tell the supervisor, if there is one, that there is news; it would see by itself a little later. */
+export async function nudgeSupervisor(paths: VersionPaths): Promise<void> {
+  const supervisor = await supervisorOf(paths);
+  if (supervisor === null) return;
+  try {
+    process.kill(supervisor.pid, 'SIGHUP');
+  } catch {
+    // It has just ended.
+  }
+}
+
 export function supervisorFailed(paths: VersionPaths, what: string): OutsideError {
   const log = join(paths.logs, 'supervisor.log');
   return new OutsideError(

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startTimeOf } from '../../_shared/process-identity.ts';
 import { adoptInstances } from './adopt.ts';
 import { complain, type Crew, instanceLog, save, stampOf, type Supervision, trySave } from './crew.ts';
@@ -11,8 +10,8 @@ import { rotateLog } from './rotate.ts';
 
 export const SUPERVISOR_LOCK = 'supervisor';
 
-const LOOK_MS = 100;
-const ROTATE_EVERY_LOOKS = 10;
+const LOOK_MS = 500;
+const ROTATE_EVERY_LOOKS = 2;
 
 /**
  * Keep the instances of one version running until the version is retired. There is one at a time per version
@@ -24,13 +23,15 @@ export async function supervise(
   supervision: Supervision,
   wrote: (what: string) => void = () => {},
 ): Promise<'retired' | 'another supervises'> {
+  // Before the lock makes us known: without a handler the signal would end us.
+  const nap = nudgedBy('SIGHUP');
   const lock = await tryLock(supervision.folder, SUPERVISOR_LOCK);
   if (lock === null) return 'another supervises';
   wrote('lock');
   const crew = await takeOver(supervision, wrote);
   save(crew);
   startMissing(crew);
-  await untilRetired(crew);
+  await untilRetired(crew, nap);
   await stopAll(crew);
   crew.phase = 'retired';
   save(crew);
@@ -65,7 +66,7 @@ function startMissing(crew: Crew): void {
   for (const instance of crew.instances) if (instance.process === null) schedule(crew, program, instance, 0);
 }
 
-async function untilRetired(crew: Crew): Promise<void> {
+async function untilRetired(crew: Crew, nap: (ms: number) => Promise<void>): Promise<void> {
   let seen = '';
   for (let look = 0; ; look++) {
     const stamp = stampOf(crew.paths.wanted);
@@ -74,8 +75,22 @@ async function untilRetired(crew: Crew): Promise<void> {
     await watchAdopted(crew);
     if (stampOf(crew.paths.state) !== crew.written) trySave(crew);
     if (look % ROTATE_EVERY_LOOKS === 0) rotateAll(crew);
-    await sleep(LOOK_MS);
+    await nap(LOOK_MS);
   }
+}
+
+/** A pause that a signal ends: the control plane nudges when there is news. */
+function nudgedBy(signal: NodeJS.Signals): (ms: number) => Promise<void> {
+  let wake = (): void => {};
+  process.on(signal, () => wake());
+  return (ms) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
 }
 
 function rotateAll(crew: Crew): void {
