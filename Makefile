@@ -43,10 +43,11 @@ soak: build ## Long runs: a million simulated releases, a hundred real kills
 build: install dist/.built ## Compile to dist/
 
 dist/.built: $(shell find src -name '*.ts' 2>/dev/null) package-lock.json tsconfig.json tsconfig.build.json
-	$(call stage,build,rm -rf dist; npx --no-install tsc -p tsconfig.build.json; touch $@)
+	$(call stage,build,npx --no-install tsc -p tsconfig.build.json; touch $@)
 
-docs: install ## Make the generated pages anew: configuration, errors
+docs: install ## Make the generated pages anew: configuration, commands, API, errors
 	@npx --no-install tsx src/config/generate.ts
+	@npx --no-install vitest run src/cli/docs.spec.ts -u
 	@npx --no-install tsx scripts/errors-page.ts
 
 clean: ## Remove what was built and installed here

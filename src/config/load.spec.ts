@@ -62,7 +62,7 @@ describe('where it stands', () => {
   });
 
   test('none, or several', async () => {
-    await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_NOT_FOUND', hint: expect.stringContaining('sluice init') });
+    await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_NOT_FOUND', hint: expect.stringContaining('docs/config.md') });
     await write({ 'sluice.config.json': '{}', 'sluice.config.yaml': 'x: 1' });
     await expect(loadConfig(dir)).rejects.toMatchObject({
       code: 'CONFIG_AMBIGUOUS',

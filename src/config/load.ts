@@ -55,7 +55,7 @@ export async function findConfig(dir: string): Promise<string> {
     throw new UserError(
       'CONFIG_NOT_FOUND',
       `There is no configuration in ${dir}.`,
-      'Make one with sluice init, or go to the folder that has sluice.config.ts (or .json, .yaml).',
+      'Go to the folder that has sluice.config.ts (or .json, .yaml), or write one: docs/config.md begins with an example.',
     );
   }
   if (others.length > 0) {

@@ -1,0 +1,67 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../src/cli/_program.ts';
+
+const root = join(import.meta.dirname, '..');
+const commands = new Map(COMMANDS.map(({ path, options }) => [path.join(' '), options]));
+const COMMON = ['--json', '--no-input', '-C', '--workspace', '-h', '--help'];
+
+/** Pages that people read; what is made from source is compared with it elsewhere. */
+async function pages(): Promise<{ path: string; text: string }[]> {
+  const inDocs = (await readdir(join(root, 'docs'), { recursive: true }))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`);
+  const paths = ['README.md', 'CONTRIBUTING.md', 'examples/harbour/README.md', ...inDocs];
+  return Promise.all(paths.map(async (path) => ({ path, text: await readFile(join(root, path), 'utf8') })));
+}
+
+describe('documentation', () => {
+  it('names only what the Makefile can make, and the Makefile explains what it offers', async () => {
+    const makefile = await readFile(join(root, 'Makefile'), 'utf8');
+    const targets = [...makefile.matchAll(/^([a-z]+):/gm)].map((match) => match[1]);
+    expect(targets).toEqual(expect.arrayContaining(['help', 'demo', 'test', 'bench', 'soak', 'build', 'clean']));
+    const unknown = (await pages()).flatMap(({ path, text }) =>
+      named(text, /(?:^|`)make ([a-z]+)/gm)
+        .filter((name) => !targets.includes(name))
+        .map((name) => `${path}: make ${name}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+
+  it('names only commands and options that there are', async () => {
+    const lines = (await pages()).flatMap(({ path, text }) =>
+      named(text, /(?:^|`|\$ |\| )sluice ([^`\n|#]+)/gm).map((line) => ({ path, line })),
+    );
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.flatMap(({ path, line }) => mistakesIn(line).map((mistake) => `${path}: sluice ${line}: ${mistake}`))).toEqual([]);
+  });
+
+  it('leads nowhere that is not there', async () => {
+    const links = (await pages()).flatMap(({ path, text }) =>
+      named(text, /\]\(([^)#:]+)(?:#[^)]*)?\)/g).map((to) => join(root, dirname(path), to)),
+    );
+    expect(links.length).toBeGreaterThan(10);
+    const missing = await Promise.all(links.map(async (to) => ((await stat(to).catch(() => null)) === null ? [relative(root, to)] : [])));
+    expect(missing.flat()).toEqual([]);
+  });
+
+  it('docs/README.md leads to every page', async () => {
+    const index = await readFile(join(root, 'docs/README.md'), 'utf8');
+    const names = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md') && name !== 'README.md');
+    expect(names.filter((name) => !index.includes(`](${name})`))).toEqual([]);
+  });
+});
+
+function named(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map((match) => (match[1] ?? '').trim());
+}
+
+function mistakesIn(line: string): string[] {
+  const words = line.split(/\s+/);
+  const name = [words.slice(0, 2).join(' '), words[0] ?? ''].find((one) => commands.has(one));
+  if (name === undefined)
+    return words[0] === 'help' || words[0]?.startsWith('-') === true || words[0] === '…' ? [] : ['there is no such command'];
+  const known = [...COMMON, ...(commands.get(name) ?? []).flatMap(({ short, long }) => [short, long])];
+  return words.filter((word) => /^--?[a-z]/i.test(word) && !known.includes(word.split('=')[0])).map((word) => `there is no option ${word}`);
+}
