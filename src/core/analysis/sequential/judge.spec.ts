@@ -127,6 +127,10 @@ describe('a worse candidate', () => {
     const cold = simulated({ seconds: 15 * MINUTE, candidate: { coldFactor: 3, coldSeconds: 100 } });
     expect(judged(cold).decided?.phase).toBe('Failed');
     expect(judged(cold, warm).decided).toBeNull();
+    expect(verdictOf(warm, judged(cold.slice(0, 60), warm), BAKE_AT)).toMatchObject({
+      phase: 'Pending',
+      reason: 'warming up: the first 120 s are not judged',
+    });
     expect(
       judged(simulated({ seconds: 10 * MINUTE, incident: { from: 100, until: 300, errorRate: 0.2, latencyFactor: 4 } })).decided,
     ).toBeNull();

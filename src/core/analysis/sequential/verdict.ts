@@ -84,7 +84,10 @@ function silence(policy: SequentialPolicy, state: SequentialState, at: number): 
 export function runningVerdict(policy: SequentialPolicy, state: SequentialState): Verdict {
   const metrics = metricsOf(policy, state, 'Running');
   if (state.decided !== null) return conclude(state, state.decided.phase, state.decided.reason, metrics);
-  if (state.readable + state.unreadable === 0) return conclude(state, 'Pending', 'nothing measured so far', metrics);
+  if (state.readable + state.unreadable === 0) {
+    const warming = `warming up: the first ${Math.round(policy.initialDelayMs / 1000)} s are not judged`;
+    return conclude(state, 'Pending', state.countedUntil === null ? 'nothing measured so far' : warming, metrics);
+  }
   return conclude(state, 'Running', progressOf(policy, state), metrics);
 }
 
