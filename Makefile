@@ -8,6 +8,7 @@ CAN_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] ||
 # command:Debian package:what cannot be shown without it
 DEBIAN_PACKAGES := git:git:everything python3:python3:the_app_rates_of_harbour haproxy:haproxy:the_HAProxy_edge
 export npm_config_update_notifier := false
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 # $(call stage,name,command): say what is done, and how long it took.
 define stage
@@ -25,30 +26,30 @@ demo: build ## Release, canary, break and put back a real workspace under traffi
 test: packages build check specs ## Lint, format, types, unused code, architecture and every test
 
 check: install ## Lint, format, types and unused code alone
-	$(call stage,lint,npx --no-install oxlint --deny-warnings)
-	$(call stage,format,npx --no-install oxfmt --check)
-	$(call stage,types,npx --no-install tsc --noEmit)
-	$(call stage,unused code,npx --no-install knip --no-config-hints)
+	$(call stage,lint,oxlint --deny-warnings)
+	$(call stage,format,oxfmt --check)
+	$(call stage,types,tsc --noEmit)
+	$(call stage,unused code,knip --no-config-hints)
 
 specs: install ## The tests alone
-	@echo "== tests (the architecture's too)"; npx --no-install vitest run
+	@echo "== tests (the architecture's too)"; vitest run
 
 bench: build packages ## Measure against named peers; results go to bench/RESULTS.md
 	@for file in bench/*.bench.ts; do echo "== $$file"; node --import tsx "$$file"; done
 
 soak: build ## Long runs: a million simulated releases, a hundred real kills
-	@SLUICE_SEEDS=1000000 npx --no-install vitest run test/simulation/simulation.spec.ts
-	@SLUICE_KILLS=100 npx --no-install vitest run test/e2e/kills.spec.ts
+	@SLUICE_SEEDS=1000000 vitest run test/simulation/simulation.spec.ts
+	@SLUICE_KILLS=100 vitest run test/e2e/kills.spec.ts
 
 build: install dist/.built ## Compile to dist/
 
 dist/.built: $(shell find src -name '*.ts' 2>/dev/null) package-lock.json tsconfig.json tsconfig.build.json
-	$(call stage,build,npx --no-install tsc -p tsconfig.build.json; touch $@)
+	$(call stage,build,tsc -p tsconfig.build.json; touch $@)
 
 docs: install ## Make the generated pages anew: configuration, commands, API, errors
-	@npx --no-install tsx src/config/generate.ts
-	@npx --no-install vitest run src/cli/docs.spec.ts -u
-	@npx --no-install tsx scripts/errors-page.ts
+	@tsx src/config/generate.ts
+	@vitest run src/cli/docs.spec.ts -u
+	@tsx scripts/errors-page.ts
 
 clean: ## Remove what was built and installed here
 	rm -rf dist node_modules coverage .make

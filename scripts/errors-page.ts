@@ -33,7 +33,7 @@ export function errorsPage(entries: readonly Entry[]): string {
     'means and what to do. An error with the code `BUG` is a mistake in Sluice.',
     '',
   ];
-  return `${[...head, ...entries.map(({ code, text }) => `## ${code}\n\n${text}\n`)].join('\n')}`;
+  return [...head, ...entries.map(({ code, text }) => `## ${code}\n\n${text}\n`)].join('\n');
 }
 
 if (process.argv[1] === import.meta.filename) await writeFile(join(docs, 'errors.md'), errorsPage(await readEntries()));

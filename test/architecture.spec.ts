@@ -27,16 +27,36 @@ function rules(): IFlattenedRuleSet {
   return {
     forbidden: [
       ...directions,
-      { name: 'no-cycles', severity: 'error', from: { path: '^src/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-      { name: 'core-is-pure', severity: 'error', from: { path: '^src/core/', pathNot: '\\.spec\\.ts$' }, to: { dependencyTypes: ['core'] } },
-      { name: 'core-imports-types-of-ports-only', severity: 'error', from: { path: '^src/core/' }, to: { path: '^src/ports/', dependencyTypesNot: ['type-only'] } },
+      {
+        name: 'no-cycles',
+        severity: 'error',
+        from: { path: '^src/' },
+        to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      },
+      {
+        name: 'core-is-pure',
+        severity: 'error',
+        from: { path: '^src/core/', pathNot: '\\.spec\\.ts$' },
+        to: { dependencyTypes: ['core'] },
+      },
+      {
+        name: 'core-imports-types-of-ports-only',
+        severity: 'error',
+        from: { path: '^src/core/' },
+        to: { path: '^src/ports/', dependencyTypesNot: ['type-only'] },
+      },
       {
         name: 'adapters-do-not-know-each-other',
         severity: 'error',
         from: { path: '^src/adapters/([^/]+)/', pathNot: '\\.spec\\.ts$' },
         to: { path: '^src/adapters/', pathNot: '^src/adapters/($1|_shared)/' },
       },
-      { name: 'only-the-engine-knows-dbos', severity: 'error', from: { path: '^src/', pathNot: '^src/engine/' }, to: { path: '@dbos-inc' } },
+      {
+        name: 'only-the-engine-knows-dbos',
+        severity: 'error',
+        from: { path: '^src/', pathNot: '^src/engine/' },
+        to: { path: '@dbos-inc' },
+      },
     ],
   };
 }
@@ -44,7 +64,14 @@ function rules(): IFlattenedRuleSet {
 async function examine(paths: readonly string[]): Promise<ICruiseResult> {
   const result = await cruise(
     [...paths],
-    { baseDir: root, ruleSet: rules(), validate: true, tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' }, tsConfig: { fileName: 'tsconfig.json' } },
+    {
+      baseDir: root,
+      ruleSet: rules(),
+      validate: true,
+      tsPreCompilationDeps: true,
+      doNotFollow: { path: 'node_modules' },
+      tsConfig: { fileName: 'tsconfig.json' },
+    },
     { extensions: ['.ts', '.js'], conditionNames: ['import', 'node', 'default'] },
   );
   return result.output as ICruiseResult;
@@ -62,7 +89,10 @@ describe('the house', () => {
 
   it('notices a planted violation', { timeout: 60_000 }, async () => {
     await mkdir(planted, { recursive: true });
-    await writeFile(join(planted, 'bad.ts'), "import { readFile } from 'node:fs/promises';\nimport { createPerformer } from '../../engine/perform/index.ts';\nexport const bad = [readFile, createPerformer];\n");
+    await writeFile(
+      join(planted, 'bad.ts'),
+      "import { readFile } from 'node:fs/promises';\nimport { createPerformer } from '../../engine/perform/index.ts';\nexport const bad = [readFile, createPerformer];\n",
+    );
     const { summary } = await examine(['src/core/planted-violation']);
     const names = new Set(summary.violations.map(({ rule }) => rule.name));
     expect([...names].toSorted()).toEqual(['core-imports', 'core-is-pure']);
