@@ -80,7 +80,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const feed = openFeed({
     databaseUrl: options.databaseUrl,
     log,
-    reconnected: () => {},
+    reconnected: supervisor.lookAtAll,
     appended(stream, origin) {
       const release = origin === membership.id() ? null : releaseOf(stream);
       if (release !== null) supervisor.heard(release);

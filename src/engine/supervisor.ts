@@ -21,6 +21,8 @@ export interface Supervisor {
   lookAt(release: string, at: number): void;
   /** Somebody else appended to it. */
   heard(release: string): void;
+  /** News may have been missed: look at all that is at work here. */
+  lookAtAll(): void;
   /** Stop all work on releases that are no longer ours. */
   dropAll(reason: Error): void;
   /** Let nothing new begin, interrupt what runs, wait until it has stopped (at most `graceMs`). */
@@ -237,6 +239,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     lookAt,
     heard(release) {
       if (works.has(release)) look(release);
+    },
+    lookAtAll() {
+      for (const release of works.keys()) look(release);
     },
     dropAll(reason) {
       for (const work of works.values()) for (const lane of work.lanes.values()) lane.controller?.abort(reason);
