@@ -8,6 +8,7 @@ import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
 import { processesPlatform } from './adapters/platform/processes/index.ts';
 import { gitSource } from './adapters/source/git.ts';
+import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
 import { UserError } from './core/errors.ts';
 import { evolve } from './core/release/evolve.ts';
@@ -76,8 +77,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const database = await openDatabase(options, dir, onProgress);
   secrets.notice(new URL(database.url).password);
 
+  const platform = (name: string) => platformOf(name, [processes]);
   const performer = createPerformer({
-    platform: (name) => platformOf(name, [processes]),
+    platform,
     edge: edges.of,
     builder,
     artifacts,
@@ -112,7 +114,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   await edges.adopt();
 
+  const caretaker = startCaretaker({ engine, planner, platform, edge: edges.of, warn: (message) => log.warn(message) });
+
   const close = async () => {
+    await caretaker.stop();
     edges.leave();
     await server.close();
     await engine.close();

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -142,7 +142,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       .filter((candidate) => {
         try {
           const [state = ''] = readFileSync(`/proc/${candidate}/stat`, 'utf8').split(') ').slice(1);
-          return !state.startsWith('Z') && readFileSync(`/proc/${candidate}/cmdline`, 'utf8').includes(dir);
+          return (
+            !state.startsWith('Z') &&
+            (readFileSync(`/proc/${candidate}/cmdline`, 'utf8').includes(dir) || readlinkSync(`/proc/${candidate}/cwd`).startsWith(dir))
+          );
         } catch {
           return false;
         }
