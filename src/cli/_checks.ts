@@ -37,7 +37,7 @@ export async function machineChecks(env: NodeJS.ProcessEnv, dir: string): Promis
   return [node(process.versions.node), ...found];
 }
 
-export function node(version: string): Finding {
+function node(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const isNew = major > 20 || (major === 20 && minor >= 19);
   return { name: 'node', status: isNew ? 'ok' : 'fail', message: version, hint: isNew ? null : 'Sluice needs Node 20.19 or newer.' };

@@ -24,7 +24,7 @@ export function createLines(): (entry: Recorded, state: ReleaseState) => Line | 
 }
 
 /** `state` is the state after the event. */
-export function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
+function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
   switch (event.type) {
     case 'ReleaseRequested': {
       const { plan, by, retryOf } = event;

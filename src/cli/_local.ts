@@ -27,7 +27,7 @@ export type StartReport =
 export const REPORTS = 'SLUICE_REPORTS_START';
 
 export const controlPlanePath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.json');
-export const logPath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.log');
+const logPath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.log');
 
 export interface LocalOptions {
   readonly workspace: string;

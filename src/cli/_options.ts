@@ -7,12 +7,11 @@ export const appOption = (): Option => new Option('--app <name>', 'only this app
 export const yesOption = (): Option => new Option('-y, --yes', 'do not ask for confirmation');
 export const timeoutOption = (): Option =>
   new Option('--timeout <duration>', 'stop following after this long and exit with 124; the release goes on (90s, 10m, 1h)');
-export const waitOption = (): Option =>
+const waitOption = (): Option =>
   new Option('--wait', 'keep following through a pause that waits for a person, also where nobody can be asked');
 export const detachOption = (): Option => new Option('--detach', 'do not follow the release');
 export const watchOption = (): Option => new Option('-w, --watch', 'follow the release until it is over');
-export const eventsOption = (): Option =>
-  new Option('--events', 'with --json: also one JSON line per event, as they happen, before the result');
+const eventsOption = (): Option => new Option('--events', 'with --json: also one JSON line per event, as they happen, before the result');
 export const reasonOption = (): Option => new Option('--reason <text>', 'why, for the audit log');
 
 /** How a release is followed. */

@@ -61,7 +61,7 @@ export async function activeRelease(
 }
 
 /** Where a mistake reaches users. */
-export function isProduction(environment: string): boolean {
+function isProduction(environment: string): boolean {
   return /^prod(uction)?($|[-_.])/i.test(environment);
 }
 

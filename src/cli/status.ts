@@ -96,7 +96,7 @@ function cell(manifest: Manifest, app: string, now: number): string {
   return `${version}${shares}${known.held.length > 0 ? ` [${known.held.length} held]` : ''}`;
 }
 
-export function underWay(releases: readonly ReleaseRow[], now: number): string[] {
+function underWay(releases: readonly ReleaseRow[], now: number): string[] {
   if (releases.length === 0) return ['No release is under way.'];
   return [
     'Under way',

@@ -62,7 +62,16 @@ export function redactedStream(redactor: Redactor, write: (line: string) => void
   return {
     write(line) {
       const clean = redactor.text(line);
-      write(clean);
+      write(clean === line ? line : (withoutSecrets(redactor, line) ?? clean));
     },
   };
+}
+
+/** The same line as JSON again: a secret of digits must not tear a number. */
+function withoutSecrets(redactor: Redactor, line: string): string | null {
+  try {
+    return `${JSON.stringify(redactor.deep(JSON.parse(line)))}\n`;
+  } catch {
+    return null;
+  }
 }

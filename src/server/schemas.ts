@@ -18,7 +18,7 @@ export const releaseId = z.string().min(1).max(100).describe('Id of a release.')
 
 const plain = z.record(z.string(), z.unknown());
 
-export const versionRef = z
+const versionRef = z
   .object({
     id: z.string(),
     artifact: z.string(),
@@ -43,7 +43,7 @@ const strategy = z
   ])
   .meta({ id: 'Strategy' });
 
-export const plannedApp = z
+const plannedApp = z
   .object({
     app: appName,
     path: z.string(),
@@ -65,7 +65,7 @@ export const plannedApp = z
   })
   .meta({ id: 'PlannedApp' });
 
-export const plan = z
+const plan = z
   .object({
     schema: z.literal(1),
     workspace: z.string(),

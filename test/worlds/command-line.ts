@@ -91,7 +91,7 @@ async function buildProgram(): Promise<string> {
   return fileURLToPath(url('src/cli/main.ts'));
 }
 
-export async function runHere(argv: readonly string[], { env = {}, answers, onReady }: RunOptions): Promise<Ran> {
+async function runHere(argv: readonly string[], { env = {}, answers, onReady }: RunOptions): Promise<Ran> {
   let out = '';
   let err = '';
   const left = [...(answers ?? [])];
