@@ -131,7 +131,7 @@ export async function runApart(
     err += chunk.toString();
     onStderr?.(err, (signal) => child.kill(signal));
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 25_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 50_000);
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
     child.on('close', (...end) => resolve(end)),
   );
