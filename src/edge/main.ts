@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -40,7 +39,6 @@ if (values.dir === undefined) throw new Error('--dir is missing');
 await run(values.dir, values.host, Number(values.port));
 
 async function run(dir: string, host: string, port: number): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
   const epoch = randomUUID();
   const token = randomBytes(32).toString('hex');
   const state = edgeStateFile(dir);

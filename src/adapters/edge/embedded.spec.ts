@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -72,6 +72,15 @@ describe('embedded', () => {
     return edge;
   }
 
+  /** Edge processes of this test's folder. */
+  async function processesOf(): Promise<string[]> {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const lines = await Promise.all(
+      pids.map(async (pid) => [pid, await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')] as const),
+    );
+    return lines.flatMap(([pid, line]) => (line.includes(`--dir\0${dir}\0`) ? [pid] : []));
+  }
+
   function intent(fence = 1, weights: readonly number[] = [100]): EdgeIntent {
     const versions = weights.map((weight, i) => ({ id: `v${i + 1}`, weight, endpoints: [version.endpoint] }));
     return { app: 'test/a', fence, routes: [{ host: null, pathPrefix: '/' }], sticky: { by: 'none' }, versions };
@@ -94,6 +103,9 @@ describe('embedded', () => {
     expect(new Set(urls)).toEqual(new Set([`http://127.0.0.1:${port}`]));
     await Promise.all(started.map((edge) => edge.apply(intent())));
     expect(await started[0]?.observe('test/a')).toEqual(await started[1]?.observe('test/a'));
+    if (process.platform === 'linux') await until(processesOf, (pids) => pids.length === 1);
+    for (const edge of started.splice(0)) await edge.stop();
+    if (process.platform === 'linux') expect(await processesOf()).toEqual([]);
   });
 
   test('it outlives whoever started it', async () => {

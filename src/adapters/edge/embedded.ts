@@ -112,17 +112,26 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
     child.on('error', () => (exit = 1));
     child.unref();
     await log.close();
+    const found = await settled(() => exit);
+    // Ours, if another was first: it must not come up later, when that one has been stopped.
+    if (exit === null && found?.pid !== child.pid) child.kill('SIGKILL');
+    if (found === null) throw await startError(exit);
+    return found;
+  }
+
+  /** The edge that serves once the start is over, whoever started it; null when none does. */
+  async function settled(exit: () => number | null): Promise<EdgeAddress | null> {
     let until = Date.now() + START_MS;
     while (Date.now() < until) {
       const found = await running();
       if (found !== null && (await answers(found))) return found;
       // Two that start at once: one gets the port, the other finds it taken, and both use the first, which may not
       // have said yet where it is.
-      if (exit === PORT_TAKEN) until = Math.min(until, Date.now() + RIVAL_MS);
-      else if (exit !== null) break;
+      if (exit() === PORT_TAKEN) until = Math.min(until, Date.now() + RIVAL_MS);
+      else if (exit() !== null) break;
       await sleep(20);
     }
-    throw await startError(exit);
+    return null;
   }
 
   async function startError(exit: number | null): Promise<Error> {
