@@ -51,7 +51,7 @@ describe('a release waits its turn', () => {
 
   it('AR#4975: waits behind the release that has its app, and is told when it is free', () => {
     const waiting = [requested(), busy('r0')];
-    expect(when(given(waiting))).toMatchObject({ effects: [], wakeAt: 30_000 });
+    expect(when(given(waiting))).toMatchObject({ effects: [], wakeAt: 300_000 });
     expect(when(given([...waiting, { type: 'ReservationFreed', app: 'web', by: 'r0' }])).effects).toMatchObject([{ kind: 'reserve' }]);
   });
 

@@ -7,8 +7,8 @@ import type { Cause, Outcome } from './events.ts';
 import { levels } from './plan.ts';
 import type { Attempt, ReleaseState, RolloutState } from './state.ts';
 
-/** A release that waits for an app looks again after this long even if nobody told it, ms. */
-const LOOK_AGAIN_MS = 30_000;
+/** A release that waits for an app is told when it is free; if that went astray it looks again after this long, ms. */
+const LOOK_AGAIN_MS = 300_000;
 /** Failed tries after which the rest of a rollback no longer waits for an app. */
 const STUCK_AFTER = 3;
 /** The release's own lane. */
