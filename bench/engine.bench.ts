@@ -1,5 +1,5 @@
 /**
- * The engine's figures: `npx tsx bench/engine.ts [--quick]`. Prints one JSON line a figure. Each cost is given beside
+ * The engine's figures: `node --import tsx bench/engine.bench.ts [--quick]`. Prints one JSON line a figure and writes bench/RESULTS.md. Each cost is given beside
  * the same thing measured in the same run on a bare peer (an empty log, a bare commit), so that noisy machines compare.
  */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { createEngine } from '../src/engine/engine.ts';
 import type { Engine } from '../src/engine/face.ts';
 import { startEmbeddedPostgres } from '../src/engine/postgres/embedded.ts';
 import type { Runbook } from '../src/engine/runbook.ts';
+import { machine, table, writeResults } from './_lib.ts';
 import { fakePerformer, planOf, runbook, until, versionOf, type FakePerformer } from '../test/engine/world.ts';
 
 const quick = process.argv.includes('--quick');
@@ -21,7 +22,15 @@ await chmod(dir, 0o711);
 const server = await startEmbeddedPostgres(dir);
 let databases = 0;
 
+const rows: string[][] = [];
+
 function say(figure: string, values: Record<string, unknown>): void {
+  rows.push([
+    figure,
+    Object.entries(values)
+      .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+      .join(' · '),
+  ]);
   process.stdout.write(`${JSON.stringify({ figure, ...values })}\n`);
 }
 
@@ -213,6 +222,10 @@ try {
   await latency();
   await status();
   await waiting();
+  if (!quick) {
+    const text = `## The engine\n\n${machine()}. \`node --import tsx bench/engine.bench.ts\`\n\n${table(['figure', 'measured'], rows)}`;
+    writeResults('engine', text);
+  }
 } finally {
   await server.stop('immediate');
   await rm(dir, { recursive: true, force: true });
