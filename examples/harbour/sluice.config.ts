@@ -24,7 +24,7 @@ const analysis = {
   minRequests: 20,
   metrics: [
     { measure: 'errorRate', success: '< 1 %', minRequests: 20 },
-    { measure: 'p95', success: '<= 250 ms', failureLimit: 1, minRequests: 20 },
+    { measure: 'p95', success: '<= 400 ms', failureLimit: 0, minRequests: 20 },
   ],
 };
 const canary = {
