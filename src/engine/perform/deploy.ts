@@ -1,3 +1,4 @@
+import { SluiceError } from '../../core/errors.ts';
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
@@ -17,9 +18,14 @@ export async function performDeploy(
   if (app.strategy.kind === 'recreate') await stopOthers(platform, app, version, context);
   await platform.ensure(targetOf(app, version, context), context.signal);
   if (splitterOf(app, platform) === 'edge' && Object.keys(weights).length > 0) {
-    await applyAtEdge(ports, app, { ...weights, [version.id]: weights[version.id] ?? 0 }, context);
+    await applyAtEdge(ports, app, { ...weights, [version.id]: weights[version.id] ?? 0 }, context).catch(unlessGone);
   }
   return [{ type: 'VersionDeployed', app: app.app, version: version.id }];
+}
+
+/** Where the stable version has no running copy, there is nothing to put the new one beside: a correction must get out all the same. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof SluiceError) || error.code !== 'VERSION_GONE') throw error;
 }
 
 /** It must not run twice: not beside its old version, nor beside what an earlier release could not clean up. */
