@@ -2,7 +2,8 @@
  * `make demo`: the real CLI releases a real workspace under real traffic, ships good versions and bad ones, and loses its
  * control plane in the middle. Every claim it prints is checked; the exit code says whether all of them held.
  */
-import { startLoad } from '../test/load.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Load, startLoad } from '../test/load.ts';
 import { drawWeights, type Moment } from './demo/chart.ts';
 import { startPayments, startSaver } from './demo/money.ts';
 import { processesOf, waitUntilNone } from './demo/processes.ts';
@@ -25,6 +26,7 @@ const workspace = await prepareWorkspace(settings);
 const sluice = sluiceIn(workspace);
 const moments: Moment[] = [];
 const releases: Release[] = [];
+let load: Load | null = null;
 
 process.once('SIGINT', () => void end().then(() => process.exit(130)));
 try {
@@ -33,7 +35,6 @@ try {
   failures.push(error instanceof Error ? error.message : String(error));
 }
 await end();
-if (Date.now() - startedAt > 180_000) failures.push(`it took ${seconds(Date.now() - startedAt)}, more than three minutes`);
 for (const failure of failures) console.error(`✗ ${failure}`);
 console.log(
   failures.length === 0 ? `All of it was true, in ${seconds(Date.now() - startedAt)}.` : `${failures.length} claims were not true.`,
@@ -59,14 +60,15 @@ async function story(): Promise<void> {
   const paths = ['/accounts/demo', '/?user=demo', ...(hasPython() ? ['/rates'] : [])];
   const saver = await startSaver(url);
   const payments = await startPayments(workspace);
-  const load = startLoad({ url, clients: 24, paths, ratePerSecond: 600 });
+  const users = startLoad({ url, clients: 24, paths, ratePerSecond: 600 });
+  load = users;
   say('24 users with keep-alive connections and cookies, who never try twice; one of them saves a cent with each request;');
   say('and payments for the worker `settler`, ten a second.');
   let movedBack = 0;
   const growing = async (release: () => Promise<void>): Promise<void> => {
-    const before = load.report().movedBack;
+    const before = users.report().movedBack;
     await release();
-    movedBack += load.report().movedBack - before;
+    movedBack += users.report().movedBack - before;
   };
 
   title('3. A good version of accounts and settler: staging at once, production by canary');
@@ -79,9 +81,9 @@ async function story(): Promise<void> {
   await workspace.commit('accounts: release 3, with a mistake', {
     accounts: { version: '3', fault: { kind: 'errors', rate: 0.3, after: 20 } },
   });
-  const before = load.report();
+  const before = users.report();
   await deploy('production', '3 (errors)', 5);
-  const after = load.report();
+  const after = users.report();
   const hit = after.appErrors - before.appErrors;
   const share = hit / (after.requests - before.requests);
   await claim(
@@ -114,7 +116,7 @@ async function story(): Promise<void> {
   );
 
   title('What happened');
-  const report = await load.stop();
+  const report = await users.stop();
   const saved = await saver.stop();
   const settled = await payments.stop();
   await claim(`${report.requests} requests of users, failed: ${report.failed}`, async () => report.failed === 0);
@@ -160,6 +162,11 @@ async function killControlPlane(): Promise<void> {
   process.kill(pid, 'SIGKILL');
   moments.push({ at: Date.now(), name: 'kill -9' });
   say(`kill -9 ${pid}: there is no control plane now. The command starts another one, which goes on where that one was.`);
+  const before = load?.report();
+  await sleep(700);
+  const after = load?.report();
+  const served = (after?.requests ?? 0) - (before?.requests ?? 0);
+  await claim(`${served} requests were served meanwhile, failed: ${after?.failed}`, async () => served > 0 && after?.failed === 0);
 }
 
 async function releaseOf(path: string): Promise<string | null> {
@@ -170,7 +177,7 @@ async function releaseOf(path: string): Promise<string | null> {
 
 async function tellWeights(): Promise<void> {
   const ofAccounts = { app: 'accounts', environment: 'production' };
-  const shifts = (await Promise.all(releases.map(({ id }) => sluice.shifts(id))))
+  const shifts = (await Promise.all(releases.map((release) => sluice.shifts(release))))
     .flat()
     .filter(({ app, environment }) => app === ofAccounts.app && environment === ofAccounts.environment);
   say('');

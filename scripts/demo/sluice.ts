@@ -26,7 +26,7 @@ export interface Sluice {
   release(name: string, args: readonly string[], interruption?: { readonly after: RegExp; act(): Promise<void> }): Promise<Release>;
   manifest(environment: string): Promise<Manifest>;
   /** Every change of weights of a release that is over. */
-  shifts(id: string): Promise<readonly Shift[]>;
+  shifts(release: Release): Promise<readonly Shift[]>;
   controlPlane(): Promise<{ readonly pid: number }>;
 }
 
@@ -66,7 +66,7 @@ export function sluiceIn({ dir, env }: Workspace): Sluice {
       return { id, name, exit, ms: Date.now() - since };
     },
     manifest: async (environment) => JSON.parse(await json(['manifest', '-e', environment])) as Manifest,
-    async shifts(id) {
+    async shifts({ id, name }) {
       const lines = (await json(['status', '-w', id, '--events']).catch((error: { stdout?: string }) => error.stdout ?? ''))
         .trim()
         .split('\n');
@@ -74,7 +74,7 @@ export function sluiceIn({ dir, env }: Workspace): Sluice {
       const requested = events.map(({ data }) => data).find((data) => data.type === 'ReleaseRequested');
       return events.flatMap(({ at, data }) =>
         data.type === 'WeightsShifted'
-          ? [{ at, app: data.app, environment: requested?.plan.environment ?? '', weights: data.weights }]
+          ? [{ at, app: data.app, environment: requested?.plan.environment ?? '', weights: data.weights, release: name }]
           : [],
       );
     },
