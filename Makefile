@@ -37,9 +37,10 @@ specs: install ## The tests alone
 bench: build packages ## Measure against named peers; results go to bench/RESULTS.md
 	@for file in bench/*.bench.ts; do echo "== $$file"; node --import tsx "$$file"; done
 
-soak: build ## Long runs: a million simulated releases, a hundred real kills
+soak: build ## Long runs: a million simulated releases, a hundred real kills, 200,000 requests through each edge
 	@SLUICE_SEEDS=1000000 vitest run test/simulation/simulation.spec.ts
 	@SLUICE_KILLS=100 vitest run test/e2e/kills.spec.ts
+	@SLUICE_SWITCHES=25 SLUICE_REQUESTS=200000 vitest run test/e2e/traffic.spec.ts
 
 build: install dist/.built ## Compile to dist/
 
