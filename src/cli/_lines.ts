@@ -1,4 +1,4 @@
-import type { Recorded, ReleaseEvent } from '../core/release/events.ts';
+import type { Cause, Recorded, ReleaseEvent } from '../core/release/events.ts';
 import type { ReleaseState, RolloutState } from '../core/release/state.ts';
 import { soakMs, stepsOf } from '../core/rollout/steps.ts';
 import { duration } from './_words.ts';
@@ -52,9 +52,11 @@ function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
     case 'FinishingStarted':
       return good(null, 'everything is out and healthy; old versions are stopped');
     case 'RollbackStarted':
-      return bad(null, `everything is put back: ${event.cause.app === null ? '' : `${event.cause.app}: `}${event.cause.message}`);
+      // Where it began in an app, that app's line has said why.
+      return bad(null, event.cause.app !== null ? 'everything is put back' : `everything is put back: ${event.cause.message}`);
+    // The outcome is the command's own answer.
     case 'ReleaseEnded':
-      return { app: null, text: `${outcomeWords(event.outcome)}: ${event.reason}`, tone: event.outcome === 'Succeeded' ? 'good' : 'bad' };
+      return null;
     case 'EffectFailed':
       return bad(event.app, `${event.effect} did not work: ${event.message} (${event.code})`);
     default: {
@@ -118,13 +120,13 @@ function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: bool
         tone: event.verdict.phase === 'Successful' ? 'good' : 'bad',
       };
     case 'RolloutPaused':
-      return attention(app, event.message);
+      return attention(app, event.reason === 'inconclusive' ? 'paused until a person decides' : event.message);
     case 'RolloutResumed':
       return plain(app, 'goes on');
     case 'RolloutPromoted':
       return good(app, `fully out${soakMs(rollout.app) > 0 ? `; the old version is kept for ${duration(soakMs(rollout.app))}` : ''}`);
     case 'RolloutFailed':
-      return bad(app, `failed: ${event.cause.message}`);
+      return isTold(event.cause) ? null : bad(app, `failed: ${event.cause.message}`);
     case 'StableRestored':
       return plain(
         app,
@@ -139,6 +141,11 @@ function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: bool
     case 'RolloutFinished':
       return good(app, event.note === null ? 'done' : `done; ${event.note}`);
   }
+}
+
+/** What the line before has said: the check, the smoke test or the analysis. */
+function isTold(cause: Cause): boolean {
+  return cause.kind === 'verdict';
 }
 
 function stepLine(rollout: RolloutState): Line | null {

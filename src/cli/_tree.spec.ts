@@ -80,7 +80,7 @@ describe('the tree', () => {
       { type: 'RolloutPaused', app: 'web', step: 1, reason: 'pauseStep', message: 'paused at 5 % until someone promotes' },
     ]);
     expect(show(state)).toMatch(
-      /‖ web .* {2}paused for 12 s\n.*✓ 5 % {2}▸ approval.*\n.*paused at 5 %[^]*→ web: paused at 5 % until someone promotes\. `sluice approve r1`/,
+      /‖ web .* {2}paused for 12 s\n.*✓ 5 % {2}▸ approval.*\n.*paused at 5 %[^]*→ web: paused at 5 % until someone promotes\n {4}sluice approve r1\n {4}sluice reject r1/,
     );
   });
 

@@ -189,10 +189,12 @@ function stepWords(step: RolloutStep): string {
   }
 }
 
+/** Each command on a line of its own: what is to be typed must not be cut off. */
 function asks(state: ReleaseState, colour: TreeOptions['colour']): string[] {
-  return waitingForPerson(state).map(({ app, message, commands }) =>
-    colour('yellow', `→ ${app === null ? '' : `${app}: `}${message}. ${commands.map((one) => `\`${one}\``).join(' or ')}`),
-  );
+  return waitingForPerson(state).flatMap(({ app, message, commands }) => [
+    colour('yellow', `→ ${app === null ? '' : `${app}: `}${message}`),
+    ...commands.map((one) => `    ${colour('bold', one)}`),
+  ]);
 }
 
 /** Cut to the width, colours and all. */
