@@ -17,8 +17,8 @@ export interface Drain {
   /** These workers have been replaced: their last requests go through the new one. */
   retire(workers: readonly number[], serial: number): Promise<void>;
   ask(line: string): Promise<OldAnswer[]>;
-  /** Remove what nothing is under way in any more. */
-  sweep(layout: () => Layout, runtimeSocket: string): Promise<void>;
+  /** Remove what nothing is under way in any more. @returns whether HAProxy may hold something else now. */
+  sweep(layout: () => Layout, runtimeSocket: string): Promise<boolean>;
   /** HAProxy has started afresh. */
   reset(): void;
 }
@@ -30,20 +30,23 @@ export function createDrain(master: Pick<Master, 'tell' | 'workers'>, log: Pick<
   const fixed = new Set<string>();
   let isTidy = false;
 
-  async function sweepServers(layout: Layout, runtimeSocket: string): Promise<void> {
-    if (isTidy) return;
+  async function sweepServers(layout: Layout, runtimeSocket: string): Promise<boolean> {
+    if (isTidy) return false;
     const busy = new Set(busyOf(await allBackends(runtimeSocket)));
     let left = 0;
+    let hasChanged = false;
     for (const { backend, name, isOn } of leftovers(layout, await readHolding(runtimeSocket))) {
       const server = `${backend}/${name}`;
       const isRetired = !layout.servers.has(backend);
       if (fixed.has(server) && !isOn) continue;
       left += 1;
       if (isRetired && (busy.has(backend) || (freedAt.get(backend) ?? 0) + REST_MS > Date.now())) continue;
+      hasChanged = true;
       const said = await say(runtimeSocket, `${isOn ? `disable server ${server}; ` : ''}del server ${server}`);
       if (/only servers added at runtime/i.test(said)) fixed.add(server);
     }
     isTidy = left === 0;
+    return hasChanged;
   }
 
   async function sweepWorkers(): Promise<void> {
@@ -76,8 +79,9 @@ export function createDrain(master: Pick<Master, 'tell' | 'workers'>, log: Pick<
       return Promise.all([...old].map(async ([worker, serial]) => ({ serial, text: await master.tell(worker, line).catch(() => '') })));
     },
     async sweep(layout, runtimeSocket) {
-      await sweepServers(layout(), runtimeSocket);
+      const hasChanged = await sweepServers(layout(), runtimeSocket);
       await sweepWorkers();
+      return hasChanged;
     },
     reset() {
       isTidy = false;

@@ -59,6 +59,8 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   let hasRun = false;
   let isStopping = false;
   let isWatchQueued = false;
+  /** What HAProxy held when it was last read, and nobody but us has changed it since: saves a reading before each change. */
+  let held: Holding | null = null;
   /** The worker that serves users now. */
   let worker = 0;
   let last: Promise<unknown> = Promise.resolve();
@@ -127,6 +129,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
       }
     }
     drain.reset();
+    held = null;
     follow(await master.workers(), true);
   }
 
@@ -134,6 +137,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   async function reloaded(of: KeeperState, serial: number): Promise<void> {
     await writeFiles(of);
     const workers = await master.reload(shapeOf(of));
+    held = null;
     follow(workers, true);
     await drain.retire(workers.old, serial);
   }
@@ -141,18 +145,25 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   /** HAProxy does what the state says; returns what it holds, read back. */
   async function converged(): Promise<Holding> {
     const layout = layoutOf(state);
-    let said = '';
+    let said = held === null ? '' : await order(commandsFor(layout, held));
     for (let tries = 0; tries < CONVERGE_TRIES; tries += 1) {
-      const holding = await readHolding(RUNTIME_SOCKET);
-      const lines = linesOf(commandsFor(layout, holding));
-      if (lines.length === 0) return holding;
-      for (const line of lines) said = (await say(RUNTIME_SOCKET, line)).trim();
+      held = await readHolding(RUNTIME_SOCKET);
+      const commands = commandsFor(layout, held);
+      if (commands.length === 0) return held;
+      said = await order(commands);
     }
+    held = null;
     throw new OutsideError(
       'HAPROXY_DIVERGED',
       `HAProxy does not do what it is told: ${said}`,
       'Run the command again; it starts from what HAProxy really does.',
     );
+  }
+
+  async function order(commands: readonly string[]): Promise<string> {
+    let said = '';
+    for (const line of linesOf(commands)) said = (await say(RUNTIME_SOCKET, line)).trim();
+    return said;
   }
 
   /** Work that needs HAProxy; repeated once when it dies meanwhile. */
@@ -161,6 +172,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     try {
       return await work();
     } catch (error) {
+      held = null;
       if (!(error instanceof OutsideError) || (await master.isAlive())) throw error;
       await running();
       return work();
@@ -203,9 +215,10 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     refuseTakenRoutes(state, intent);
     const addresses = await addressesOf(intent);
     return withHaproxy(async () => {
-      const backends = await allBackends(RUNTIME_SOCKET);
-      const { tokens, serial, slots } = allocate(state, intent, new Set([...busyOf(backends), ...drain.resting()]));
       const earlier = state.apps[intent.app]?.tokens ?? {};
+      const isKnown = intent.versions.every(({ id }) => earlier[id] !== undefined);
+      const backends = isKnown ? new Map() : await allBackends(RUNTIME_SOCKET);
+      const { tokens, serial, slots } = allocate(state, intent, new Set([...busyOf(backends), ...drain.resting()]));
       const next = { ...state, serial, slots, apps: { ...state.apps, [intent.app]: { fence: intent.fence, intent, tokens, addresses } } };
       for (const [id, token] of Object.entries(tokens)) {
         counters.know(token, intent.app, id);
@@ -254,10 +267,11 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
       if (isStopping) return;
       await running();
       if (!log.isFollowing(worker)) follow(await master.workers(), false);
-      await drain.sweep(() => layoutOf(state), RUNTIME_SOCKET);
-    }).catch((error: unknown) =>
-      console.error(`${new Date().toISOString()} ${error instanceof SluiceError ? error.code : 'BUG'}: ${String(error)}`),
-    );
+      if (await drain.sweep(() => layoutOf(state), RUNTIME_SOCKET)) held = null;
+    }).catch((error: unknown) => {
+      held = null;
+      console.error(`${new Date().toISOString()} ${error instanceof SluiceError ? error.code : 'BUG'}: ${String(error)}`);
+    });
   }
   const watcher = setInterval(watch, WATCH_MS);
 

@@ -1,0 +1,54 @@
+import { Agent, get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Proxy } from './proxies.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Between two switches, ms: an edge is not switched twenty times a second. */
+const PAUSE_MS = 60;
+const PATIENCE_MS = 5_000;
+
+/** For each switch, ms from the command to the end of the first answer of the other version. */
+export async function firstResponses(
+  proxy: Proxy,
+  upstreams: readonly [Upstream, Upstream],
+  switches: number,
+): Promise<{ ms: number[]; failed: number }> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ms: number[] = [];
+  let failed = 0;
+  let current = '';
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) {
+      const answer = await ask(agent, proxy.url);
+      if (answer === null) failed += 1;
+      else current = answer;
+    }
+  })();
+  for (let i = 0; i < switches; i += 1) {
+    const next = upstreams.find(({ name }) => name !== current) ?? upstreams[0];
+    const begun = performance.now();
+    let hasFailed = false;
+    const switching = proxy.switchTo(next);
+    switching.catch(() => (hasFailed = true));
+    while (!hasFailed && current !== next.name && performance.now() - begun < PATIENCE_MS) await new Promise(setImmediate);
+    ms.push(performance.now() - begun);
+    await switching;
+    await sleep(PAUSE_MS);
+  }
+  isOver = true;
+  await asking;
+  agent.destroy();
+  return { ms, failed };
+}
+
+function ask(agent: Agent, url: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    get(url, { agent }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve(response.statusCode === 200 ? text : null));
+      response.on('error', () => resolve(null));
+    }).on('error', () => resolve(null));
+  });
+}
