@@ -60,9 +60,9 @@ async function story(): Promise<void> {
   const paths = ['/accounts/demo', '/?user=demo', ...(hasPython() ? ['/rates'] : [])];
   const saver = await startSaver(url);
   const payments = await startPayments(workspace);
-  const users = startLoad({ url, clients: 24, paths, ratePerSecond: 600 });
+  const users = startLoad({ url, clients: 60, paths, ratePerSecond: 600 });
   load = users;
-  say('24 users with keep-alive connections and cookies, who never try twice; one of them saves a cent with each request;');
+  say('60 users with keep-alive connections and cookies, who never try twice; one of them saves a cent with each request;');
   say('and payments for the worker `settler`, ten a second.');
   let movedBack = 0;
   const growing = async (release: () => Promise<void>): Promise<void> => {
