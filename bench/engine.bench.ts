@@ -28,7 +28,7 @@ function say(figure: string, values: Record<string, unknown>): void {
   rows.push([
     figure,
     Object.entries(values)
-      .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+      .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
       .join(' · '),
   ]);
   process.stdout.write(`${JSON.stringify({ figure, ...values })}\n`);

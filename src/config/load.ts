@@ -11,7 +11,7 @@ import type { Config } from './schema.ts';
 import { validate } from './validate.ts';
 
 /** Names a configuration may have, in the order in which they are proposed. */
-export const CONFIG_FILES = [
+const CONFIG_FILES = [
   'sluice.config.ts',
   'sluice.config.mts',
   'sluice.config.js',
@@ -49,7 +49,7 @@ export async function findWorkspace(start: string): Promise<string | null> {
 }
 
 /** Name of the configuration file at `dir`. */
-export async function findConfig(dir: string): Promise<string> {
+async function findConfig(dir: string): Promise<string> {
   const [file, ...others] = await present(dir);
   if (file === undefined) {
     throw new UserError(

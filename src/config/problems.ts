@@ -41,7 +41,7 @@ export class ConfigError extends UserError {
 }
 
 /** `sluice.config.yaml:12:5 apps.web.path: …` */
-export function formatProblem(problem: Problem): string {
+function formatProblem(problem: Problem): string {
   const place = problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`;
   const meant = problem.suggestion === null ? '' : ` Did you mean "${problem.suggestion}"?`;
   return `${place} ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}${meant}`;
@@ -123,7 +123,7 @@ export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** What was found, short enough for one line. */
-export function say(value: unknown): string {
+function say(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) {
     const keys = Object.keys(value);

@@ -40,7 +40,7 @@ function at(app: LiveApp, place: number, cookie: string | null = null): Choice {
 const COOKIE = new RegExp(`(?:^|;)[ \\t]*${STICKY_COOKIE}=([^;]*)`);
 
 /** Value of our sticky cookie in a Cookie header, null when it has none. */
-export function stickyCookieIn(cookie: string): string | null {
+function stickyCookieIn(cookie: string): string | null {
   const value = COOKIE.exec(cookie)?.[1]?.trim() ?? '';
   return value === '' ? null : value;
 }

@@ -50,7 +50,7 @@ export class BadMessage extends Error {
   }
 }
 
-export const MAX_HEAD_BYTES = 32 * 1024;
+const MAX_HEAD_BYTES = 32 * 1024;
 
 // Spelled out in one place each, so that no byte outside the grammar gets through: no control characters (a bare
 // CR or LF ends a line for some parsers), no space before the colon, no folded lines.

@@ -12,7 +12,12 @@ export interface Engine {
   command(release: string, command: Command): Promise<void>;
   /** State of one release, folded from its events; null when unknown. */
   release(id: string): Promise<ReleaseState | null>;
-  releases(filter: { readonly environment?: string; readonly app?: string; readonly limit?: number; readonly active?: boolean }): Promise<readonly ReleaseRow[]>;
+  releases(filter: {
+    readonly environment?: string;
+    readonly app?: string;
+    readonly limit?: number;
+    readonly active?: boolean;
+  }): Promise<readonly ReleaseRow[]>;
   manifest(environment: string): Promise<Manifest>;
   environments(): Promise<readonly string[]>;
   /** Events after a position, oldest first. */
@@ -69,9 +74,20 @@ export interface ManifestApp {
   readonly release: string | null;
   readonly since: number;
   /** Earlier stable versions, newest first (at most 10): what `rollback` can go back to. */
-  readonly history: readonly { readonly version: VersionRef; readonly fingerprint: string; readonly release: string; readonly at: number }[];
+  readonly history: readonly {
+    readonly version: VersionRef;
+    readonly fingerprint: string;
+    readonly release: string;
+    readonly at: number;
+  }[];
   /** Versions that a rollback rejected; nothing redeploys them by itself. */
-  readonly held: readonly { readonly version: string; readonly fingerprint: string; readonly reason: string; readonly release: string; readonly at: number }[];
+  readonly held: readonly {
+    readonly version: string;
+    readonly fingerprint: string;
+    readonly reason: string;
+    readonly release: string;
+    readonly at: number;
+  }[];
 }
 
 export interface AuditReport {

@@ -55,10 +55,7 @@ export interface Endpoint {
 }
 
 /** How a user is recognised: a cookie the edge sets itself (`sluice_id`), or a request header. */
-export type Sticky =
-  | { readonly by: 'cookie' }
-  | { readonly by: 'header'; readonly header: string }
-  | { readonly by: 'none' };
+export type Sticky = { readonly by: 'cookie' } | { readonly by: 'header'; readonly header: string } | { readonly by: 'none' };
 
 export interface EdgeObservation {
   readonly app: string;

@@ -238,7 +238,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     return !readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('Z');
   } catch {

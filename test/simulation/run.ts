@@ -18,7 +18,7 @@ export interface Subject {
   readonly guard: typeof realGuard;
 }
 
-export const REAL: Subject = { evolve: realEvolve, next: realNext, guard: realGuard };
+const REAL: Subject = { evolve: realEvolve, next: realNext, guard: realGuard };
 
 export interface Recording {
   readonly release: string;

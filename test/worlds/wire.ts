@@ -18,7 +18,7 @@ export function wire(port: number): Wire {
   return wireOf(connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true }));
 }
 
-export function wireOf(socket: Socket): Wire {
+function wireOf(socket: Socket): Wire {
   let got = '';
   let isClosed = false;
   socket.on('data', (chunk) => (got += chunk.toString('latin1')));

@@ -39,7 +39,12 @@ export async function readJson<T = unknown>(path: string): Promise<T | null> {
 export function diskError(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new OutsideError('DISK_FULL', `no space left to write ${path}`, 'Free some space (old releases and logs are under .sluice/) and run the command again.', error);
+  return new OutsideError(
+    'DISK_FULL',
+    `no space left to write ${path}`,
+    'Free some space (old releases and logs are under .sluice/) and run the command again.',
+    error,
+  );
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -24,7 +24,11 @@ export function gitSource(options: GitSourceOptions): SourceControl {
     });
     return place;
   };
-  const inWorkspace = (prefix: string, names = exclude): string[] => ['--', '.', ...names.map((name) => `:(exclude,top,literal)${prefix}${name}`)];
+  const inWorkspace = (prefix: string, names = exclude): string[] => [
+    '--',
+    '.',
+    ...names.map((name) => `:(exclude,top,literal)${prefix}${name}`),
+  ];
   /** Of the excluded names, those that git does not ignore anyway: named in an exclusion, an ignored one makes `git add` fail. */
   const excludedByUs = async (): Promise<string[]> => {
     if (exclude.length === 0) return [];

@@ -22,7 +22,7 @@ export function normalRoute({ host, pathPrefix }: EdgeRoute): EdgeRoute {
   return { host: host === null ? null : host.toLowerCase(), pathPrefix: pathPrefix.replace(/\/+$/, '') || '/' };
 }
 
-export function sameRoute(a: EdgeRoute, b: EdgeRoute): boolean {
+function sameRoute(a: EdgeRoute, b: EdgeRoute): boolean {
   const [one, two] = [normalRoute(a), normalRoute(b)];
   return one.host === two.host && one.pathPrefix === two.pathPrefix;
 }

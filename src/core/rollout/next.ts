@@ -42,7 +42,7 @@ export function nextForRollout(state: ReleaseState, rollout: RolloutState, now: 
 }
 
 /** Ends this rollout and turns the whole release round. */
-export function fail(rollout: RolloutState, cause: Cause, now: number): Decision {
+function fail(rollout: RolloutState, cause: Cause, now: number): Decision {
   const { app } = rollout.app;
   return record(app, 'fail', now, { type: 'RolloutFailed', app, cause }, { type: 'RollbackStarted', cause });
 }

@@ -9,7 +9,7 @@ export function weightsOf(observation: EdgeObservation | null): Record<string, n
 }
 
 /** Far enough from the mean (5 standard deviations) that a correct edge fails once in millions of runs. */
-export function expectShare(hits: number, of: number, percent: number): void {
+function expectShare(hits: number, of: number, percent: number): void {
   const p = percent / 100;
   const slack = 5 * Math.sqrt(of * p * (1 - p)) + 1;
   expect(hits, `${hits} of ${of} at ${percent} %`).toBeGreaterThanOrEqual(of * p - slack);
