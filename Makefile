@@ -34,6 +34,7 @@ check: install ## Lint, format, types and unused code alone
 specs: install ## The tests alone
 	@echo "== tests (the architecture's too)"; vitest run
 
+bench: DEBIAN_PACKAGES += nginx:nginx-light:the_edges wrk:wrk:the_edges
 bench: build packages ## Measure against named peers; results go to bench/RESULTS.md
 	@for file in bench/*.bench.ts; do echo "== $$file"; node --import tsx "$$file"; done
 
