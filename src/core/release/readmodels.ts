@@ -84,6 +84,7 @@ export function appChangedBy(event: ReleaseEvent): string | null {
     case 'RolloutFinished':
     case 'RolloutSkipped':
     case 'RolloutFailed':
+    case 'StableRestored':
       return event.app;
     case 'RollbackStarted':
       return event.cause.app;
@@ -105,6 +106,11 @@ export function projectApp(before: EnvironmentApp | null, event: ReleaseEvent, s
       return rollout.candidate === null
         ? entry
         : settled({ ...entry, platform: rollout.app.platform }, rollout.candidate, state, rollout.app.fingerprint, at);
+    case 'StableRestored':
+      // The only copy there is stays, and serves: whoever comes next must find it, or would stop it unawares.
+      return event.kept && rollout.candidate !== null
+        ? settled({ ...entry, platform: rollout.app.platform }, rollout.candidate, state, rollout.app.fingerprint, at)
+        : entry;
     case 'RolloutSkipped':
       // The build gave what runs already: from now on these sources count as deployed.
       return rollout.candidate !== null && rollout.candidate.id === entry.stable?.id
