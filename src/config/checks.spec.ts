@@ -81,28 +81,33 @@ describe('strategies', () => {
   test.each<[string, Apps, string]>([
     [
       'weights that fall',
-      canary({ weight: 20, bake: '1m' }, 10),
+      canary({ weight: 20, bake: '2m' }, 10),
       'apps.web.strategy.steps[1]: found 10; weights only grow, and the one before is 20.',
     ],
-    ['weights that stay', canary({ weight: 20, bake: '1m' }, { weight: 20 }), 'apps.web.strategy.steps[1].weight: found 20;'],
+    ['weights that stay', canary({ weight: 20, bake: '2m' }, { weight: 20 }), 'apps.web.strategy.steps[1].weight: found 20;'],
     [
       'weights too fine',
-      canary({ weight: 0.25, bake: '1m' }),
+      canary({ weight: 0.25, bake: '2m' }),
       'apps.web.strategy.steps[0].weight: found 0.25; allowed: at most one decimal.',
     ],
     [
       'a bake before any weight',
-      canary({ bake: '1m' }, { weight: 20, bake: '1m' }),
+      canary({ bake: '2m' }, { weight: 20, bake: '2m' }),
       'apps.web.strategy.steps[0].bake: there is no traffic',
     ],
     ['no weight', canary({ pause: true }, { pause: true }), 'apps.web.strategy.steps: no step has a weight'],
+    [
+      'a bake that ends before anything is judged',
+      canary({ weight: 20, bake: '1m' }),
+      'apps.web.strategy.steps[0].bake: found "1m"; the first 60 s of a bake are not judged',
+    ],
     ['no bake', canary(5, { pause: true }), 'apps.web.strategy.steps: no step has a bake'],
   ])('%s', (_name, apps, expected) => {
     expect(mistakes(apps).join('\n')).toContain(expected);
   });
 
   test('steps of one decimal, and without a bake when nothing is analysed', () => {
-    expect(mistakes(canary({ weight: 0.1, bake: '1m' }, 0.3, 12.5))).toEqual([]);
+    expect(mistakes(canary({ weight: 0.1, bake: '2m' }, 0.3, 12.5))).toEqual([]);
     expect(mistakes({ web: { routes: ['/'], analysis: false, strategy: { kind: 'canary', steps: [5, { pause: '1m' }] } } })).toEqual([]);
   });
 });

@@ -1,12 +1,12 @@
 import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { cycles } from '../core/changes/order.ts';
-import { expandAnalysis, judgeOf } from './analysis.ts';
+import { analysisOf, expandAnalysis, judgeOf } from './analysis.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
 import { formatPath, valueAt } from './problems.ts';
 import { environmentNames, environmentOf, kindOf, mergedApp, normalPath, routesOf } from './resolve.ts';
 import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
-import { shellSyntax, splitArgv } from './values.ts';
+import { parseDuration, shellSyntax, splitArgv } from './values.ts';
 
 /** What can be made out of a configuration even when much of it is wrong. */
 export interface Outline {
@@ -180,6 +180,13 @@ function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: 
     if (typeof step === 'object' && step.bake !== undefined && before === 0) {
       found.push({ path: place('bake'), message: 'there is no traffic to look at before the first weight; put a weight before it.' });
     }
+  });
+  const warmUp = analysisOf(analysis, 'canary')?.initialDelayMs ?? 0;
+  steps.forEach((step, i) => {
+    const bake = typeof step === 'object' && step.bake !== undefined ? parseDuration(step.bake) : null;
+    if (bake === null || bake > warmUp) return;
+    const message = `found ${JSON.stringify(typeof step === 'object' ? step.bake : step)}; the first ${warmUp / 1000} s of a bake are not judged, so it could never pass. Make it longer, or set a shorter analysis.initialDelay.`;
+    found.push({ path: at('strategy', 'steps', i, 'bake'), message });
   });
   if (before === 0) found.push({ path: at('strategy', 'steps'), message: 'no step has a weight; use blueGreen, or give one a weight.' });
   if (analysis !== false && !steps.some((step) => typeof step === 'object' && step.bake !== undefined)) {
