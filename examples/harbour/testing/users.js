@@ -16,7 +16,7 @@ for (let user = 0; user < Number(users); user += 1)
 setInterval(() => {
   console.log(
     Object.entries(counts)
-      .toSorted()
+      .toSorted(([a], [b]) => a.localeCompare(b))
       .map(([what, times]) => `${what}: ${times}`)
       .join('  ') || 'nobody answered',
   );
@@ -36,7 +36,9 @@ function ask(agent, cookie) {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent, timeout: 10_000, headers: cookie === '' ? {} : { cookie } }, (answer) => {
       const release = answer.headers['x-app-release'];
-      count(`${release === undefined ? 'nobody' : `release ${release}`}${answer.statusCode < 400 ? '' : ` (${answer.statusCode})`}`);
+      count(
+        `${release === undefined ? 'nobody' : `release ${String(release)}`}${answer.statusCode < 400 ? '' : ` (${answer.statusCode})`}`,
+      );
       answer.on('error', reject);
       answer.on('end', () => resolve(answer.headers['set-cookie']?.[0]?.split(';')[0] ?? cookie));
       answer.resume();
