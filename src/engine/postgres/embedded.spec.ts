@@ -54,6 +54,38 @@ test('two that start at once share one server, which is adopted, revived at its 
   expect(await findEmbedded(dir)).toEqual({ dataDirectory: one.dataDirectory, running: false });
 }, 60_000);
 
+test('who removes the folder begins anew, wherever the data lay; the server left over is stopped', async () => {
+  const workspace = await mkdtemp(join(tmpdir(), 'sluice-embedded-'));
+  const home = join(workspace, '.sluice');
+  const before = await startEmbeddedPostgres(home);
+  await withClient(before.url, async (client) => void (await client.query('CREATE TABLE kept (x int)')));
+  const pid = await postmaster(before.dataDirectory);
+  await rm(home, { recursive: true });
+  const [one, two] = await Promise.all([startEmbeddedPostgres(home), startEmbeddedPostgres(home)]);
+  try {
+    expect(one.url).toBe(two.url);
+    await withClient(one.url, async (client) => {
+      expect((await client.query("SELECT to_regclass('kept') AS kept")).rows).toEqual([{ kept: null }]);
+    });
+    // Where the data lay below the folder, the server notices within a minute by itself.
+    if (before.dataDirectory.startsWith(home)) process.kill(pid, 'SIGQUIT');
+    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+  } finally {
+    await one.stop('immediate');
+    for (const { dataDirectory } of [before, one]) await rm(join(dataDirectory, '..'), { recursive: true, force: true });
+    await rm(workspace, { recursive: true, force: true });
+  }
+}, 60_000);
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function postmaster(data: string): Promise<number> {
   return Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }

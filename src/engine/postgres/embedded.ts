@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, chmod, chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
@@ -81,12 +81,46 @@ async function findPlace(dir: string): Promise<Place> {
   await mkdir(home, { recursive: true, mode: 0o711 });
   const recorded = (await readFile(note, 'utf8').catch(() => '')).trim();
   if (recorded !== '') return placed(recorded, runAs);
-  const reachable = await canEnter(home, runAs);
-  const folder = reachable ? home : join(baseOutside(dir), createHash('sha256').update(dir).digest('hex').slice(0, 16));
-  if (!reachable) await mkdir(folder, { recursive: true, mode: 0o755 });
-  const data = join(folder, 'data');
-  await writeFile(note, `${data}\n`);
+  const folder = (await canEnter(home, runAs)) ? home : await newFolderOutside(dir, note, runAs);
+  const data = await recordOnce(note, join(folder, 'data'));
+  if (folder !== home && data !== join(folder, 'data')) await rm(folder, { recursive: true, force: true });
   return placed(data, runAs);
+}
+
+/**
+ * A new one each time: who has removed the workspace's folder, and with it the note that says where its cluster is, begins anew.
+ * A server that is left over from before has nobody any more, and is stopped; its data stays.
+ */
+async function newFolderOutside(dir: string, note: string, runAs: RunAs): Promise<string> {
+  const base = baseOutside(dir);
+  const name = createHash('sha256').update(dir).digest('hex').slice(0, 16);
+  await mkdir(base, { recursive: true, mode: 0o755 });
+  for (const old of await readdir(base)) {
+    const data = join(base, old, 'data');
+    if (!old.startsWith(name) || (await running(data)) === null) continue;
+    // Written before its server starts: then it is that of somebody who is just beginning, too.
+    if ((await readFile(note, 'utf8').catch(() => '')).trim() === data) continue;
+    const { binaries } = await placed(data, runAs);
+    await run(binaries.pgCtl, ['stop', '-D', data, '-m', 'fast', '-w', '-t', '60'], runAs);
+  }
+  const folder = join(base, `${name}-${randomBytes(4).toString('hex')}`);
+  await mkdir(folder, { mode: 0o755 });
+  return folder;
+}
+
+/** Of several that write the note at once the first one counts; answers what it says. */
+async function recordOnce(note: string, data: string): Promise<string> {
+  const draft = `${note}.${process.pid}.${randomBytes(3).toString('hex')}`;
+  await writeFile(draft, `${data}\n`);
+  try {
+    await link(draft, note);
+    return data;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return (await readFile(note, 'utf8')).trim();
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 async function placed(data: string, runAs: RunAs): Promise<Place> {
