@@ -107,7 +107,7 @@ const analysisObject = object({
   errors: errors.optional().describe('Sequential: what of its errors is tested.'),
   latency: latency.optional().describe('Sequential: what of its latency is tested.'),
   alphaFail: share(SHARE_ALLOWED).optional().meta({
-    description: 'Sequential: chance of failing a version that is as good as the old one, over the whole bake.',
+    description: 'Sequential: chance of failing a version that is as good as the old one, over all bakes of a rollout together.',
     default: D.sequential.alphaFail,
   }),
   alphaPass: share(SHARE_ALLOWED).optional().meta({
