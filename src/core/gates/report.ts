@@ -83,4 +83,6 @@ export interface Measures {
   readonly debtRatio: number | null;
   readonly tests: number | null;
   readonly findings: number | null;
+  /** Metrics that have a budget, in the unit of their report. */
+  readonly metrics: Readonly<Record<string, number>>;
 }

@@ -1,0 +1,101 @@
+import type { Material } from './material.ts';
+import { contentsOf, gate, plural } from './material.ts';
+import type { GateResult } from './report.ts';
+import type { Budget, GateSettings } from './settings.ts';
+import { wildcard } from './waivers.ts';
+
+/** Tests must have run, none may have failed, and those skipped must be known. */
+export function judgeTests(
+  settings: GateSettings['tests'],
+  { reports }: Material,
+): { readonly gates: readonly GateResult[]; readonly tests: number | null } {
+  const contents = contentsOf(reports, 'tests');
+  const tests = contents.flatMap((content) => content.tests);
+  const ran = tests.filter((one) => one.result !== 'skipped').length;
+  if (settings === null) return { gates: [], tests: contents.length === 0 ? null : ran };
+  if (contents.length === 0) return { gates: [gate('tests', 'failed', 'There is no report of tests that counts.')], tests: null };
+  const failed = tests.filter((one) => one.result === 'failed');
+  const skipped = tests.filter((one) => one.result === 'skipped');
+  const expected = settings.expectedSkips.map(wildcard);
+  const unexpected = skipped.filter((one) => !expected.some((pattern) => pattern.test(one.name)));
+  const run = gate(
+    'tests',
+    failed.length === 0 && ran >= settings.least ? 'passed' : 'failed',
+    ran < settings.least
+      ? `${plural(ran, 'test')} ran; at least ${settings.least} must.`
+      : failed.length === 0
+        ? `${plural(ran, 'test')} passed.`
+        : `${failed.length} of ${plural(ran, 'test')} failed.`,
+    { value: failed.length, limit: 0, details: failed.map((one) => `${one.name}${one.message === null ? '' : `: ${one.message}`}`) },
+  );
+  const split = `${plural(skipped.length - unexpected.length, 'expected skip')}, ${unexpected.length} unexpected.`;
+  const skips = gate('tests.skipped', unexpected.length === 0 ? 'passed' : 'failed', split, {
+    value: unexpected.length,
+    limit: 0,
+    details: unexpected.map((one) => one.name),
+  });
+  return { gates: [run, skips], tests: ran };
+}
+
+/** Metrics of performance against their budgets, and against the last time all was well. */
+export function judgeBudgets(
+  budgets: GateSettings['budgets'],
+  { reports, previous }: Material,
+): { readonly gates: readonly GateResult[]; readonly metrics: Readonly<Record<string, number>> } {
+  const contents = contentsOf(reports, 'metrics');
+  const values = new Map(contents.flatMap((content) => [...content.metrics]));
+  const broken = contents.flatMap((content) => content.broken);
+  const own =
+    contents.length === 0
+      ? []
+      : [
+          gate(
+            'performance',
+            broken.length === 0 ? 'passed' : 'failed',
+            broken.length === 0
+              ? "The tool's own thresholds were kept."
+              : `${plural(broken.length, "threshold of the tool's own was", "thresholds of the tool's own were")} not kept.`,
+            { value: broken.length, limit: 0, details: broken },
+          ),
+        ];
+  const judged = Object.entries(budgets ?? {}).map(([name, budget]) => judgeBudget(name, budget, values.get(name), previous[name]));
+  const kept = Object.keys(budgets ?? {}).flatMap((name): [string, number][] => {
+    const value = values.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { gates: [...own, ...judged], metrics: Object.fromEntries(kept) };
+}
+
+function judgeBudget(name: string, { most, least, worse }: Budget, value: number | undefined, previous: number | undefined): GateResult {
+  const title = `performance.${name}`;
+  if (value === undefined) return gate(title, 'failed', `No report has the metric ${name}.`);
+  const problems = [
+    ...(most !== null && value > most ? [`more than ${most}`] : []),
+    ...(least !== null && value < least ? [`less than ${least}`] : []),
+  ];
+  const isLowerWorse = least !== null && most === null;
+  const change = previous === undefined || previous === 0 ? null : ((isLowerWorse ? previous - value : value - previous) / previous) * 100;
+  if (worse !== null && change !== null && change > worse)
+    problems.push(`${change.toFixed(1)} % worse than ${previous}, where ${worse} % is allowed`);
+  const compared = worse === null ? '' : change === null ? '; nothing to compare with yet' : ` (before: ${previous})`;
+  return problems.length === 0
+    ? gate(title, 'passed', `${name} is ${value}${compared}.`, { value, limit: most ?? least })
+    : gate(title, 'failed', `${name} is ${value}: ${problems.join(', and ')}.`, { value, limit: most ?? least });
+}
+
+/** What SonarQube itself said of this very analysis. Anything but OK fails. */
+export function judgeQualityGate(isAsked: boolean, { reports }: Material): GateResult[] {
+  const contents = contentsOf(reports, 'qualityGate');
+  if (contents.length === 0) return isAsked ? [gate('qualityGate', 'failed', 'There is no quality gate of SonarQube that counts.')] : [];
+  return contents.map(({ status, conditions }) => {
+    const failed = conditions.filter((one) => one.status !== 'OK');
+    const isGood = status === 'OK' && failed.length === 0;
+    return gate('qualityGate', isGood ? 'passed' : 'failed', `SonarQube's quality gate is ${status}.`, {
+      value: failed.length,
+      limit: 0,
+      details: failed.map(
+        ({ metric, status: said, actual, threshold }) => `${metric}: ${said}, ${actual ?? 'no value'} against ${threshold ?? 'no limit'}`,
+      ),
+    });
+  });
+}
