@@ -123,7 +123,7 @@ ${costs}
 
 ### From the command to the first answer of a new version
 
-Each switch gives all the traffic to a version the edge has never seen, while one keep-alive client asks without pause. Sluice's edges change while they run (state on disk first); nginx gets a new file and a reload.
+Each switch gives all the traffic to another version, announced at 0 % before as every rollout does, while one keep-alive client asks without pause. Sluice's edges change while they run (state on disk first); nginx gets a new file and a reload.
 
 ${switches}
 ${skipped.map((line) => `\nSkipped: ${line}.`).join('')}

@@ -13,7 +13,10 @@ export interface Proxy {
   readonly url: string;
   /** Processes that carry requests or account for them. */
   pids(): Promise<number[]>;
-  switchTo(upstream: Upstream): Promise<void>;
+  /** Make another version known, without traffic, as every rollout does before it shifts any. */
+  announce(upstream: Upstream): Promise<void>;
+  /** Give all the traffic to the version announced last. */
+  switchOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -25,20 +28,25 @@ interface RunningEdge extends Edge {
 export async function ourProxy(name: string, edge: RunningEdge, dir: string, first: Upstream): Promise<Proxy> {
   const url = `${await edge.ensure()}/`;
   let fence = 0;
-  const switchTo = async (upstream: Upstream): Promise<void> => {
+  let known: { id: string; port: number }[] = [];
+  const weigh = async (weights: readonly number[]): Promise<void> => {
     fence += 1;
     await edge.apply({
       app: 'bench/app',
       fence,
       routes: [{ host: null, pathPrefix: '/' }],
-      versions: [{ id: `v${fence}`, weight: 100, endpoints: [{ host: '127.0.0.1', port: upstream.port }] }],
+      versions: known.map(({ id, port }, i) => ({ id, weight: weights[i] ?? 0, endpoints: [{ host: '127.0.0.1', port }] })),
       sticky: { by: 'cookie' },
     });
   };
-  await switchTo(first);
+  const announce = async (upstream: Upstream): Promise<void> => {
+    known = [...known.slice(-1), { id: `v${fence + 1}`, port: upstream.port }];
+    await weigh([100, 0]);
+  };
+  await announce(first);
   const pids = async (): Promise<number[]> =>
     (await Promise.all(['edge', 'haproxy', 'keeper'].map((file) => pidIn(join(dir, `${file}.json`))))).flat();
-  return { name, url, pids, switchTo, stop: () => edge.stop() };
+  return { name, url, pids, announce, switchOver: () => weigh([0, 100]), stop: () => edge.stop() };
 }
 
 export async function nginxProxy(dir: string, first: Upstream): Promise<Proxy> {
@@ -58,8 +66,8 @@ export async function nginxProxy(dir: string, first: Upstream): Promise<Proxy> {
     name: 'nginx',
     url,
     pids: async () => (child.pid === undefined ? [] : [child.pid]),
-    async switchTo(upstream) {
-      await write(upstream);
+    announce: write,
+    async switchOver() {
       child.kill('SIGHUP');
     },
     stop: () =>

@@ -18,22 +18,24 @@ export async function firstResponses(
   let failed = 0;
   let current = '';
   let isOver = false;
+  let seen: (name: string) => void = () => {};
   const asking = (async () => {
     while (!isOver) {
       const answer = await ask(agent, proxy.url);
       if (answer === null) failed += 1;
-      else current = answer;
+      else seen((current = answer));
     }
   })();
   for (let i = 0; i < switches; i += 1) {
     const next = upstreams.find(({ name }) => name !== current) ?? upstreams[0];
+    await proxy.announce(next);
     const begun = performance.now();
-    let hasFailed = false;
-    const switching = proxy.switchTo(next);
-    switching.catch(() => (hasFailed = true));
-    while (!hasFailed && current !== next.name && performance.now() - begun < PATIENCE_MS) await new Promise(setImmediate);
-    ms.push(performance.now() - begun);
-    await switching;
+    const arrived = new Promise<number>((resolve) => {
+      seen = (name) => name === next.name && resolve(performance.now());
+    });
+    const patience = sleep(PATIENCE_MS, Number.POSITIVE_INFINITY, { ref: false });
+    const [at] = await Promise.all([Promise.race([arrived, patience]), proxy.switchOver()]);
+    ms.push(at - begun);
     await sleep(PAUSE_MS);
   }
   isOver = true;

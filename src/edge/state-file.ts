@@ -69,8 +69,8 @@ export function edgeStateFile(dir: string): EdgeState {
       };
     },
     async save(state) {
-      await keepAs(path, previous);
-      await writeAtomic(path, JSON.stringify({ checksum: checksumOf(state), state }), { mode: 0o600 });
+      const content = JSON.stringify({ checksum: checksumOf(state), state });
+      await writeAtomic(path, content, { mode: 0o600, meanwhile: () => keepAs(path, previous) });
     },
   };
 }

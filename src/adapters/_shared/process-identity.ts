@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -20,26 +20,28 @@ export async function startTimeOf(pid: number): Promise<string | null> {
   }
 }
 
-async function linuxStartTime(pid: number): Promise<string | null> {
+/** Read at once: the kernel answers from memory, sooner than a thread could be asked to wait for it. */
+function linuxStartTime(pid: number): string | null {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command name is in parentheses and may itself contain spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return null;
-    return `${await bootId()}/${fields[19]}`;
+    boot ??= bootId();
+    return `${boot}/${fields[19]}`;
   } catch {
     return null;
   }
 }
 
-let boot: Promise<string> | undefined;
+let boot: string | undefined;
 
-function bootId(): Promise<string> {
-  boot ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(
-    (text) => text.trim(),
-    () => 'boot',
-  );
-  return boot;
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return 'boot';
+  }
 }
 
 /** Whether the very process that had this pid at that start time still runs. */

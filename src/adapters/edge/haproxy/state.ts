@@ -19,8 +19,8 @@ export function stateFile(dir: string): StateFile {
   return {
     load: async () => (await read(path)) ?? read(previous),
     async save(state) {
-      await copyFile(path, previous).catch(() => {});
-      await writeAtomic(path, JSON.stringify({ checksum: checksumOf(state), state }), { mode: 0o600 });
+      const content = JSON.stringify({ checksum: checksumOf(state), state });
+      await writeAtomic(path, content, { mode: 0o600, meanwhile: () => copyFile(path, previous).catch(() => {}) });
     },
   };
 }
