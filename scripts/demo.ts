@@ -28,7 +28,7 @@ const moments: Moment[] = [];
 const releases: Release[] = [];
 let load: Load | null = null;
 
-process.once('SIGINT', () => void end().then(() => process.exit(130)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => sluice.interrupt());
 try {
   await story();
 } catch (error) {
@@ -43,7 +43,7 @@ process.exit(failures.length === 0 ? 0 : 1);
 
 async function end(): Promise<void> {
   title('End: `sluice down --all` leaves nothing behind');
-  await sluice.run(['down', '--all', '--yes']);
+  await sluice.down();
   await claim('no process of this workspace is left', () => waitUntilNone(workspace, 10_000));
   for (const left of await processesOf(workspace)) say(`still there: ${left}`);
 }
@@ -79,7 +79,7 @@ async function story(): Promise<void> {
 
   title('4. A bad version: three answers of ten fail, but not the smoke test');
   await workspace.commit('accounts: release 3, with a mistake', {
-    accounts: { version: '3', fault: { kind: 'errors', rate: 0.3, after: 20 } },
+    accounts: { version: '3', fault: { kind: 'errors', rate: 0.3, after: 5 } },
   });
   const before = users.report();
   await deploy('production', '3 (errors)', 5);
@@ -87,7 +87,7 @@ async function story(): Promise<void> {
   const hit = after.appErrors - before.appErrors;
   const share = hit / (after.requests - before.requests);
   await claim(
-    `${hit} of ${after.requests - before.requests} requests met its errors: fewer than one in a hundred`,
+    `${hit} of ${after.requests - before.requests} requests of users met its errors: fewer than one in a hundred`,
     async () => share < 0.01,
   );
   await claim('users are back on release 2', async () => (await releaseOf('/accounts/demo')) === '2');

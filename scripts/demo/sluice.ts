@@ -28,15 +28,21 @@ export interface Sluice {
   /** Every change of weights of a release that is over. */
   shifts(release: Release): Promise<readonly Shift[]>;
   controlPlane(): Promise<{ readonly pid: number }>;
+  /** End what runs now, and let nothing but `down` begin. */
+  interrupt(): void;
+  down(): Promise<number>;
 }
 
 export function sluiceIn({ dir, env }: Workspace): Sluice {
+  const ending = new AbortController();
+
   async function json(args: readonly string[]): Promise<string> {
+    ending.signal.throwIfAborted();
     const { stdout } = await execute(process.execPath, [CLI, ...args, '--json', '-C', dir], { env, maxBuffer: 64 * 1024 * 1024 });
     return stdout;
   }
 
-  function run(args: readonly string[], onLine: (line: string) => void = () => {}): Promise<number> {
+  function start(args: readonly string[], onLine: (line: string) => void = () => {}): Promise<number> {
     console.log(`$ sluice ${args.join(' ')}`);
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [CLI, ...args, '-C', dir], { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -46,13 +52,25 @@ export function sluiceIn({ dir, env }: Workspace): Sluice {
           onLine(line);
         });
       }
+      const end = (): void => void child.kill('SIGINT');
+      if (args[0] !== 'down') ending.signal.addEventListener('abort', end);
       child.on('error', reject);
-      child.on('close', (code) => resolve(code ?? 1));
+      child.on('close', (code) => {
+        ending.signal.removeEventListener('abort', end);
+        resolve(code ?? 1);
+      });
     });
+  }
+
+  async function run(args: readonly string[], onLine?: (line: string) => void): Promise<number> {
+    ending.signal.throwIfAborted();
+    return start(args, onLine);
   }
 
   return {
     run,
+    interrupt: () => ending.abort(new Error('interrupted')),
+    down: () => start(['down', '--all', '--yes']),
     async release(name, args, interruption) {
       let id = '';
       const interruptions: Promise<void>[] = [];
@@ -62,6 +80,7 @@ export function sluiceIn({ dir, env }: Workspace): Sluice {
         if (interruption?.after.test(line) === true && interruptions.length === 0) interruptions.push(interruption.act());
       });
       await Promise.all(interruptions);
+      ending.signal.throwIfAborted();
       if (id === '') throw new Error(`\`sluice ${args.join(' ')}\` named no release`);
       return { id, name, exit, ms: Date.now() - since };
     },
