@@ -6,6 +6,7 @@ import type { Terminal } from './_terminal.ts';
 import { abort } from './abort.ts';
 import { approve } from './approve.ts';
 import { auditVerify } from './audit-verify.ts';
+import { DB_COMMANDS, DB_GROUP } from './db.ts';
 import { deploy } from './deploy.ts';
 import { doctor } from './doctor.ts';
 import { down } from './down.ts';
@@ -39,6 +40,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   history,
   manifest,
   logs,
+  ...DB_COMMANDS,
   holdLift,
   auditVerify,
   doctor,
@@ -46,7 +48,11 @@ export const COMMANDS: readonly CommandDefinition[] = [
   down,
 ];
 
-const GROUPS: Readonly<Record<string, string>> = { audit: 'Look into the audit log', hold: 'Versions that a rollback has rejected' };
+const GROUPS: Readonly<Record<string, string>> = {
+  audit: 'Look into the audit log',
+  db: DB_GROUP,
+  hold: 'Versions that a rollback has rejected',
+};
 
 /** Options that every command takes. */
 export const COMMON = (): Option[] => [
