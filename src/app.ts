@@ -129,6 +129,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     engine,
     close,
     async closeAll() {
+      // Before the fence: what it has just begun to bring back would carry a newer one, and live on.
+      await caretaker.stop();
       const fence = await engine.fence();
       await close();
       await stopApps(join(dir, 'apps'), processes, fence);

@@ -20,8 +20,10 @@ export interface CaretakerOptions {
  */
 export function startCaretaker(options: CaretakerOptions): { stop(): Promise<void> } {
   let running: Promise<void> | null = null;
+  const ending = new AbortController();
   const round = (): void => {
-    running ??= tend(options)
+    if (ending.signal.aborted) return;
+    running ??= tend(options, ending.signal)
       .catch((error: unknown) => options.warn(`the caretaker could not look: ${textOf(error)}`))
       .finally(() => {
         running = null;
@@ -32,12 +34,13 @@ export function startCaretaker(options: CaretakerOptions): { stop(): Promise<voi
   return {
     async stop() {
       clearInterval(timer);
+      ending.abort();
       await running;
     },
   };
 }
 
-async function tend(options: CaretakerOptions): Promise<void> {
+async function tend(options: CaretakerOptions, ending: AbortSignal): Promise<void> {
   const busy = new Set(
     (await options.engine.releases({ active: true, limit: 1_000 })).flatMap(({ environment, apps }) =>
       apps.map((app) => `${environment}/${app}`),
@@ -46,6 +49,7 @@ async function tend(options: CaretakerOptions): Promise<void> {
   for (const environment of await options.engine.environments()) {
     const { apps } = await options.engine.manifest(environment);
     for (const app of Object.values(apps)) {
+      if (ending.aborted) return;
       if (busy.has(`${environment}/${app.app}`)) continue;
       await revive(options, environment, app).catch((error: unknown) => {
         // A release has begun meanwhile: it takes care of the app itself.

@@ -61,11 +61,11 @@ export async function prepareWorkspace(settings: Readonly<Record<string, string>
 
 /** An earlier demo may have been killed: whatever it left is ended and removed, its database too. */
 async function clearAway(dir: string, env: NodeJS.ProcessEnv): Promise<void> {
+  // Removed by a `down --all` that came to its end.
+  const wasKilled = (await readFile(join(dir, '.sluice/control-plane.json'), 'utf8').catch(() => null)) !== null;
+  if (wasKilled) await run(process.execPath, [CLI, 'down', '--all', '--yes', '-C', dir], { env, timeout: 60_000 });
   const location = await readFile(join(dir, '.sluice/postgres/location'), 'utf8').catch(() => null);
-  if (location !== null) {
-    await run(process.execPath, [CLI, 'down', '--all', '--yes', '-C', dir], { env, timeout: 60_000 });
-    await rm(location.trim(), { recursive: true, force: true });
-  }
+  if (location !== null) await rm(location.trim(), { recursive: true, force: true });
   await rm(dir, { recursive: true, force: true });
 }
 

@@ -29,6 +29,21 @@ it('brings an app back whose supervisor and process were both killed, as a reboo
   }
 });
 
+it('leaves nothing behind when it has just begun to bring apps back as everything is ended', { timeout: 180_000 }, async () => {
+  const world = await createWorld();
+  try {
+    await world.start();
+    expect(await world.outcome(await world.deploy())).toBe('Succeeded');
+    world.down();
+    expect(world.processes(), 'after the first time').toEqual([]);
+    // Starts a control plane, which finds that nothing runs.
+    world.down();
+    expect(world.processes(), 'after the second time').toEqual([]);
+  } finally {
+    expect(await world.end(), 'processes left over').toEqual([]);
+  }
+});
+
 function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');

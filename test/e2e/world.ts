@@ -28,6 +28,10 @@ export interface World {
   starts(app: string): Promise<Readonly<Record<string, number>>>;
   /** Pids of processes that belong to this workspace. */
   processes(): number[];
+  /** `sluice down --all`: starts a control plane for it where none runs. */
+  down(): void;
+  /** Which control plane `api` talks to, by pid, when several run; otherwise the one started last. */
+  use(pid: number): void;
   /** End everything and remove the folder; returns pids that were left over. */
   end(): Promise<number[]>;
 }
@@ -43,6 +47,12 @@ const root = join(import.meta.dirname, '../..');
 const program = selfCommand(new URL('../../src/cli/main.ts', import.meta.url));
 const START_MS = 60_000;
 
+interface ControlPlaneRecord {
+  readonly url: string;
+  readonly token: string;
+  readonly pid: number;
+}
+
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
   await chmod(dir, 0o755);
@@ -54,9 +64,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   git(dir, 'add', '-A');
   git(dir, 'commit', '-q', '-m', 'one');
   let pid = 0;
+  const records = new Map<number, ControlPlaneRecord>();
+  let used: ControlPlaneRecord | null = null;
 
-  const record = async (): Promise<{ url: string; token: string; pid: number }> =>
-    JSON.parse(await readFile(join(dir, '.sluice/control-plane.json'), 'utf8')) as { url: string; token: string; pid: number };
+  const newest = async (): Promise<ControlPlaneRecord> =>
+    JSON.parse(await readFile(join(dir, '.sluice/control-plane.json'), 'utf8')) as ControlPlaneRecord;
+  const record = async (): Promise<ControlPlaneRecord> => used ?? (await newest());
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const { url, token } = await record();
@@ -101,6 +114,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     closeSync(log);
     child.unref();
     pid = child.pid ?? 0;
+    used = null;
     let ended = false;
     child.on('exit', () => (ended = true));
     const until = Date.now() + START_MS;
@@ -115,8 +129,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
           () => true,
           () => false,
         ))
-      )
+      ) {
+        records.set(pid, await newest());
         return pid;
+      }
       if (ended || Date.now() > until)
         throw new Error(
           `the control plane did not start:\n${(await readFile(join(dir, '.sluice/control-plane.log'), 'utf8')).slice(-2000)}`,
@@ -150,6 +166,16 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
           return false;
         }
       });
+  }
+
+  function down(): void {
+    const [command = process.execPath, ...args] = program;
+    const env = {
+      ...process.env,
+      ...options.env,
+      ...(options.databaseUrl === undefined ? {} : { SLUICE_DATABASE_URL: options.databaseUrl }),
+    };
+    execFileSync(command, [...args, 'down', '--all', '--yes', '-C', dir], { stdio: 'pipe', env, timeout: 120_000 });
   }
 
   return {
@@ -219,14 +245,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       }
       return counts;
     },
+    down,
+    use(wanted) {
+      used = records.get(wanted) ?? null;
+    },
     async end() {
-      const down = selfCommand(new URL('../../src/cli/main.ts', import.meta.url));
       try {
-        execFileSync(down[0] ?? process.execPath, [...down.slice(1), 'down', '--all', '--yes', '-C', dir], {
-          stdio: 'pipe',
-          env: { ...process.env, ...options.env },
-          timeout: 120_000,
-        });
+        down();
       } catch (error) {
         console.error(String((error as { stderr?: Buffer }).stderr ?? error));
       }
