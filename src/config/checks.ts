@@ -1,6 +1,7 @@
 import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { cycles } from '../core/changes/order.ts';
 import { analysisOf, expandAnalysis, judgeOf } from './analysis.ts';
+import { checkChecks } from './checks-together.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
 import { formatPath, valueAt } from './problems.ts';
@@ -23,6 +24,7 @@ export function checkTogether(config: Config, outline: Outline): Mistake[] {
     ...checkDependencies(outline),
     ...checkOverrides(outline),
     ...checkPaths(outline),
+    ...checkChecks(config),
     ...environmentNames(config).flatMap((name) => checkEnvironment(config, name)),
   ];
   // Environments without a difference of their own show the same mistake at the same place.

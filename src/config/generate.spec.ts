@@ -27,5 +27,5 @@ test('every option is explained, and an environment may override all but path an
   expect(unexplained).toEqual([]);
   const keys = (name: string): string[] => Object.keys(definitions[name]?.['properties'] ?? {});
   expect(keys('Overrides').length).toBeGreaterThan(5);
-  expect(['path', 'dependsOn', ...keys('Overrides')]).toEqual(keys('App'));
+  expect(['path', 'dependsOn', 'checks', 'gates', ...keys('Overrides')]).toEqual(keys('App'));
 });

@@ -46,7 +46,7 @@ type Means = (value: Node) => string;
 
 function section(name: string, node: Node, means: Means): string {
   if (name === 'Overrides')
-    return `## Overrides\n\n${node.description ?? ''} Everything an [App](#app) has, except \`path\` and \`dependsOn\`.\n`;
+    return `## Overrides\n\n${node.description ?? ''} Everything an [App](#app) has, except \`path\`, \`dependsOn\`, \`checks\` and \`gates\`.\n`;
   const objects = forms(node).filter((form) => form.properties !== undefined);
   const short = forms(node).filter((form) => form.properties === undefined);
   const values = short.length === 0 || name === 'Command' || name === 'Duration' ? '' : `Short forms: ${short.map(kind).join(', ')}.\n`;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checks, gates } from './checks-schema.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import { analysis } from './schema-analysis.ts';
 import {
@@ -162,6 +163,8 @@ const appSchema = object({
     .array(name, { error: 'a list of app names' })
     .optional()
     .describe('Apps that must be fully out before this one starts. When they are built anew, so is this one.'),
+  checks: checks.optional().describe('What is looked at before a release, by name: tests, linters, scans. Run by `sluice check`.'),
+  gates: gates.optional().describe('What must hold of what the checks found.'),
   ...settings,
 }).meta({ id: 'App', description: 'One deployable thing of the workspace.' });
 
@@ -219,5 +222,5 @@ export const configSchema = object({
 
 export type Config = z.input<typeof configSchema>;
 export type AppConfig = z.input<typeof appSchema>;
-export type AppOverrides = Omit<AppConfig, 'path' | 'dependsOn'>;
+export type AppOverrides = Omit<AppConfig, 'path' | 'dependsOn' | 'checks' | 'gates'>;
 export type EnvironmentConfig = z.input<typeof environmentSchema>;

@@ -20,6 +20,4 @@ export interface CheckRequest {
   readonly base: string | null;
   /** Identity of the app's sources, dependencies and build settings; equal ones reuse evidence. */
   readonly fingerprint: string;
-  /** Output of the checks, line by line, as it comes. */
-  onOutput?(check: string, line: string): void;
 }

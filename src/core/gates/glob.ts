@@ -1,6 +1,6 @@
 /** Whether a path matches a pattern: `*` within one folder name, `**` across folders, `?` one letter. A pattern without `/` is about the last name. */
 export function matchesGlob(path: string, pattern: string): boolean {
-  return regExpOf(pattern).test(path);
+  return regExpOf(pattern).test(path.replace(/^\/+/, ''));
 }
 
 export function matchesAny(path: string, patterns: readonly string[]): boolean {
@@ -8,7 +8,7 @@ export function matchesAny(path: string, patterns: readonly string[]): boolean {
 }
 
 function regExpOf(pattern: string): RegExp {
-  const whole = pattern.includes('/') ? pattern.replace(/^\.?\//, '') : `**/${pattern}`;
+  const whole = pattern.includes('/') ? pattern.replace(/^\.?\/+/, '') : `**/${pattern}`;
   let source = '';
   for (let i = 0; i < whole.length; i += 1) {
     const letter = whole.charAt(i);

@@ -1,0 +1,141 @@
+import { execFile, spawn } from 'node:child_process';
+import { posix } from 'node:path';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import type { SourceFile } from '../../core/gates/duplication.ts';
+import type { NewLines } from '../../core/gates/new-lines.ts';
+import { newLinesOf } from '../../core/gates/new-lines.ts';
+
+/** What gates need of the workspace's git repository. Commits may also be tree ids. Paths are inside the workspace. */
+export interface History {
+  files(commit: string): Promise<readonly string[]>;
+  read(commit: string, paths: readonly string[], signal: AbortSignal): Promise<SourceFile[]>;
+  /** Lines of `commit` that `base` does not have; null: all of them. @throws UserError COMMIT_UNKNOWN */
+  newLines(base: string | null, commit: string): Promise<NewLines>;
+  /** Ids of what stands at these paths, folders and files alike; null where nothing does. */
+  ids(commit: string, paths: readonly string[]): Promise<(string | null)[]>;
+  /**
+   * What a change is compared with when nobody says: where the branch left the default one; on that one itself, the commit
+   * before. Null when there is no commit before.
+   */
+  usualBase(): Promise<string | null>;
+  /** Full id of a commit by any name git knows. @throws UserError COMMIT_UNKNOWN */
+  commit(name: string): Promise<string>;
+}
+
+const LARGEST_OUTPUT = 512 * 1024 * 1024;
+
+export function gitHistory(dir: string): History {
+  const run = (args: readonly string[], accept: readonly number[] = []): Promise<string> => git(dir, args, accept);
+  let prefix: Promise<string> | null = null;
+  const inside = async (path: string): Promise<string> => {
+    prefix ??= run(['rev-parse', '--show-prefix']).then((text) => text.trim());
+    const joined = posix.join(await prefix, path);
+    return joined === '.' || joined === './' ? '' : joined.replace(/\/$/, '');
+  };
+  const resolve = async (name: string): Promise<string | null> =>
+    (await run(['rev-parse', '--verify', '--quiet', `${name}^{commit}`], [1, 128])).trim() || null;
+  const known = async (id: string): Promise<boolean> =>
+    (await run(['rev-parse', '--verify', '--quiet', `${id}^{tree}`], [1, 128])).trim() !== '';
+  return {
+    async files(commit) {
+      const output = await run(['ls-tree', '-r', '-z', '--name-only', `${commit}:${await inside('.')}`]);
+      return output.split('\0').filter((name) => name !== '');
+    },
+    async read(commit, paths, signal) {
+      const names = await Promise.all(paths.map(async (path) => `${commit}:${await inside(path)}`));
+      const texts = await blobs(dir, names, signal);
+      return paths.flatMap((path, i) => (texts[i] == null ? [] : [{ path, text: texts[i] }]));
+    },
+    async newLines(base, commit) {
+      const from = base ?? (await run(['hash-object', '-t', 'tree', '/dev/null'])).trim();
+      if (base !== null && !(await known(base))) {
+        // Shallow clones have the branch's end alone; the one commit is enough.
+        await run(['fetch', '--quiet', '--depth', '1', 'origin', base], [1, 128]);
+        if (!(await known(base))) throw unknownCommit(base);
+      }
+      const options = [
+        '--unified=0',
+        '--no-color',
+        '--no-ext-diff',
+        '--no-textconv',
+        '--find-renames',
+        '--src-prefix=a/',
+        '--dst-prefix=b/',
+        '--relative',
+      ];
+      return newLinesOf(await run(['-c', 'core.quotePath=false', 'diff', ...options, from, commit, '--', '.']));
+    },
+    ids: async (commit, paths) =>
+      Promise.all(
+        paths.map(
+          async (path) => (await run(['rev-parse', '--verify', '--quiet', `${commit}:${await inside(path)}`], [1, 128])).trim() || null,
+        ),
+      ),
+    async usualBase() {
+      const head = await resolve('HEAD');
+      if (head === null) return null;
+      for (const name of ['origin/HEAD', 'origin/main', 'origin/master', 'main', 'master']) {
+        const other = await resolve(name);
+        if (other === null || other === head) continue;
+        const fork = (await run(['merge-base', 'HEAD', name], [1, 128])).trim();
+        if (fork !== '' && fork !== head) return fork;
+      }
+      return resolve('HEAD^');
+    },
+    async commit(name) {
+      const found = await resolve(name);
+      if (found === null) throw unknownCommit(name);
+      return found;
+    },
+  };
+}
+
+function unknownCommit(name: string): UserError {
+  return new UserError('COMMIT_UNKNOWN', `${name.slice(0, 40)} is not in this clone of the repository.`, `git fetch origin ${name}`);
+}
+
+/** Inherited GIT_* (as inside a hook) would point at some other repository or index. */
+function environment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_'));
+  return { ...Object.fromEntries(kept), LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0' };
+}
+
+function git(dir: string, args: readonly string[], accept: readonly number[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile('git', [...args], { cwd: dir, env: environment(), maxBuffer: LARGEST_OUTPUT, encoding: 'utf8' }, (error, output, errors) => {
+      if (error === null) return resolve(output);
+      if (typeof error.code === 'number' && accept.includes(error.code)) return resolve('');
+      const said = errors.trim().split('\n').at(-1) ?? error.message;
+      reject(
+        new OutsideError(
+          'SOURCE_FAILED',
+          `git ${args.find((arg) => /^[a-z]/.test(arg)) ?? ''} failed: ${said}`,
+          `Run git status in ${dir}.`,
+          error,
+        ),
+      );
+    });
+  });
+}
+
+/** Contents of many objects from one process; null for what is not there. */
+async function blobs(dir: string, names: readonly string[], signal: AbortSignal): Promise<(string | null)[]> {
+  if (names.length === 0) return [];
+  const child = spawn('git', ['cat-file', '--batch'], { cwd: dir, env: environment(), stdio: ['pipe', 'pipe', 'ignore'], signal });
+  child.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(names.map((name) => `${name}\n`).join(''));
+  const chunks: Buffer[] = [];
+  for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
+  signal.throwIfAborted();
+  const all = Buffer.concat(chunks);
+  const found: (string | null)[] = [];
+  for (let at = 0; at < all.length;) {
+    const end = all.indexOf(10, at);
+    const match = /^[0-9a-f]+ (\w+) (\d+)$/.exec(all.toString('utf8', at, end));
+    const size = Number(match?.[2] ?? -1);
+    found.push(match?.[1] === 'blob' ? all.toString('utf8', end + 1, end + 1 + size) : null);
+    at = size < 0 ? end + 1 : end + 1 + size + 1;
+  }
+  return found;
+}

@@ -1,0 +1,146 @@
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join, posix, relative, sep } from 'node:path';
+import type { ReadReport, ReportContent, ReportProblem } from '../../core/gates/contents.ts';
+import { matchesAny } from '../../core/gates/glob.ts';
+import type { ReportSpec } from '../../core/gates/specs.ts';
+import type { ReadContext, ReportReader } from '../../ports/reports.ts';
+import type { ReportFile } from './evidence.ts';
+
+/** The files that a report's path stands for; `*` within the name of a file or folder. */
+export async function reportFiles(folder: string, path: string): Promise<ReportFile[]> {
+  let found = [''];
+  for (const part of path.split('/').filter((one) => one !== '' && one !== '.')) {
+    const next = await Promise.all(found.map(async (at) => (await namesLike(join(folder, at), part)).map((name) => posix.join(at, name))));
+    found = next.flat();
+  }
+  const files = await Promise.all(
+    found.map(async (name) => ((await isFile(join(folder, name))) ? [{ name, file: join(folder, name) }] : [])),
+  );
+  return files.flat();
+}
+
+async function namesLike(folder: string, part: string): Promise<string[]> {
+  if (!part.includes('*')) return [part];
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => matchesAny(name, [part])).toSorted();
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** What tells whether a file has been written since: not the clock, whose steps are coarser than a fast check. */
+export async function stampsOf(files: readonly ReportFile[]): Promise<Map<string, string>> {
+  const stamps = await Promise.all(
+    files.map(async ({ file }): Promise<[string, string]> => {
+      const { ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+      return [file, `${ino} ${size} ${mtimeNs} ${ctimeNs}`];
+    }),
+  );
+  return new Map(stamps);
+}
+
+export interface Reading {
+  readonly spec: ReportSpec;
+  readonly check: string;
+  /** None: it is missing. */
+  readonly files: readonly ReportFile[];
+  /** Found without reading it. */
+  readonly problem: ReportProblem | null;
+  /** Root of the tree the reports speak of. */
+  readonly root: string;
+}
+
+export interface ReadingContext extends ReadContext {
+  readonly readers: readonly ReportReader[];
+  /** Folder of the app in the workspace. */
+  readonly appPath: string;
+  /** Everything in the tree that was checked. */
+  readonly isThere: (path: string) => Promise<boolean>;
+  /** Its files were all there when it was kept; those that were made then need not be any more. */
+  readonly isKept: boolean;
+}
+
+/** Read what was asked for; each file once. */
+export async function readReports(reading: Reading, context: ReadingContext): Promise<ReadReport[]> {
+  const { spec, check, files } = reading;
+  const base = { format: spec.format, check };
+  if (reading.problem !== null) return [{ ...base, name: spec.path, problem: reading.problem }];
+  if (files.length === 0)
+    return [{ ...base, name: spec.path, problem: { kind: 'missing', message: `${check} did not write it, or nobody did.` } }];
+  const reader = context.readers.find((one) => one.format === spec.format);
+  return Promise.all(
+    files.map(async ({ name, file }): Promise<ReadReport> => {
+      if (reader === undefined) return { ...base, name, problem: { kind: 'damaged', message: `nothing here reads ${spec.format}.` } };
+      const answer = await reader.read(createReadStream(file, { highWaterMark: 1 << 20 }), context);
+      if ('problem' in answer) return { ...base, name, problem: answer.problem };
+      const resolved = await resolvePaths(answer.content, reading, context);
+      return 'problem' in resolved ? { ...base, name, problem: resolved.problem } : { ...base, name, content: resolved.content };
+    }),
+  );
+}
+
+type Resolved = { readonly content: ReportContent } | { readonly problem: ReportProblem };
+
+/** Paths as they stand in the workspace. A coverage report about files that are not there is about something else. */
+async function resolvePaths(content: ReportContent, { spec, root }: Reading, context: ReadingContext): Promise<Resolved> {
+  const find = pathFinder(root, context);
+  if (content.kind === 'findings') {
+    const findings = await Promise.all(
+      content.findings.map(async (one) => ({ ...one, path: one.path === null ? null : ((await find(one.path, [])) ?? one.path) })),
+    );
+    return { content: { ...content, findings } };
+  }
+  if (content.kind !== 'coverage') return { content };
+  const lost: string[] = [];
+  const files = await Promise.all(
+    content.files.map(async (one) => {
+      if (matchesAny(one.path, [...spec.ignore, '**/node_modules/**'])) return [];
+      const path = (await find(one.path, content.roots)) ?? (context.isKept ? one.path : null);
+      if (path === null) lost.push(one.path);
+      return path === null ? [] : [{ ...one, path }];
+    }),
+  );
+  if (lost.length > 0) {
+    const some = [...new Set(lost)];
+    const message = `${some.slice(0, 3).join(', ')}${some.length > 3 ? ` and ${some.length - 3} more` : ''}. Name them in the report's ignore if they belong to no source.`;
+    return { problem: { kind: 'unresolvable', message } };
+  }
+  if (files.flat().length === 0) return { problem: { kind: 'empty', message: 'all of its files are ignored.' } };
+  return { content: { ...content, files: files.flat() } };
+}
+
+function pathFinder(
+  root: string,
+  { appPath, isThere }: ReadingContext,
+): (path: string, roots: readonly string[]) => Promise<string | null> {
+  const known = new Map<string, Promise<string | null>>();
+  const inside = (path: string): string | null => {
+    const plain = path.replaceAll('\\', '/');
+    const from = relative(root, plain).split(sep).join('/');
+    if (plain.startsWith('/')) return from.startsWith('../') || from === '' ? null : from;
+    const normal = posix.normalize(plain);
+    return normal.startsWith('../') || normal === '.' ? null : normal;
+  };
+  const look = async (path: string, roots: readonly string[]): Promise<string | null> => {
+    const isWhole = path.startsWith('/');
+    const candidates = isWhole
+      ? [path]
+      : [posix.join(appPath, path), ...roots.map((one) => posix.join(one.startsWith('/') ? one : posix.join(appPath, one), path)), path];
+    for (const candidate of candidates) {
+      const one = inside(candidate);
+      if (one !== null && (await isThere(one))) return one;
+    }
+    return null;
+  };
+  return (path, roots) => {
+    const key = `${path}\0${roots.length}`;
+    const found = known.get(key) ?? look(path, roots);
+    known.set(key, found);
+    return found;
+  };
+}
