@@ -6,6 +6,7 @@ import type { Terminal } from './_terminal.ts';
 import { abort } from './abort.ts';
 import { approve } from './approve.ts';
 import { auditVerify } from './audit-verify.ts';
+import { check } from './check.ts';
 import { DB_COMMANDS, DB_GROUP } from './db.ts';
 import { deploy } from './deploy.ts';
 import { doctor } from './doctor.ts';
@@ -26,6 +27,7 @@ import { status } from './status.ts';
 
 /** Every command, in the order in which they are shown. */
 export const COMMANDS: readonly CommandDefinition[] = [
+  check,
   plan,
   deploy,
   status,
