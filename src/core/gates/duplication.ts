@@ -7,7 +7,7 @@ const BLOCK_LINES = 10;
 /** Earlier places of the same tokens that are compared with; data tables would otherwise take time without end. */
 const PLACES_COMPARED = 40;
 /** Comparisons after which blocks are no longer followed to their end: only tables of thousands of equal rows get there. */
-const TOKENS_COMPARED = 200_000_000;
+const TOKENS_COMPARED = 30_000_000;
 
 export interface SourceFile {
   readonly path: string;
@@ -38,7 +38,7 @@ interface Place {
 
 /**
  * Blocks of at least 100 successive equal tokens over at least 10 lines, by SonarQube's definition: indentation, comments
- * and what stands in strings do not count; both places of a block are duplicated.
+ * and what stands in strings do not count; both places of a block are duplicated, as far as they are whole lines.
  */
 export function findDuplication(files: readonly SourceFile[]): Duplication {
   const known: TokenIds = new Map();
@@ -57,9 +57,8 @@ export function findDuplication(files: readonly SourceFile[]): Duplication {
       for (const place of places) {
         const length = blockAt(tokens, { file, at }, place, budget);
         if (length < BLOCK_TOKENS) continue;
-        const here = span(one, at, length);
-        const there = span(tokens[place.file], place.at, length);
-        if (Math.min(here.to - here.from, there.to - there.from) + 1 < BLOCK_LINES) continue;
+        const [here, there] = [wholeLines(one, at, length), wholeLines(tokens[place.file], place.at, length)];
+        if (here === null || there === null) continue;
         const [path, other] = [files[file]?.path ?? '', files[place.file]?.path ?? ''];
         blocks.push({ path, ...here, of: { path: other, ...there } });
         mark(lines, path, here);
@@ -116,8 +115,15 @@ function blockAt(tokens: readonly Tokens[], here: Place, there: Place, budget: {
   return length;
 }
 
-function span(tokens: Tokens | undefined, at: number, length: number): { from: number; to: number } {
-  return { from: tokens?.lines[at] ?? 0, to: tokens?.ends[at + length - 1] ?? 0 };
+/** The lines that stand in a block from their first token to their last; null when they are too few, or too few tokens. */
+function wholeLines(tokens: Tokens | undefined, at: number, length: number): { from: number; to: number } | null {
+  if (tokens === undefined) return null;
+  const { lines, ends } = tokens;
+  let [first, last] = [at, at + length - 1];
+  while (first <= last && first > 0 && ends[first - 1] === lines[first]) first += 1;
+  while (last >= first && last + 1 < lines.length && ends[last] === lines[last + 1]) last -= 1;
+  const [from, to] = [lines[first] ?? 0, ends[last] ?? 0];
+  return last - first + 1 < BLOCK_TOKENS || to - from + 1 < BLOCK_LINES ? null : { from, to };
 }
 
 function mark(lines: Map<string, Set<number>>, path: string, { from, to }: { from: number; to: number }): void {

@@ -1,5 +1,6 @@
 import type { Finding } from './finding.ts';
 import type { CheckOutcome, CheckReport, GateResult, Measures } from './report.ts';
+import { day } from './waivers.ts';
 
 /** GitHub cuts comments at 65,536 characters; some room is left for what surrounds this. */
 const LONGEST = 60_000;
@@ -35,7 +36,7 @@ function appPart(report: CheckReport, before: Measures | null): string {
           waivers
             .map(
               ({ finding, author, reason, expires }) =>
-                `- Waived by ${escape(author)} until ${new Date(expires).toISOString().slice(0, 10)}: ${code(finding)}, ${escape(reason)}`,
+                `- Waived by ${escape(author)} until ${day(expires)}: ${code(finding)}, ${escape(reason)}`,
             )
             .join('\n'),
         ]),

@@ -33,9 +33,9 @@ export function waiversAt(waivers: readonly Waiver[], now: number): Waivers {
   };
 }
 
-/** `2026-01-31` */
-export function day(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
+/** The last day before a time, UTC: `2026-01-31`. */
+export function day(expires: number): string {
+  return new Date(expires - 1).toISOString().slice(0, 10);
 }
 
 /** `*` stands for any text. */
