@@ -47,6 +47,38 @@ function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
     case 'ReservationsReleased':
     case 'SampleCollected':
       return null;
+    case 'ChecksPassed':
+      return good(null, 'checks passed');
+    case 'ChecksFailed':
+      return bad(null, `checks failed: ${event.reason}`);
+    case 'ApprovalRequested':
+      return attention(null, 'waits for approval');
+    case 'ApprovalGiven':
+      return good(null, `approved by ${event.by}${because(event.note)}`);
+    case 'ApprovalRejected':
+      return bad(null, `rejected by ${event.by}: ${event.reason}`);
+    case 'ApprovalExpired':
+      return bad(null, 'the request for approval has expired');
+    case 'WindowOpened':
+      return plain(null, 'the deployment window is open');
+    case 'SchemaCompatible':
+      return good(null, 'the version before can work with the schema');
+    case 'SchemaIncompatible':
+      return bad(null, `the version before cannot work with the schema: ${event.reason}`);
+    case 'RestorePointMade':
+      return plain(null, `restore point of ${event.points.map(({ database }) => database).join(', ')} made`);
+    case 'MigrationsApplied':
+      return good(null, event.applied.length === 0 ? 'the schema was up to date' : `${event.applied.length} migrations applied`);
+    case 'MigrationsFailed':
+      return bad(null, `migrations failed: ${event.reason}`);
+    case 'ProjectionsReady':
+      return good(null, `read models rebuilt: ${event.ready.map(({ name }) => name).join(', ')}`);
+    case 'ProjectionsFailed':
+      return bad(null, `read models could not be rebuilt: ${event.reason}`);
+    case 'ProjectionsReverted':
+      return plain(null, 'the read models from before are back');
+    case 'RollbackRefused':
+      return bad(null, `NOT PUT BACK: ${event.reason}`);
     case 'ReservationBusy':
       return plain(event.app, `waits for release ${event.holder}`);
     case 'FinishingStarted':
@@ -67,24 +99,8 @@ function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
 }
 
 type RolloutEvent = Exclude<
-  ReleaseEvent,
-  {
-    type:
-      | 'ReleaseRequested'
-      | 'PromoteRequested'
-      | 'PauseRequested'
-      | 'ResumeRequested'
-      | 'AbortRequested'
-      | 'ReservationsAcquired'
-      | 'ReservationFreed'
-      | 'ReservationsReleased'
-      | 'SampleCollected'
-      | 'ReservationBusy'
-      | 'FinishingStarted'
-      | 'RollbackStarted'
-      | 'ReleaseEnded'
-      | 'EffectFailed';
-  }
+  Extract<ReleaseEvent, { readonly app: string | null }>,
+  { type: 'PromoteRequested' | 'ReservationBusy' | 'ReservationFreed' | 'SampleCollected' | 'EffectFailed' }
 >;
 
 function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: boolean): Line | null {

@@ -40,7 +40,10 @@ export type Command =
   | { readonly kind: 'promote'; readonly by: string; readonly full: boolean; readonly app?: string }
   | { readonly kind: 'pause'; readonly by: string; readonly reason?: string }
   | { readonly kind: 'resume'; readonly by: string }
-  | { readonly kind: 'abort'; readonly by: string; readonly reason?: string };
+  | { readonly kind: 'abort'; readonly by: string; readonly reason?: string }
+  /** A yes to exactly the plan with this hash. */
+  | { readonly kind: 'approve'; readonly by: string; readonly planHash: string; readonly note?: string }
+  | { readonly kind: 'reject'; readonly by: string; readonly reason: string };
 
 export interface ReleaseRow {
   readonly id: string;

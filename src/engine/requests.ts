@@ -42,14 +42,11 @@ export async function requestRelease(tools: Asking, plan: Plan, options: Request
     ];
     await sql.query('INSERT INTO sluice.active (release, wake_at) VALUES ($1, 0)', [release]);
     const position = await append(sql, { at, origin: tools.holder(), batches, versions: new Map([[streamOf(release), 0]]) });
-    await project(sql, [{ event, state: tools.runbook.evolve(null, event, at) }], at, position);
-    await enqueue(
-      sql,
-      release,
-      plan.environment,
-      position,
-      plan.apps.map(({ app }) => app),
-    );
+    const state = tools.runbook.evolve(null, event, at);
+    await project(sql, [{ event, state }], at, position);
+    const apps = plan.apps.map(({ app }) => app);
+    // One that waits for people first stands in nobody's way.
+    if (state.stage === 'queued') await enqueue(sql, release, plan.environment, position, apps);
   });
   return release;
 }
@@ -90,9 +87,9 @@ export async function commandRelease(tools: Asking, release: string, command: Co
     await sql.query('SELECT 1 FROM sluice.active WHERE release = $1 FOR UPDATE', [release]);
     const folded = await tools.states.load(sql, release);
     if (folded === null) throw new UserError('RELEASE_UNKNOWN', `There is no release ${release}.`, '`sluice status` lists the releases.');
-    const refused = refusal(folded.state, event);
-    if (refused !== null) throw new UserError(refused.code, refused.message, refused.hint);
     const at = tools.now();
+    const refused = refusal(folded.state, event, at);
+    if (refused !== null) throw new UserError(refused.code, refused.message, refused.hint);
     await project(sql, [{ event, state: tools.runbook.evolve(folded.state, event, at) }], at);
     await sql.query('UPDATE sluice.active SET wake_at = 0 WHERE release = $1', [release]);
     const stream = streamOf(release);
@@ -113,6 +110,10 @@ function eventOf(command: Command): ReleaseEvent {
       return { type: 'PauseRequested', by: command.by, reason: command.reason ?? null };
     case 'resume':
       return { type: 'ResumeRequested', by: command.by };
+    case 'approve':
+      return { type: 'ApprovalGiven', by: command.by, planHash: command.planHash, note: command.note ?? null };
+    case 'reject':
+      return { type: 'ApprovalRejected', by: command.by, reason: command.reason };
     case 'abort':
       return { type: 'AbortRequested', by: command.by, reason: command.reason ?? null };
   }

@@ -76,6 +76,11 @@ export async function enqueue(sql: Sql, release: string, environment: string, pl
   ]);
 }
 
+async function joinLine(sql: Sql, release: string, environment: string, apps: readonly string[]): Promise<void> {
+  const head = await sql.query<{ position: number }>('SELECT position FROM sluice.head');
+  await enqueue(sql, release, environment, head.rows[0]?.position ?? 0, apps);
+}
+
 /** Take all the apps or none. */
 export async function reserve(
   sql: Sql,
@@ -92,6 +97,8 @@ export async function reserve(
   const blocked = await inTheWay(sql, environment, apps, id, place);
   const [first] = blocked;
   if (first !== undefined) {
+    // One that comes from waiting for people joins the line at its end.
+    if (found.rows[0] === undefined) await joinLine(sql, id, environment, apps);
     const others = await supersede(sql, states, { id, environment, place }, effect.apps, blocked);
     return { events: [{ type: 'ReservationBusy', app: first[0], holder: first[1] }], others };
   }
@@ -123,7 +130,7 @@ async function supersede(
   const told: NewEvents[] = [];
   for (const release of targets) {
     const stage = (await states.load(sql, release))?.state.stage;
-    if (stage !== 'queued' && stage !== 'rolling') continue;
+    if (stage !== 'queued' && stage !== 'preparing' && stage !== 'rolling') continue;
     told.push(tell(release, { type: 'AbortRequested', by: 'sluice', reason: `superseded by ${me.id}` }));
   }
   return told;

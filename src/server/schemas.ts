@@ -65,6 +65,15 @@ const plannedApp = z
   })
   .meta({ id: 'PlannedApp' });
 
+const approval = z
+  .object({
+    number: z.number().describe('How many people have to say yes.'),
+    from: z.array(z.object({ role: z.string(), people: z.array(z.string()) })).describe('Who may; empty: anybody but the author.'),
+    expiresMs: duration,
+    authors: z.array(z.string()),
+  })
+  .meta({ id: 'ApprovalRule' });
+
 const plan = z
   .object({
     schema: z.literal(1),
@@ -75,6 +84,14 @@ const plan = z
     apps: z.array(plannedApp).describe('In dependency order.'),
     unchanged: z.array(z.object({ app: z.string(), reason: z.string() })),
     deadlines: z.object({ queueMs: duration, pauseMs: duration, rollbackMs: duration }),
+    checks: plain.optional().describe('Checks and gates that come first.'),
+    approval: approval.optional(),
+    window: plain.optional().describe('When the environment may be deployed to.'),
+    schemaGate: plain.optional().describe('The schema is asked first whether the versions gone back to can work with it.'),
+    backup: plain.optional().describe('Restore points made before the rollouts.'),
+    migrations: plain.optional().describe('Schema changes applied before the rollouts.'),
+    projections: plain.optional().describe('Read models rebuilt and switched to before the rollouts.'),
+    breakGlass: z.object({ reason: z.string() }).optional().describe('An emergency: the rules are set aside for one other person.'),
     hash,
   })
   .meta({ id: 'Plan', description: 'Everything a release will do, decided before it does any of it.' });
@@ -108,11 +125,12 @@ export const release = z
     by: z.string(),
     retryOf: z.string().nullable(),
     requestedAt: time,
-    stage: z.enum(['queued', 'rolling', 'finishing', 'restoring', 'ended', 'closed']),
+    stage: z.enum(['checking', 'awaiting', 'scheduled', 'queued', 'preparing', 'rolling', 'finishing', 'restoring', 'ended', 'closed']),
     stageSince: time,
     waitingFor: z.object({ app: z.string(), holder: z.string(), since: time }).nullable(),
     pause: z.object({ since: time, by: z.string(), reason: z.string().nullable() }).nullable(),
     cause: cause.nullable(),
+    preparation: plain.describe('Evidence gathered on the way to the rollouts: checks, approval, restore points, migrations, projections.'),
     rollouts: z.record(z.string(), rollout),
     outcome: outcome.nullable(),
     reason: z.string().nullable(),

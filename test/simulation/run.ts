@@ -104,7 +104,7 @@ export function simulate(
     append(release, { type: 'ReservationBusy', app: busy.app, holder });
     const event = { type: 'AbortRequested', by: 'sluice', reason: `superseded by ${release}` } as const;
     const other = states.get(holder);
-    if (busy.concurrency === 'supersede' && other !== undefined && refusal(other, event) === null) {
+    if (busy.concurrency === 'supersede' && other !== undefined && refusal(other, event, now) === null) {
       interrupt(holder);
       append(holder, event);
     }
@@ -205,7 +205,7 @@ export function simulate(
     }
     const state = states.get(input.release);
     const event = commandEvent(input.command);
-    if (state === undefined || refusal(state, event) !== null) return;
+    if (state === undefined || refusal(state, event, now) !== null) return;
     if (event.type !== 'ResumeRequested') interrupt(input.release);
     append(input.release, event);
   }

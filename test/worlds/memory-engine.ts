@@ -173,6 +173,7 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     release: Release,
     effect: Exclude<Effect, { kind: 'record' | 'reserve' | 'unreserve' }>,
   ): Promise<readonly ReleaseEvent[]> {
+    if (!('app' in effect)) return staged(effect);
     const { app } = effect;
     const { environment } = release.state.plan;
     const script = scripts.get(app.app) ?? {};
@@ -219,6 +220,27 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
       }
       case 'retire':
         return [{ type: 'VersionRetired', app: app.app, version: effect.version.id }];
+    }
+  }
+
+  function staged(
+    effect: Extract<Effect, { kind: 'check' | 'fit' | 'backup' | 'migrate' | 'rebuild' | 'revert' }>,
+  ): readonly ReleaseEvent[] {
+    switch (effect.kind) {
+      case 'check': {
+        const reports = effect.checks.apps.map(({ app }) => ({ app, verdict: 'passed' as const, evidence: [], waivers: [] }));
+        return [{ type: 'ChecksPassed', reports }];
+      }
+      case 'fit':
+        return [{ type: 'SchemaCompatible' }];
+      case 'backup':
+        return [{ type: 'RestorePointMade', points: effect.backup.databases.map((database) => ({ database, id: 'one', at: Date.now() })) }];
+      case 'migrate':
+        return [{ type: 'MigrationsApplied', applied: [], old: { works: true, reason: null } }];
+      case 'rebuild':
+        return [{ type: 'ProjectionsReady', ready: [] }];
+      case 'revert':
+        return [{ type: 'ProjectionsReverted' }];
     }
   }
 
@@ -298,7 +320,7 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
     async command(id, command) {
       const release = known(id);
       const event = eventOf(command);
-      const no = refusal(release.state, event);
+      const no = refusal(release.state, event, Date.now());
       if (no !== null) throw new UserError(no.code, no.message, no.hint);
       append(release, id, event);
       if (command.kind !== 'abort') return;
@@ -353,6 +375,10 @@ function eventOf(command: Command): ReleaseEvent {
       return { type: 'PauseRequested', by: command.by, reason: command.reason ?? null };
     case 'resume':
       return { type: 'ResumeRequested', by: command.by };
+    case 'approve':
+      return { type: 'ApprovalGiven', by: command.by, planHash: command.planHash, note: command.note ?? null };
+    case 'reject':
+      return { type: 'ApprovalRejected', by: command.by, reason: command.reason };
     case 'abort':
       return { type: 'AbortRequested', by: command.by, reason: command.reason ?? null };
   }

@@ -25,8 +25,8 @@ describe('FLY PR#3359: the point of no return is a stage of its own', () => {
   const finishing = given({ type: 'ReservationsAcquired', stables: {} }, { type: 'FinishingStarted' });
 
   it('before it everything can go back, after it nothing does', () => {
-    expect(refusal(given({ type: 'ReservationsAcquired', stables: {} }), ABORT)).toBeNull();
-    for (const event of [ABORT, PROMOTE, PAUSE]) expect(refusal(finishing, event)).toMatchObject({ code: 'TOO_LATE' });
+    expect(refusal(given({ type: 'ReservationsAcquired', stables: {} }), ABORT, 0)).toBeNull();
+    for (const event of [ABORT, PROMOTE, PAUSE]) expect(refusal(finishing, event, 0)).toMatchObject({ code: 'TOO_LATE' });
   });
 
   it('even a command or a verdict that comes at the same moment does not turn it round', () => {
@@ -38,7 +38,7 @@ describe('a release that goes back', () => {
   const restoring = given({ type: 'ReservationsAcquired', stables: {} }, TURN);
 
   it('is not turned round once more', () => {
-    for (const event of [ABORT, PROMOTE, PAUSE]) expect(refusal(restoring, event)).toMatchObject({ code: 'TOO_LATE' });
+    for (const event of [ABORT, PROMOTE, PAUSE]) expect(refusal(restoring, event, 0)).toMatchObject({ code: 'TOO_LATE' });
     expect(evolve(restoring, PROMOTE, 0).stage).toBe('restoring');
     expect(evolve(restoring, { type: 'FinishingStarted' }, 0).stage).toBe('restoring');
   });

@@ -1,14 +1,15 @@
+import { type ApprovalRefusal, approvalRefusal } from '../access/approval.ts';
 import type { ReleaseEvent } from './events.ts';
 import type { ReleaseState } from './state.ts';
 
 export interface Refusal {
-  readonly code: 'RELEASE_ENDED' | 'TOO_LATE' | 'NOT_PAUSED' | 'APP_UNKNOWN' | 'NOTHING_TO_PROMOTE';
+  readonly code: 'RELEASE_ENDED' | 'TOO_LATE' | 'NOT_PAUSED' | 'APP_UNKNOWN' | 'NOTHING_TO_PROMOTE' | ApprovalRefusal['code'];
   readonly message: string;
   readonly hint: string;
 }
 
 /** Why a person's command makes no sense now, or null when it does. Checked as it is appended. */
-export function refusal(state: ReleaseState, event: ReleaseEvent): Refusal | null {
+export function refusal(state: ReleaseState, event: ReleaseEvent, at: number): Refusal | null {
   const { id } = state;
   const isOver = state.stage === 'ended' || state.stage === 'closed';
   if (isOver) {
@@ -24,7 +25,7 @@ export function refusal(state: ReleaseState, event: ReleaseEvent): Refusal | nul
           hint: `It has ${Object.keys(state.rollouts).join(', ')}.`,
         };
       }
-      return tooLate(state, 'promote') ?? turning(state);
+      return tooLate(state, 'promote') ?? turning(state) ?? tooEarly(state);
     case 'PauseRequested':
       return tooLate(state, 'pause') ?? turning(state);
     case 'ResumeRequested': {
@@ -33,11 +34,30 @@ export function refusal(state: ReleaseState, event: ReleaseEvent): Refusal | nul
         ? null
         : { code: 'NOT_PAUSED', message: `release ${id} is not paused`, hint: `\`sluice status ${id}\` shows what it is doing.` };
     }
+    case 'ApprovalGiven':
+      return state.stage === 'awaiting' ? approvalRefusal(state, event.by, event.planHash, at) : notAsked(state);
+    case 'ApprovalRejected':
+      return state.stage === 'awaiting' ? null : notAsked(state);
     case 'AbortRequested':
       return tooLate(state, 'abort') ?? turning(state);
     default:
       return null;
   }
+}
+
+/** Nothing is out yet, and no word but an approval takes it there. */
+function tooEarly({ id, stage }: ReleaseState): Refusal | null {
+  if (!['checking', 'awaiting', 'scheduled', 'preparing'].includes(stage)) return null;
+  const message = `release ${id} is ${stage}: nothing of it is out yet`;
+  return { code: 'NOTHING_TO_PROMOTE', message, hint: `\`sluice status ${id}\` shows what it waits for.` };
+}
+
+function notAsked({ id }: ReleaseState): Refusal {
+  return {
+    code: 'NOTHING_TO_APPROVE',
+    message: `release ${id} does not wait for approval`,
+    hint: `\`sluice status ${id}\` shows what it is doing.`,
+  };
 }
 
 function tooLate(state: ReleaseState, verb: string): Refusal | null {

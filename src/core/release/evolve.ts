@@ -1,6 +1,8 @@
 import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../rollout/evolve.ts';
 import type { Cause, ReleaseEvent } from './events.ts';
 import type { VersionRef } from './plan.ts';
+import { acquired, firstStage, movedSince, prepare } from './preparation.ts';
+import { UNPREPARED } from './stages.ts';
 import type { Attempt, ReleaseStage, ReleaseState, RolloutState } from './state.ts';
 
 /** Fold one event into a release's state. The first event is always ReleaseRequested. */
@@ -20,11 +22,12 @@ function requested(event: Extract<ReleaseEvent, { type: 'ReleaseRequested' }>, a
     by: event.by,
     retryOf: event.retryOf,
     requestedAt: at,
-    stage: 'queued',
+    stage: firstStage(event.plan),
     stageSince: at,
     waitingFor: null,
     pause: null,
     cause: null,
+    preparation: UNPREPARED,
     rollouts: Object.fromEntries(event.plan.apps.map((app) => [app.app, newRollout(app, at)])),
     outcome: null,
     reason: null,
@@ -51,7 +54,7 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
     case 'RollbackStarted':
       return turnRound(state, event.cause, at);
     case 'ReservationsAcquired':
-      return state.stage === 'queued' ? { ...enter(withStables(state, event.stables, at), 'rolling', at), waitingFor: null } : state;
+      return state.stage === 'queued' ? started(state, event.stables, at) : state;
     case 'ReservationBusy':
       return { ...state, waitingFor: { app: event.app, holder: event.holder, since: at } };
     case 'ReservationFreed':
@@ -62,6 +65,23 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
       return { ...enter(state, 'ended', at), outcome: event.outcome, reason: event.reason, endedAt: at };
     case 'ReservationsReleased':
       return enter(state, 'closed', at);
+    case 'ChecksPassed':
+    case 'ChecksFailed':
+    case 'ApprovalRequested':
+    case 'ApprovalGiven':
+    case 'ApprovalRejected':
+    case 'ApprovalExpired':
+    case 'WindowOpened':
+    case 'SchemaCompatible':
+    case 'SchemaIncompatible':
+    case 'RestorePointMade':
+    case 'MigrationsApplied':
+    case 'MigrationsFailed':
+    case 'ProjectionsReady':
+    case 'ProjectionsFailed':
+    case 'ProjectionsReverted':
+    case 'RollbackRefused':
+      return prepare(state, event, at);
     case 'EffectFailed':
       return { ...state, attempts: { ...state.attempts, [event.key]: attempt(state.attempts[event.key], event, at) } };
     default:
@@ -69,9 +89,18 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
   }
 }
 
+const TURNS: ReadonlySet<ReleaseStage> = new Set(['checking', 'awaiting', 'scheduled', 'queued', 'preparing', 'rolling']);
+
+/** What was approved is what is done: when other versions run by now, people have to look again (invariant 9). */
+function started(state: ReleaseState, stables: Readonly<Record<string, VersionRef | null>>, at: number): ReleaseState {
+  const moved = movedSince(state.plan, stables);
+  if (moved === null) return acquired(withStables(state, stables, at), at);
+  return turnRound(state, { kind: 'technical', app: null, code: 'PLAN_STALE', message: `the approved plan is out of date: ${moved}` }, at);
+}
+
 /** From here the release goes back. Too late once finishing began: old versions may be gone already. */
 function turnRound(state: ReleaseState, cause: Cause, at: number): ReleaseState {
-  if (state.stage !== 'queued' && state.stage !== 'rolling') return state;
+  if (!TURNS.has(state.stage)) return state;
   const rollouts = Object.entries(state.rollouts).map(([name, rollout]): [string, RolloutState] => [name, { ...rollout, pause: null }]);
   return { ...enter(state, 'restoring', at), cause, pause: null, waitingFor: null, rollouts: Object.fromEntries(rollouts) };
 }

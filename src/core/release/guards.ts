@@ -1,5 +1,7 @@
+import { isApproved } from '../access/approval.ts';
 import { candidateWeight, hasTraffic, policyOf, stepsOf } from '../rollout/steps.ts';
 import type { Effect } from './effects.ts';
+import { isIntact } from './plan.ts';
 import type { ReleaseState, RolloutState } from './state.ts';
 
 /**
@@ -8,6 +10,8 @@ import type { ReleaseState, RolloutState } from './state.ts';
  * @returns what would be broken, one sentence, or null.
  */
 export function violation(state: ReleaseState, effect: Effect): string | null {
+  const unapproved = withoutApproval(state, effect);
+  if (unapproved !== null) return unapproved;
   if (effect.kind === 'shift') {
     const rollout = state.rollouts[effect.app.app];
     return rollout === undefined ? 'no such rollout' : (badWeights(effect.weights) ?? badShift(state, rollout, effect.weights));
@@ -17,6 +21,18 @@ export function violation(state: ReleaseState, effect: Effect): string | null {
     return rollout === undefined ? 'no such rollout' : badRetire(state, rollout, effect.version.id);
   }
   return null;
+}
+
+/** Invariant 9: what changes anything was approved, in exactly this form. Putting back needs nobody's word. */
+function withoutApproval(state: ReleaseState, effect: Effect): string | null {
+  const { plan, stage } = state;
+  if (plan.approval === undefined || stage === 'restoring' || effect.kind === 'check') return null;
+  if (!isApproved(state)) return 'the plan is not approved';
+  if (effect.kind !== 'deploy') return null;
+  if (!isIntact(plan)) return 'the plan is not what was approved';
+  const { artifact } = effect.app;
+  const mine = state.rollouts[effect.app.app]?.candidate?.id === effect.version.id;
+  return mine && artifact !== null && artifact !== effect.version.artifact ? `artifact ${effect.version.artifact} was not approved` : null;
 }
 
 /** Invariant 2, first half. */

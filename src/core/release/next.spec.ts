@@ -219,7 +219,7 @@ describe('going back', () => {
 
   it('AR#1292: abort outside a rollout is refused and changes nothing', () => {
     const state = given([requested(), { type: 'ReleaseEnded', outcome: 'Succeeded', reason: '' }]);
-    expect(refusal(state, { type: 'AbortRequested', by: 'ann', reason: null })).toMatchObject({ code: 'RELEASE_ENDED' });
+    expect(refusal(state, { type: 'AbortRequested', by: 'ann', reason: null }, 0)).toMatchObject({ code: 'RELEASE_ENDED' });
     expect(evolve(state, { type: 'AbortRequested', by: 'ann', reason: null }, 0).stage).toBe('ended');
   });
 

@@ -4,6 +4,7 @@ import { isOut } from '../rollout/steps.ts';
 import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
 import type { Decision } from './effects.ts';
 import type { Cause, Outcome } from './events.ts';
+import { awaiting, checking, latestStart, preparing, revertProjections, scheduled, stuckOnSchema, tooLateToStart } from './prepare.ts';
 import { levels } from './plan.ts';
 import type { Attempt, ReleaseState, RolloutState } from './state.ts';
 
@@ -20,8 +21,16 @@ const RELEASE = '';
  */
 export function next(state: ReleaseState, now: number): Decision {
   switch (state.stage) {
+    case 'checking':
+      return checking(state, now);
+    case 'awaiting':
+      return awaiting(state, now);
+    case 'scheduled':
+      return scheduled(state, now);
     case 'queued':
       return queued(state, now);
+    case 'preparing':
+      return preparing(state, now);
     case 'rolling':
       return rolling(state, now);
     case 'finishing':
@@ -42,8 +51,10 @@ function queued(state: ReleaseState, now: number): Decision {
     const behind = waitingFor === null ? 'a free slot' : `${waitingFor.app}, held by ${waitingFor.holder}`;
     return end(state, 'Errored', `waited too long for ${behind}`, now);
   }
+  const tooLate = tooLateToStart(state, now);
+  if (tooLate !== null) return tooLate;
   const lookAgain = waitingFor === null ? now : waitingFor.since + LOOK_AGAIN_MS;
-  if (now < lookAgain) return wait(Math.min(lookAgain, expiresAt));
+  if (now < lookAgain) return wait(Math.min(lookAgain, expiresAt, latestStart(state)));
   const apps = state.plan.apps.map(({ app, concurrency }) => ({ app, concurrency }));
   const wish = { lane: RELEASE, key: `reserve/${state.version}`, body: { kind: 'reserve', apps } as const, deadline: expiresAt };
   return attempt(state, wish, now, (failed) => end(state, 'Errored', failed.message, now));
@@ -88,9 +99,15 @@ function finishRollout(state: ReleaseState, rollout: RolloutState, now: number):
 }
 
 function restoring(state: ReleaseState, now: number): Decision {
+  const { refused } = state.preparation;
+  const stuck = stuckOnSchema(state);
+  if (stuck !== null && refused === null) return record(RELEASE, 'refuse', now, { type: 'RollbackRefused', reason: stuck });
+  if (stuck !== null) return end(state, 'RollbackFailed', `not put back: ${stuck}; ${state.cause?.message ?? ''}`, now);
   const group = nextGroup(state);
-  if (group.length === 0) return end(state, ...outcomeOf(state), now);
+  const reverting = revertProjections(state, now, deadlineOf(state));
+  if (group.length === 0 && reverting === null) return end(state, ...outcomeOf(state), now);
   if (now >= deadlineOf(state)) return giveUp(state, now);
+  if (group.length === 0 && reverting !== null) return merge([wait(deadlineOf(state)), reverting]);
   return merge([wait(deadlineOf(state)), ...group.map((rollout) => restoreRollout(state, rollout, now))]);
 }
 
@@ -120,6 +137,8 @@ function isStuck(state: ReleaseState, rollout: RolloutState): boolean {
 
 function giveUp(state: ReleaseState, now: number): Decision {
   const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
+  if (open.length === 0)
+    return end(state, 'RollbackFailed', `the read models could not be put back in time; ${state.cause?.message ?? ''}`, now);
   const serving = open.every((rollout) => rollout.trafficRestored && rollout.app.strategy.kind !== 'recreate');
   const names = open.map((rollout) => rollout.app.app).join(', ');
   if (serving) {

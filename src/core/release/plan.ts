@@ -4,9 +4,10 @@ import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
 import type { AnalysisPolicy } from '../analysis/policy.ts';
 import { canonicalJson } from '../canonical.ts';
+import type { PlannedStages } from './stages.ts';
 
 /** Everything a release will do, decided before it does any of it. Never changes once made. */
-export interface Plan {
+export interface Plan extends PlannedStages {
   readonly schema: 1;
   readonly workspace: string;
   readonly environment: string;

@@ -4,6 +4,7 @@ import type { Verdict } from '../analysis/sample.ts';
 import type { Weights } from '../../ports/platform.ts';
 import type { Actor, Cause, Outcome, PauseReason } from './events.ts';
 import type { Plan, PlannedApp, VersionRef } from './plan.ts';
+import type { Preparation } from './stages.ts';
 
 /** A release, folded from its events. Plain JSON. */
 export interface ReleaseState {
@@ -21,6 +22,8 @@ export interface ReleaseState {
   readonly pause: { readonly since: number; readonly by: Actor; readonly reason: string | null } | null;
   /** Why it is being (or was) put back; null while all is well. */
   readonly cause: Cause | null;
+  /** What it has gathered on the way to its rollouts. */
+  readonly preparation: Preparation;
   readonly rollouts: Readonly<Record<string, RolloutState>>;
   readonly outcome: Outcome | null;
   readonly reason: string | null;
@@ -31,8 +34,24 @@ export interface ReleaseState {
   readonly version: number;
 }
 
-/** `ended`: the outcome stands, the apps are still reserved; `closed`: nothing more will happen. */
-export type ReleaseStage = 'queued' | 'rolling' | 'finishing' | 'restoring' | 'ended' | 'closed';
+export type ReleaseStage =
+  /** Checks run; nothing is reserved. */
+  | 'checking'
+  /** Waits for approval; nothing is reserved, nothing runs. */
+  | 'awaiting'
+  /** Waits for the deployment window; nothing is reserved, nothing runs. */
+  | 'scheduled'
+  /** Waits for its apps. */
+  | 'queued'
+  /** Backup, migrations and projections; the apps are its own. */
+  | 'preparing'
+  | 'rolling'
+  | 'finishing'
+  | 'restoring'
+  /** The outcome stands, the apps are still reserved. */
+  | 'ended'
+  /** Nothing more will happen. */
+  | 'closed';
 
 export interface Attempt {
   readonly count: number;

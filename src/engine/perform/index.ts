@@ -10,9 +10,10 @@ import type { PerformPorts } from './ports.ts';
 import { performRetire } from './retire.ts';
 import { performShift } from './shift.ts';
 import { performSmoke } from './smoke.ts';
+import { performBackup, performCheck, performFit, performMigrate, performRebuild, performRevert } from './stages.ts';
 import { performVerify } from './verify.ts';
 
-export type { PerformPorts } from './ports.ts';
+export type { BackupStage, MigrationStage, PerformPorts, ProjectionStage, StageRequest } from './ports.ts';
 
 /** Carries out effects through ports: guard, deadline, then the performer of its kind. */
 export function createPerformer(ports: PerformPorts): Performer {
@@ -27,6 +28,18 @@ export function createPerformer(ports: PerformPorts): Performer {
 
 function dispatch(ports: PerformPorts, effect: Effect, context: PerformContext): Promise<readonly ReleaseEvent[]> {
   switch (effect.kind) {
+    case 'check':
+      return performCheck(ports, effect, context);
+    case 'fit':
+      return performFit(ports, effect, context);
+    case 'backup':
+      return performBackup(ports, effect, context);
+    case 'migrate':
+      return performMigrate(ports, effect, context);
+    case 'rebuild':
+      return performRebuild(ports, effect, context);
+    case 'revert':
+      return performRevert(ports, effect, context);
     case 'build':
       return performBuild(ports, effect, context);
     case 'deploy':
@@ -60,7 +73,10 @@ async function withDeadline<T>(
   const signal = AbortSignal.any([context.signal, late.signal]);
   const expiry = ports.clock.sleep(Math.max(0, effect.deadline - ports.clock.now()), done.signal).then(() => {
     if (done.signal.aborted) return new Promise<never>(() => {});
-    const error = new OutsideError('EFFECT_TIMEOUT', `${effect.kind} of ${effect.lane} was not done in time`);
+    const error = new OutsideError(
+      'EFFECT_TIMEOUT',
+      `${effect.kind}${effect.lane === '' ? '' : ` of ${effect.lane}`} was not done in time`,
+    );
     late.abort(error);
     throw error;
   });

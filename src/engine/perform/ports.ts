@@ -1,5 +1,16 @@
+import type { PlannedApp } from '../../core/release/plan.ts';
+import type {
+  AppliedMigration,
+  PlannedBackup,
+  PlannedMigrations,
+  PlannedProjections,
+  ReadyProjection,
+  RestorePoint,
+  SchemaFit,
+} from '../../core/release/stages.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
 import type { Builder } from '../../ports/builder.ts';
+import type { Checks } from '../../ports/checks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Edge } from '../../ports/edge.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -15,4 +26,60 @@ export interface PerformPorts {
   readonly clock: Clock;
   /** Environment handed to smoke commands (PATH and the like; no secrets). */
   readonly environment: NodeJS.ProcessEnv;
+  /** Needed by plans with checks. */
+  readonly checks?: Checks;
+  /** Needed by plans with a backup. */
+  readonly backup?: BackupStage;
+  /** Needed by plans with migrations or a schema gate. */
+  readonly migrations?: MigrationStage;
+  /** Needed by plans with projections. */
+  readonly projections?: ProjectionStage;
+}
+
+/** Who asks a stage for its work. */
+export interface StageRequest {
+  readonly release: string;
+  readonly environment: string;
+  /** Grows with each taker of the work: whoever comes with a lower one is late. */
+  readonly fence: number;
+  /** Equal keys are one piece of work, asked for again after a crash: it is continued, or found done. */
+  readonly key: string;
+  readonly commit: string | null;
+}
+
+/*
+ * Stages. Each call may be repeated with the same key and is cut off by its signal; what was half done is continued by
+ * the next call. Evidence against going on is an answer (`failed`), not an error. @throws OutsideError: worth another try.
+ */
+
+export interface BackupStage {
+  /** One restore point for each database of the plan, proven readable. @throws UserError when one cannot be made */
+  restorePoints(request: StageRequest, backup: PlannedBackup, signal: AbortSignal): Promise<readonly RestorePoint[]>;
+}
+
+export interface MigrationStage {
+  /** Bring the databases to the plan's schema. `old`: whether the versions running now can work with it. */
+  apply(request: StageRequest, migrations: PlannedMigrations, signal: AbortSignal): Promise<MigrationOutcome>;
+  /** Whether the versions these apps are to go to (`app.artifact`, `app.run`) can work with the schema as it is. */
+  worksWith(request: StageRequest, apps: readonly PlannedApp[], signal: AbortSignal): Promise<SchemaFit>;
+}
+
+export interface MigrationOutcome {
+  readonly applied: readonly AppliedMigration[];
+  readonly old: SchemaFit;
+  /** Why it was not done, one sentence; null: all done. */
+  readonly failed: string | null;
+}
+
+export interface ProjectionStage {
+  /** Rebuild beside what is there, compare, switch. */
+  rebuild(request: StageRequest, projections: PlannedProjections, signal: AbortSignal): Promise<ProjectionOutcome>;
+  /** Switch back to what was there before, and take away what was rebuilt, wherever a `rebuild` was cut off. */
+  revert(request: StageRequest, projections: PlannedProjections, signal: AbortSignal): Promise<void>;
+}
+
+export interface ProjectionOutcome {
+  readonly ready: readonly ReadyProjection[];
+  /** Why they cannot be used, one sentence; null: switched. */
+  readonly failed: string | null;
 }
