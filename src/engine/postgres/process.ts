@@ -8,7 +8,13 @@ export interface Finished {
 }
 
 /** Run a program to its end as that user; its output is kept for messages. Never rejects on a bad exit code. */
-export function run(program: string, args: readonly string[], runAs: RunAs, input?: string): Promise<Finished> {
+export function run(
+  program: string,
+  args: readonly string[],
+  runAs: RunAs,
+  input?: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: tmpdir(),
@@ -17,6 +23,7 @@ export function run(program: string, args: readonly string[], runAs: RunAs, inpu
         LC_ALL: 'C',
         TZ: 'UTC',
         ...(process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {}),
+        ...env,
       },
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,

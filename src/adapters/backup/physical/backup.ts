@@ -1,0 +1,353 @@
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ArchiverReading } from '../../../core/backup/archiver.ts';
+import { baseFor, type BackupRecord, type Catalog, type Finding } from '../../../core/backup/catalog.ts';
+import { isSegment, missingSegments, segmentAt, segmentName, someOf } from '../../../core/backup/wal.ts';
+import { OutsideError, UserError } from '../../../core/errors.ts';
+import type { Backup, BackupStore, Restored, RestoreRequest } from '../../../ports/backup.ts';
+import { checkBundle, copyIn } from './copy-in.ts';
+import { checkPagesOf, copyOut, listCluster } from './copy-out.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
+import type { Programs } from './programs.ts';
+import { emptyFolder, releaseCopy, startCopy, timed } from './scratch.ts';
+import { findingOf, newId, readText } from './small.ts';
+import { checkWal, expireWal, layOutWal, listWal, replayable, shipSpool, type StoredWal } from './wal-store.ts';
+
+/** How the files of a cluster are got hold of; everything else is the same for all physical backups. */
+export interface Collector {
+  readonly adapter: string;
+  prepare(signal: AbortSignal): Promise<void>;
+  /** A folder whose files, with the log from `startLsn`, make a cluster. */
+  begin(label: string, signal: AbortSignal): Promise<Collected>;
+  /** Where finished segments of the log wait to be shipped. */
+  readonly spool: string;
+  /** Have the log up to this place come to the spool. Resolves once it has been asked for. */
+  flush(signal: AbortSignal): Promise<void>;
+  archiver(): Promise<ArchiverReading>;
+}
+
+export interface Collected {
+  readonly data: string;
+  readonly startLsn: string;
+  readonly server: Manifest['server'];
+  /** Called when all files are copied. */
+  finish(): Promise<{ readonly stopLsn: string; readonly timeline: number; readonly texts: Readonly<Record<string, string>> }>;
+  /** Called in any case. */
+  release(): Promise<void>;
+}
+
+export interface PhysicalOptions {
+  readonly collector: Collector;
+  readonly store: BackupStore;
+  /** A second location that everything is copied to. */
+  readonly second: BackupStore | null;
+  /** Name of the source: first part of every key. */
+  readonly source: string;
+  readonly programs: Programs;
+  /** Time between two heartbeats, ms: what has been archived may end that much before it was. */
+  readonly heartbeatMs: number;
+  /** Longest wait for the log of a backup to be archived, ms. */
+  readonly archiveMs?: number;
+}
+
+const ARCHIVE_MS = 120_000;
+
+/** A backup made of a cluster's files and its log. */
+export function physicalBackup(options: PhysicalOptions): Backup {
+  const { collector, store, source, programs } = options;
+  const prefix = `${source}/`;
+
+  async function manifests(): Promise<Manifest[]> {
+    const objects = await store.list(`${prefix}backups/`);
+    const keys = objects.map(({ key }) => key).filter((key) => key.endsWith('/manifest.json'));
+    const read = keys.map(async (key) => {
+      // A manifest that cannot be read is no backup; `verify` says why.
+      const text = await readText(store, key).catch(() => null);
+      return text === null ? null : tryParse(text, key);
+    });
+    return (await Promise.all(read)).filter((one) => one !== null);
+  }
+
+  async function manifestOf(id: string): Promise<{ manifest: Manifest; digest: string }> {
+    const key = `${prefix}backups/${id}/manifest.json`;
+    const text = await readText(store, key).catch((error: unknown) => {
+      throw new UserError(
+        'BACKUP_UNKNOWN',
+        `there is no backup ${id} of ${source} in ${store.location}`,
+        '`sluice backup list` shows what there is.',
+        error,
+      );
+    });
+    return { manifest: parseManifest(text, key), digest: digestOf(text) };
+  }
+
+  async function ship(signal: AbortSignal): Promise<void> {
+    await shipSpool(collector.spool, store, prefix, signal);
+    if (options.second !== null) await copyMissing(store, options.second, prefix, signal);
+  }
+
+  return {
+    adapter: collector.adapter,
+    capabilities: { pointInTime: true, partial: false, restoresTo: 'folder', isDatabase: true },
+    prepare: (signal) => collector.prepare(signal),
+    ship: async (signal) => {
+      await collector.flush(signal);
+      await ship(signal);
+    },
+    archiver: () => collector.archiver(),
+    async take({ reason }, signal) {
+      await collector.prepare(signal);
+      const id = newId(Date.now(), 'F');
+      const key = `${prefix}backups/${id}/`;
+      const startedAt = Date.now();
+      const collected = await collector.begin(`sluice ${id}`, signal);
+      try {
+        const { server, startLsn } = collected;
+        const listing = await listCluster(collected.data);
+        const checksums = server.checksums ? { startLsn } : null;
+        const { bundles, bytes, damaged } = await copyOut(listing, { data: collected.data, store, prefix: key, checksums, signal });
+        const { stopLsn, timeline, texts } = await collected.finish();
+        const wal = { timeline, startLsn, stopLsn };
+        const folders = [...listing.folders];
+        const manifest: Manifest = {
+          format: 1,
+          id,
+          kind: 'full',
+          reason,
+          startedAt,
+          endedAt: Date.now(),
+          server,
+          wal,
+          folders,
+          bundles,
+          texts,
+          damaged,
+        };
+        await untilArchived(manifest, signal);
+        const text = JSON.stringify({ ...manifest, endedAt: Date.now() });
+        await store.put(`${key}manifest.json`, Buffer.from(text));
+        if (options.second !== null) await copyMissing(store, options.second, prefix, signal);
+        return { ...recordOf(parseManifest(text, key), digestOf(text)), bytes };
+      } catch (error) {
+        const left = await store.list(key).catch(() => []);
+        await store.remove(left.map((object) => object.key)).catch(() => {});
+        throw error;
+      } finally {
+        await collected.release();
+      }
+    },
+    async catalog() {
+      const [all, wal] = await Promise.all([manifests(), listWal(store, prefix)]);
+      const backups = all.map((manifest) => recordOf(manifest, null)).toSorted((a, b) => a.endedAt - b.endedAt);
+      const uncopied = options.second === null ? [] : await uncopiedOf(backups, options.second, prefix);
+      return { backups, window: windowOf(all, wal, options.heartbeatMs), uncopied };
+    },
+    verify: (id, digest, signal) => verify(id, digest, signal),
+    restore: (request, signal) => restore(request, signal),
+    async expire(expiry) {
+      const [newest] = (await manifests()).toSorted((a, b) => b.endedAt - a.endedAt);
+      for (const one of [store, ...(options.second === null ? [] : [options.second])]) {
+        for (const id of expiry.expire) {
+          // The manifest goes first: what is half removed is not listed.
+          await one.remove([`${prefix}backups/${id}/manifest.json`]);
+          await one.remove((await one.list(`${prefix}backups/${id}/`)).map(({ key }) => key));
+        }
+        if (newest !== undefined) await expireWal(one, prefix, expiry, newest.server.segmentBytes);
+      }
+    },
+  };
+
+  /** Only with all of its log is a backup more than a heap of files. */
+  async function untilArchived(manifest: Manifest, signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + (options.archiveMs ?? ARCHIVE_MS);
+    for (;;) {
+      await collector.flush(signal);
+      await shipSpool(collector.spool, store, prefix, signal);
+      const missing = gapsOf(manifest, await listWal(store, prefix));
+      if (missing.length === 0) return;
+      if (Date.now() > deadline) {
+        const reading = await collector.archiver().catch(() => null);
+        const why = reading?.lastFailedAt == null ? '' : `; the archive command has failed ${reading.failedCount} times`;
+        throw new OutsideError(
+          'BACKUP_WAL_NOT_ARCHIVED',
+          `the files are copied, but segment ${someOf(missing)} of the log did not come to the archive in time${why}`,
+          "See the server's log for the archive command's own words, and `sluice backup list`.",
+        );
+      }
+      await sleep(200, undefined, { signal });
+    }
+  }
+
+  async function verify(id: string, recorded: string | null, signal: AbortSignal): Promise<readonly Finding[]> {
+    const findings: Finding[] = [];
+    const note = (error: unknown) => findings.push(findingOf(error));
+    let manifest: Manifest;
+    try {
+      const found = await manifestOf(id);
+      manifest = found.manifest;
+      if (recorded !== null && found.digest !== recorded) {
+        note(
+          new OutsideError(
+            'BACKUP_MANIFEST_CHANGED',
+            `the manifest of ${id} in ${store.location} is not the one that was recorded when it was taken`,
+            'Somebody rewrote it, perhaps with the files it names. Use the copy at the second location, or an earlier backup.',
+          ),
+        );
+      }
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      note(error);
+      return findings;
+    }
+    for (const bundle of manifest.bundles) {
+      signal.throwIfAborted();
+      await checkBundle(bundle, store).catch(note);
+    }
+    const stored = await listWal(store, prefix);
+    const wal = replayable(stored);
+    const missing = gapsOf(manifest, stored);
+    if (missing.length > 0) note(walMissing(missing, store));
+    for (const [name, piece] of wal) {
+      signal.throwIfAborted();
+      if (isSegment(name) && name.slice(8) >= segmentFrom(manifest)) await checkWal(piece, store).catch(note);
+    }
+    if (manifest.damaged.length > 0) {
+      findings.push({
+        code: 'BACKUP_OF_DAMAGED_PAGES',
+        severity: 'fail',
+        message: `${manifest.damaged.length} pages had a wrong checksum in the source already when it was copied: ${someOf(manifest.damaged)}`,
+        hint: "The source's disk is damaged. Find the last backup without this finding (`sluice backup verify`), and restore the relation from it.",
+      });
+    }
+    return findings;
+  }
+
+  async function restore(request: RestoreRequest, signal: AbortSignal): Promise<Restored> {
+    const timings: { part: string; ms: number }[] = [];
+    const time = timed(timings);
+    const all = await manifests();
+    const records = all.map((manifest) => recordOf(manifest, null));
+    const base = request.backup === null ? baseFor(records, request.to) : (records.find(({ id }) => id === request.backup) ?? null);
+    const manifest = all.find(({ id }) => id === base?.id);
+    if (manifest === undefined) throw nothingFor(request, records, store);
+    const wal = await listWal(store, prefix);
+    const missing = gapsOf(manifest, wal);
+    if (missing.length > 0 && request.to === null) throw walMissing(missing, store);
+    await emptyFolder(request.into, programs);
+    const data = join(request.into, 'data');
+    const walFolder = join(request.into, 'wal');
+    const remove = () => rm(request.into, { recursive: true, force: true });
+    try {
+      await time('files', () => copyIn(manifest, store, data, programs.owner, signal));
+      const from = { timeline: manifest.wal.timeline, lsn: manifest.wal.startLsn };
+      const into = { folder: walFolder, owner: programs.owner, store, until: request.to };
+      await time('log', () => layOutWal(wal, from, manifest.server.segmentBytes, into, signal));
+      const { major, superuser } = manifest.server;
+      const copy = await time('replay', () =>
+        startCopy({ data, major, superuser, walFolder, to: request.to, scratch: request.scratch, programs }),
+      );
+      let isStopped = false;
+      const stop = async () => {
+        if (isStopped) return;
+        isStopped = true;
+        await copy.stop();
+        await rm(walFolder, { recursive: true, force: true });
+        if (!request.scratch) await releaseCopy(data, programs);
+      };
+      return {
+        backup: manifest.id,
+        location: data,
+        url: copy.url,
+        timings,
+        stop,
+        async checkPages(look) {
+          await stop();
+          return manifest.server.checksums ? checkPagesOf(data, look) : { pages: 0, damaged: [] };
+        },
+        async destroy() {
+          await stop();
+          await remove();
+        },
+      };
+    } catch (error) {
+      // Of a failed look nothing is left; of a restore that somebody asked for, what there is may still help them.
+      if (request.scratch) await remove();
+      throw error;
+    }
+  }
+}
+
+function recordOf(manifest: Manifest, digest: string | null): BackupRecord {
+  const { id, kind, startedAt, endedAt, wal, reason, bundles, damaged } = manifest;
+  const bytes = bundles.flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0);
+  const storedBytes = bundles.reduce((sum, bundle) => sum + bundle.bytes, 0);
+  return { id, kind, needs: [], startedAt, endedAt, wal, bytes, storedBytes, digest, reason, damaged };
+}
+
+/** From the end of the oldest backup to the end of the log that follows it without a gap. */
+function windowOf(all: readonly Manifest[], wal: readonly StoredWal[], heartbeatMs: number): Catalog['window'] {
+  const present = replayable(wal);
+  // A gap after its own end does not make a backup useless, only the moments after the gap.
+  const whole = all.filter((one) => gapsOf(one, wal).length === 0);
+  const from = whole.reduce((oldest, { endedAt }) => Math.min(oldest, endedAt), Number.POSITIVE_INFINITY);
+  const to = [...present].reduce((newest, [name, { at }]) => (isSegment(name) ? Math.max(newest, at - heartbeatMs) : newest), 0);
+  return Number.isFinite(from) ? { from, to: Math.max(from, to) } : null;
+}
+
+/** What is missing of the log from where the backup begins, as far as there is any. */
+function gapsOf({ wal, server }: Manifest, stored: readonly StoredWal[]): string[] {
+  const from = { timeline: wal.timeline, lsn: wal.startLsn };
+  return missingSegments(replayable(stored).keys(), from, server.segmentBytes, wal.stopLsn);
+}
+
+/** The name of the segment that a backup begins in, without its timeline. */
+function segmentFrom({ wal, server }: Manifest): string {
+  return segmentName(wal.timeline, segmentAt(wal.startLsn, server.segmentBytes), server.segmentBytes).slice(8);
+}
+
+function walMissing(missing: readonly string[], store: BackupStore): OutsideError {
+  return new OutsideError(
+    'WAL_SEGMENT_MISSING',
+    `${missing.length === 1 ? 'a segment' : `${missing.length} segments`} of the log ${missing.length === 1 ? 'is' : 'are'} not in ${store.location}: ${someOf(missing)}. PostgreSQL would end its recovery there without a word`,
+    'Look for it at the second location and in pg_wal of the source; moments before it can still be restored with --to. Take a full backup now.',
+  );
+}
+
+function nothingFor({ backup, to }: RestoreRequest, records: readonly BackupRecord[], store: BackupStore): UserError {
+  const what = backup !== null ? `no backup ${backup}` : to === null ? 'no backup' : `no backup from before ${new Date(to).toISOString()}`;
+  const oldest = records[0];
+  const hint =
+    oldest === undefined ? '`sluice backup now` takes one.' : `The oldest was complete at ${new Date(oldest.endedAt).toISOString()}.`;
+  return new UserError('BACKUP_UNKNOWN', `there is ${what} in ${store.location}`, hint);
+}
+
+/** Bring to the second location what it does not have. Manifests last. */
+async function copyMissing(from: BackupStore, to: BackupStore, prefix: string, signal: AbortSignal): Promise<void> {
+  const [there, here] = await Promise.all([to.list(prefix), from.list(prefix)]);
+  const known = new Set(there.map(({ key, bytes }) => `${key} ${bytes}`));
+  const isManifest = (key: string) => Number(key.endsWith('/manifest.json'));
+  for (const { key, bytes } of here.toSorted((a, b) => isManifest(a.key) - isManifest(b.key))) {
+    signal.throwIfAborted();
+    if (!known.has(`${key} ${bytes}`)) await to.put(key, await from.get(key));
+  }
+}
+
+async function uncopiedOf(backups: readonly BackupRecord[], second: BackupStore, prefix: string): Promise<string[]> {
+  const there = await second.list(`${prefix}backups/`).catch(() => []);
+  const keys = new Set(there.map(({ key }) => key));
+  return backups.map(({ id }) => id).filter((id) => !keys.has(`${prefix}backups/${id}/manifest.json`));
+}
+
+function digestOf(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+function tryParse(text: string, where: string): Manifest | null {
+  try {
+    return parseManifest(text, where);
+  } catch {
+    return null;
+  }
+}
