@@ -10,7 +10,7 @@ const UNIT = 64;
 /** …and all of them together below this, which keeps the state small whatever the traffic. */
 const MOST_UNITS = 2 ** 24;
 /** Requests of the baseline without which it cannot be predicted. */
-const LEAST_HISTORY = 50;
+export const LEAST_HISTORY = 50;
 
 /**
  * What the old version has been like until now: the guess that the next block's alternatives are built on.

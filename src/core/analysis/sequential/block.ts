@@ -1,8 +1,11 @@
 import type { ErrorTests } from '../policy.ts';
 import type { Arms, ArmCounts } from '../sample.ts';
 import { NOTHING_COUNTED } from '../arms.ts';
-import { inRequests, knowsLatency, predictedErrorRate, type Baseline } from './baseline.ts';
+import { inRequests, knowsLatency, LEAST_HISTORY, predictedErrorRate, type Baseline } from './baseline.ts';
 import { alternative, logBinaryE, type Hits, type Line } from './binary.ts';
+import type { Pair } from './dispersion.ts';
+import { boldAlternative, type Outlook } from './deadline.ts';
+import { scaleOdds } from './numbers.ts';
 import { categories, histogramCategories, indexesAt } from './buckets.ts';
 import { baselineEdge, failEdge, passEdge, type Cuts } from './edges.ts';
 import { logOrderedE, tilted, TILTS } from './ordered.ts';
@@ -11,6 +14,10 @@ import { logOrderedE, tilted, TILTS } from './ordered.ts';
 export const WORSE_ODDS: readonly number[] = [1.15, 1.3, 1.6, 2, 3, 6, 15, 60];
 /** …and better than a line. */
 export const BETTER_ODDS: readonly number[] = [1 / 1.2, 1 / 1.4, 1 / 1.8, 1 / 3, 1 / 8, 1 / 40];
+/** What a pass test bets on: a bold bet for the end of the bake, a candidate just like the baseline, and the odds ratios. */
+export const BETTER_STAKES: readonly number[] = [0.92, 0.05, ...BETTER_ODDS.map(() => 0.03 / BETTER_ODDS.length)];
+/** Stands in where nothing better is known of what to expect. */
+const USUAL_BETTER = 1 / 3;
 
 /** Baseline quantiles at which latencies are cut into ordered categories. */
 const LEVELS: readonly number[] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
@@ -42,14 +49,48 @@ function binaryEvidence(line: Line, predicted: number | null, odds: readonly num
   });
 }
 
-/** Log-evidence about errors relative to the baseline. */
-export function errorEvidence(line: Line, odds: readonly number[], baseline: Baseline, arms: Arms): number[] {
-  return binaryEvidence(line, predictedErrorRate(baseline), odds, errorHits(arms.candidate), errorHits(arms.baseline));
+/**
+ * Log-evidence of one block that the candidate is below the line, for each of `BETTER_STAKES`. `expected`: the
+ * predicted share of a candidate like the baseline.
+ */
+function betterEvidence(line: Line, guess: { predicted: number; expected: number } | null, hits: Pair, outlook: Outlook): number[] {
+  if (guess === null) return NOT_BETTER;
+  const { predicted, expected } = guess;
+  const { candidate, baseline } = hits;
+  const perBaseline = baseline.n === 0 ? 0 : candidate.n / baseline.n;
+  const bold = boldAlternative(line, predicted, expected, perBaseline, outlook);
+  const boundary = line.slope * predicted + line.shift;
+  const isTold = expected > 0 && expected < boundary && boundary < 1;
+  const alike = isTold ? { baseline: predicted, candidate: expected } : alternative(line, predicted, USUAL_BETTER);
+  return [bold, alike, ...BETTER_ODDS.map((odds) => alternative(line, predicted, odds))].map((star) =>
+    star === null ? 0 : logBinaryE(line, star, candidate, baseline),
+  );
 }
 
-/** Log-evidence about errors against a fixed rate: the other arm plays no part. */
-export function limitEvidence(line: Line, odds: readonly number[], counts: ArmCounts | null): number[] {
-  return binaryEvidence(line, line.shift, odds, errorHits(counts), { n: 0, k: 0 });
+const NOT_BETTER: number[] = BETTER_STAKES.map(() => 0);
+
+/** Log-evidence that errors are worse than the baseline's, by odds ratio. */
+export function errorEvidence(line: Line, baseline: Baseline, arms: Arms): number[] {
+  return binaryEvidence(line, predictedErrorRate(baseline), WORSE_ODDS, errorHits(arms.candidate), errorHits(arms.baseline));
+}
+
+/** Log-evidence that errors are within the margin, by stake. */
+export function errorsWithin(line: Line, known: Baseline, arms: Arms, outlook: Outlook): number[] {
+  const predicted = predictedErrorRate(known);
+  const guess = predicted === null ? null : { predicted, expected: predicted };
+  return betterEvidence(line, guess, { candidate: errorHits(arms.candidate), baseline: errorHits(arms.baseline) }, outlook);
+}
+
+/** Log-evidence that errors are below a fixed rate, by stake. `before`: of the baseline, which only serves to guess. */
+export function belowLimit(line: Line, before: Hits, counts: ArmCounts | null, outlook: Outlook): number[] {
+  const isKnown = before.n >= LEAST_HISTORY;
+  const expected = isKnown ? (before.k + 0.5) / (before.n + 1) : scaleOdds(line.shift, USUAL_BETTER);
+  return betterEvidence(line, { predicted: line.shift, expected }, { candidate: errorHits(counts), baseline: { n: 0, k: 0 } }, outlook);
+}
+
+/** Log-evidence that errors are above a fixed rate, by odds ratio. */
+export function limitEvidence(line: Line, counts: ArmCounts | null): number[] {
+  return binaryEvidence(line, line.shift, WORSE_ODDS, errorHits(counts), { n: 0, k: 0 });
 }
 
 const NO_SLOWER: readonly number[] = TILTS.map(() => 0);
@@ -95,17 +136,31 @@ export function quantileEvidence(
   known: Baseline,
   quantile: number,
   arms: Arms,
-): { evidence: number[]; candidate: Hits; baseline: Hits } {
-  const nothing = { evidence: BETTER_ODDS.map(() => 0), candidate: { n: 0, k: 0 }, baseline: { n: 0, k: 0 } };
+  outlook: Outlook,
+): Pair & { readonly evidence: readonly number[] } {
+  const nothing = { evidence: NOT_BETTER, candidate: { n: 0, k: 0 }, baseline: { n: 0, k: 0 } };
   const index = knowsLatency(known) ? indexesAt(known.latency, [quantile])[0] : undefined;
   const edge = index === undefined ? null : baselineEdge(cuts, index);
   const moved = edge === null ? null : passEdge(cuts, edge);
   if (edge === null || moved === null) return nothing;
-  const [below = 0, above = 0] = categories(known.latency, [Math.floor(edge / cuts.grain)]).map(inRequests);
-  const predicted = (above + 0.5) / (below + above + 1);
+  const cut = Math.floor(edge / cuts.grain);
+  const [below = 0, between = 0, farther = 0] = categories(known.latency, [cut, Math.max(cut, Math.floor(moved / cuts.grain))]).map(
+    inRequests,
+  );
+  const all = below + between + farther + 1;
+  const predicted = (between + farther + 0.5) / all;
+  const expected = (farther + 0.5) / all;
   const candidate = beyond(arms.candidate, moved);
   const baseline = beyond(arms.baseline, edge);
-  return { evidence: binaryEvidence(LATENCY_LINE, predicted, BETTER_ODDS, candidate, baseline), candidate, baseline };
+  return { evidence: betterEvidence(LATENCY_LINE, { predicted, expected }, { candidate, baseline }, outlook), candidate, baseline };
+}
+
+/** Requests of both arms slower than the predicted median of the baseline. */
+export function aboveMedian(cuts: Cuts | null, known: Baseline, arms: Arms): Pair {
+  const index = cuts !== null && knowsLatency(known) ? indexesAt(known.latency, [0.5])[0] : undefined;
+  const edge = cuts === null || index === undefined ? null : baselineEdge(cuts, index);
+  if (edge === null) return { candidate: { n: 0, k: 0 }, baseline: { n: 0, k: 0 } };
+  return { candidate: beyond(arms.candidate, edge), baseline: beyond(arms.baseline, edge) };
 }
 
 function beyond(counts: ArmCounts | null, edge: number): Hits {

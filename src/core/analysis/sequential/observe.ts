@@ -5,18 +5,22 @@ import { counted, isOld, isRepeatedError, isTooEarly, missed } from '../timeline
 import { learn, UNKNOWN_BASELINE } from './baseline.ts';
 import type { Hits } from './binary.ts';
 import {
-  BETTER_ODDS,
+  aboveMedian,
+  belowLimit,
+  BETTER_STAKES,
   errorEvidence,
   errorHits,
+  errorsWithin,
   failLine,
   limitEvidence,
   limitLine,
   passLine,
   quantileEvidence,
   slowerEvidence,
-  WORSE_ODDS,
 } from './block.ts';
 import { addTo } from './buckets.ts';
+import type { Outlook } from './deadline.ts';
+import { disperse, dispersionOf, type Pair } from './dispersion.ts';
 import { cutsOf, type Cuts } from './edges.ts';
 import { addToFail, addToPass, BLOCK_MS, releasedBy, type FailProcess } from './process.ts';
 import {
@@ -82,26 +86,47 @@ function judge(policy: SequentialPolicy, state: SequentialState, sample: Sample,
   const due = fresh ? releasedBy(sample.fromAt - state.startedAt, state.setting.bakeMs ?? USUAL_BAKE_MS) : 0;
   const release = Math.max(0, due - state.released);
   const cuts = policy.latency === null ? null : cutsOf(policy.latency, grainOf(policy));
-  const put = (process: FailProcess, evidence: readonly number[]): FailProcess =>
-    addToFail(process, scaled(policy, evidence), release, fresh);
+  const dispersion = dispersed(state, cuts, strata, fresh);
+  const put = (process: FailProcess, evidence: readonly number[], noise = 1): FailProcess =>
+    addToFail(process, scaled(evidence, Math.max(policy.designEffect, noise)), release, fresh);
   const fail = failTests(policy, state.setting).map((test) => {
     const process = state.fail[test.name];
-    return process === undefined ? [] : [[test.name, put(process, failingEvidence(policy, state, test, cuts, sample, strata))] as const];
+    if (process === undefined) return [];
+    const noise = dispersionOf(test.name === 'latency' ? dispersion.latency : dispersion.errors);
+    return [[test.name, put(process, failingEvidence(policy, state, test, cuts, sample, strata), noise)] as const];
   });
   return {
     ...counted(state, sample),
     blockAt: fresh ? sample.fromAt : state.blockAt,
     released: state.released + release,
+    dispersion,
     fail: Object.fromEntries(fail.flat()),
     pass: passing(policy, state, cuts, sample, strata),
     silence: put(state.silence, [silence(state, sample)]),
-    unhealthy: put(state.unhealthy, limitEvidence(limitLine(policy.errors), WORSE_ODDS, sample.baseline)),
+    unhealthy: put(state.unhealthy, limitEvidence(limitLine(policy.errors), sample.baseline)),
     totals: { candidate: addTotals(state.totals.candidate, sample.candidate), baseline: addTotals(state.totals.baseline, sample.baseline) },
   };
 }
 
-function scaled(policy: SequentialPolicy, evidence: readonly number[]): readonly number[] {
-  return policy.designEffect > 1 ? evidence.map((log) => log / policy.designEffect) : evidence;
+function scaled(evidence: readonly number[], by: number): readonly number[] {
+  return by > 1 ? evidence.map((log) => log / by) : evidence;
+}
+
+function dispersed(state: SequentialState, cuts: Cuts | null, strata: Strata, fresh: boolean): SequentialState['dispersion'] {
+  const errors = strata.map(([, arms]) => ({ candidate: errorHits(arms.candidate), baseline: errorHits(arms.baseline) }));
+  const slow = strata.map(([name, arms]) => aboveMedian(cuts, state.baselines[name] ?? UNKNOWN_BASELINE, arms));
+  return {
+    errors: disperse(state.dispersion.errors, summed(errors), fresh),
+    latency: disperse(state.dispersion.latency, summed(slow), fresh),
+  };
+}
+
+function summed(pairs: readonly Pair[]): Pair {
+  const none: Hits = { n: 0, k: 0 };
+  return {
+    candidate: pairs.reduce((sum, pair) => plus(sum, pair.candidate), none),
+    baseline: pairs.reduce((sum, pair) => plus(sum, pair.baseline), none),
+  };
 }
 
 /** Log-evidence of all strata together: products of e-variables of separate requests. */
@@ -120,9 +145,9 @@ function failingEvidence(
   strata: Strata,
 ): readonly number[] {
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
-  if (test.name === 'limit') return limitEvidence(limitLine(policy.errors), WORSE_ODDS, sample.candidate);
+  if (test.name === 'limit') return limitEvidence(limitLine(policy.errors), sample.candidate);
   if (test.name === 'latency') return cuts === null ? [] : overStrata(strata, (name, arms) => slowerEvidence(cuts, known(name), arms));
-  return overStrata(strata, (name, arms) => errorEvidence(failLine(policy.errors), WORSE_ODDS, known(name), arms));
+  return overStrata(strata, (name, arms) => errorEvidence(failLine(policy.errors), known(name), arms));
 }
 
 function passing(
@@ -137,11 +162,28 @@ function passing(
   for (const test of passTests(policy, state.setting)) {
     const before = state.pass[test.name];
     if (before === undefined) continue;
-    const { evidence, candidate, baseline } = passingEvidence(policy, state, test, cuts, sample, strata);
-    const after = addToPass(before, scaled(policy, evidence), sample.at, needed);
+    const { evidence, candidate, baseline } = passingEvidence(
+      policy,
+      state,
+      test,
+      cuts,
+      sample,
+      strata,
+      outlookOf(policy, state, before, sample),
+    );
+    const after = addToPass(before, scaled(evidence, policy.designEffect), sample.at, needed);
     next[test.name] = { ...after, candidate: plus(before.candidate, candidate), baseline: plus(before.baseline, baseline) };
   }
   return next;
+}
+
+/** What the bold bet has and needs, and the candidate requests that will come if they go on as they have. */
+function outlookOf(policy: SequentialPolicy, state: SequentialState, test: PassCount, sample: Sample): Outlook {
+  const judgedFor = sample.fromAt - state.startedAt - policy.initialDelayMs;
+  const left = state.startedAt + (state.setting.bakeMs ?? USUAL_BAKE_MS) - sample.fromAt;
+  const coming = judgedFor > 0 && left > 0 ? (state.candidateRequests * left) / judgedFor : 0;
+  const stake = Math.log(BETTER_STAKES[0] ?? 1);
+  return { has: test.log[0] ?? stake, needs: passNeeded(policy), judged: test.candidate.n, coming };
 }
 
 function passingEvidence(
@@ -151,25 +193,24 @@ function passingEvidence(
   cuts: Cuts | null,
   sample: Sample,
   strata: Strata,
+  outlook: Outlook,
 ): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
   const hits = { candidate: errorHits(sample.candidate), baseline: errorHits(sample.baseline) };
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
   const { quantile } = test;
   if (quantile === null || cuts === null) {
-    if (test.name === 'limit') return { evidence: limitEvidence(limitLine(policy.errors), BETTER_ODDS, sample.candidate), ...hits };
+    if (test.name === 'limit') {
+      const { requests: n, errors: k } = state.totals.baseline;
+      return { evidence: belowLimit(limitLine(policy.errors), { n, k }, sample.candidate, outlook), ...hits };
+    }
     return {
-      evidence: overStrata(strata, (name, arms) => errorEvidence(passLine(policy.errors), BETTER_ODDS, known(name), arms)),
+      evidence: overStrata(strata, (name, arms) => errorsWithin(passLine(policy.errors), known(name), arms, outlook)),
       ...hits,
     };
   }
-  const parts = strata.map(([name, arms]) => quantileEvidence(cuts, known(name), quantile, arms));
-  const evidence = BETTER_ODDS.map((_, g) => parts.reduce((sum, part) => sum + (part.evidence[g] ?? 0), 0));
-  const none: Hits = { n: 0, k: 0 };
-  return {
-    evidence,
-    candidate: parts.reduce((sum, part) => plus(sum, part.candidate), none),
-    baseline: parts.reduce((sum, part) => plus(sum, part.baseline), none),
-  };
+  const parts = strata.map(([name, arms]) => quantileEvidence(cuts, known(name), quantile, arms, outlook));
+  const evidence = BETTER_STAKES.map((_, g) => parts.reduce((sum, part) => sum + (part.evidence[g] ?? 0), 0));
+  return { evidence, ...summed(parts) };
 }
 
 function plus(a: Hits, b: Hits): Hits {

@@ -22,14 +22,20 @@ export interface PassProcess {
   readonly log: readonly number[];
   /** When it first was enough. */
   readonly crossedAt: number | null;
+  /** What the bets that go on had then. */
+  readonly crossedWith: number;
 }
+
+/** Odds against what was shown before, from what came afterwards, at which it no longer counts. */
+const REFUTED = Math.log(100);
 
 export function startFail(alternatives: number): FailProcess {
   return { log: new Array<number>(alternatives).fill(Math.log(1 - HELD_BACK)), gain: new Array<number>(alternatives).fill(0) };
 }
 
-export function startPass(alternatives: number): PassProcess {
-  return { log: new Array<number>(alternatives).fill(0), crossedAt: null };
+/** `stakes`: what is bet on each alternative, together 1. */
+export function startPass(stakes: readonly number[]): PassProcess {
+  return { log: stakes.map(Math.log), crossedAt: null, crossedWith: 0 };
 }
 
 /** One more piece of evidence. `release`: stake given out before it; `fresh`: a new capped block begins with it. */
@@ -45,7 +51,7 @@ export function addToFail(process: FailProcess, evidence: readonly number[], rel
 
 export function addToPass(process: PassProcess, evidence: readonly number[], at: number, needed: number): PassProcess {
   const next = { ...process, log: process.log.map((log, g) => log + (evidence[g] ?? 0)) };
-  return next.crossedAt === null && passEvidence(next) >= needed ? { ...next, crossedAt: at } : next;
+  return next.crossedAt === null && passEvidence(next) >= needed ? { ...next, crossedAt: at, crossedWith: goingOn(next) } : next;
 }
 
 /** Log-evidence of the test: all alternatives alike, and what is still `held` back counts as 1. */
@@ -54,7 +60,17 @@ export function failEvidence(process: FailProcess, held: number): number {
 }
 
 export function passEvidence(process: PassProcess): number {
-  return logSumExp(process.log) - Math.log(process.log.length);
+  return logSumExp(process.log);
+}
+
+/** Had enough once, and what came afterwards does not say the contrary. */
+export function hasCrossed(process: PassProcess): boolean {
+  return process.crossedAt !== null && goingOn(process) >= process.crossedWith - REFUTED;
+}
+
+/** The first bet ends when it is won; the others are made to the end. */
+function goingOn(process: PassProcess): number {
+  return logSumExp(process.log.slice(1));
 }
 
 /** Alternative with the most evidence. */

@@ -2,8 +2,9 @@ import type { SequentialPolicy } from '../policy.ts';
 import { startTimeline, type Timeline } from '../timeline.ts';
 import { UNKNOWN_BASELINE, type Baseline } from './baseline.ts';
 import type { Hits } from './binary.ts';
-import { BETTER_ODDS, WORSE_ODDS } from './block.ts';
+import { BETTER_STAKES, WORSE_ODDS } from './block.ts';
 import { NO_BUCKETS, type Buckets } from './buckets.ts';
+import { NO_DISPERSION, type Dispersion } from './dispersion.ts';
 import { TILTS } from './ordered.ts';
 import { HELD_BACK, startFail, startPass, type FailProcess, type PassProcess } from './process.ts';
 
@@ -43,6 +44,8 @@ export interface SequentialState extends Timeline {
   /** That the candidate is cut off from traffic, and that the baseline alone is above the error limit. */
   readonly silence: FailProcess;
   readonly unhealthy: FailProcess;
+  /** Noise between the arms beyond chance: of errors, and of latencies above the median. */
+  readonly dispersion: { readonly errors: Dispersion; readonly latency: Dispersion };
   readonly totals: { readonly candidate: Totals; readonly baseline: Totals };
   /** Set once, by the first test that is decided. */
   readonly decided: Decided | null;
@@ -127,10 +130,11 @@ export function startSequential(policy: SequentialPolicy, at: number, setting: A
     baselines: { '': UNKNOWN_BASELINE },
     fail: Object.fromEntries(failTests(policy, setting).map((test) => [test.name, startFail(test.alternatives)])),
     pass: Object.fromEntries(
-      passTests(policy, setting).map((test) => [test.name, { ...startPass(BETTER_ODDS.length), candidate: none, baseline: none }]),
+      passTests(policy, setting).map((test) => [test.name, { ...startPass(BETTER_STAKES), candidate: none, baseline: none }]),
     ),
     silence: startFail(1),
     unhealthy: startFail(WORSE_ODDS.length),
+    dispersion: { errors: NO_DISPERSION, latency: NO_DISPERSION },
     totals: { candidate: nothing, baseline: nothing },
     decided: null,
   };

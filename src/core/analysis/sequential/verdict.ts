@@ -9,7 +9,7 @@ import { baselineEdge, cutsOf, effectiveMargin, passEdge } from './edges.ts';
 import { logSumExp } from './numbers.ts';
 import { TILTS } from './ordered.ts';
 import { requestsMissing } from './planner.ts';
-import { failEvidence, passEvidence, strongest } from './process.ts';
+import { failEvidence, hasCrossed, passEvidence, strongest } from './process.ts';
 import {
   COARSE,
   failNeeded,
@@ -153,7 +153,7 @@ function evidenceToPass(state: SequentialState, test: PassTest): number {
 /** Had enough once, and has not been refuted since. */
 function hasPassed(state: SequentialState, test: PassTest): boolean {
   const process = state.pass[test.name];
-  return process !== undefined && process.crossedAt !== null && passEvidence(process) >= 0;
+  return process !== undefined && hasCrossed(process);
 }
 
 function isPassed(policy: SequentialPolicy, state: SequentialState): boolean {
