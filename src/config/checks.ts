@@ -1,6 +1,7 @@
 import { didYouMean } from '../core/changes/did-you-mean.ts';
 import { cycles } from '../core/changes/order.ts';
 import { analysisOf, expandAnalysis, judgeOf } from './analysis.ts';
+import { checkGovernance } from './approvals-together.ts';
 import { checkChecks } from './checks-together.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
@@ -25,6 +26,7 @@ export function checkTogether(config: Config, outline: Outline): Mistake[] {
     ...checkOverrides(outline),
     ...checkPaths(outline),
     ...checkChecks(config),
+    ...checkGovernance(config),
     ...environmentNames(config).flatMap((name) => checkEnvironment(config, name)),
   ];
   // Environments without a difference of their own show the same mistake at the same place.

@@ -5,6 +5,7 @@ import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
 import { makePlan } from '../core/release/make-plan.ts';
 import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.ts';
 import type { Plan, Source } from '../core/release/plan.ts';
+import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
 import { loadConfig } from './load.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
@@ -13,6 +14,11 @@ export interface PlannerOptions {
   /** Root of the workspace. */
   readonly dir: string;
   readonly source: SourceControl;
+  /** Backup, migrations and projections that a commit brings to an environment. */
+  readonly stages?: (
+    environment: ResolvedEnvironment,
+    commit: string,
+  ) => Promise<Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>>;
 }
 
 /** The engine's `Manifest` has this shape. */
@@ -50,6 +56,8 @@ export interface PlanRequest {
   readonly only?: readonly string[];
   readonly force?: boolean;
   readonly liftHold?: boolean;
+  /** Why the environment's rules have to be set aside. */
+  readonly breakGlass?: string;
 }
 
 export interface RollbackRequest {
@@ -60,12 +68,12 @@ export interface RollbackRequest {
 }
 
 /** Ties configuration, history and manifest together. Reads everything anew for each plan. */
-export function createPlanner({ dir, source }: PlannerOptions): Planner {
+export function createPlanner({ dir, source, stages }: PlannerOptions): Planner {
   const environment = async (name: string): Promise<ResolvedEnvironment> => resolveEnvironment(await loadConfig(dir), name);
   return {
     environments: async () => environmentNames(await loadConfig(dir)),
     environment,
-    async plan({ environment: name, manifest, only, force, liftHold }) {
+    async plan({ environment: name, manifest, only, force, liftHold, breakGlass }) {
       const resolved = await environment(name);
       const from = await sourceOf(resolved, source);
       const trees = await committedTrees(resolved, from, source);
@@ -80,6 +88,8 @@ export function createPlanner({ dir, source }: PlannerOptions): Planner {
         ...(only === undefined || only.length === 0 ? {} : { only }),
         ...(force === undefined ? {} : { force }),
         ...(liftHold === undefined ? {} : { liftHold }),
+        ...(breakGlass === undefined ? {} : { breakGlass }),
+        ...(stages === undefined ? {} : { stages: await stages(resolved, from.commit) }),
       });
     },
     async rollback({ environment: name, manifest, apps, to }) {

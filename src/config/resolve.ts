@@ -6,6 +6,7 @@ import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../core
 import type { EdgeRoute, Sticky } from '../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../ports/platform.ts';
 import { analysisOf } from './analysis.ts';
+import { governanceOf } from './approvals.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import type { ExpandedApp } from './expand.ts';
 import { expand, merge } from './expand.ts';
@@ -42,6 +43,7 @@ export function resolveEnvironment(config: Config, name: string): ResolvedEnviro
     uncommitted: environment.uncommitted ?? (name === 'development' ? 'include' : 'ignore'),
     deadlines: { queueMs: ms(deadlines['queue']), pauseMs: ms(deadlines['pause']), rollbackMs: ms(deadlines['rollback']) },
     edge: { kind: environment.edge?.kind ?? D.edge.kind, port: environment.edge?.port ?? D.edge.port, sticky },
+    governance: governanceOf(config, environment),
     apps: order.flatMap((app) => {
       const own = config.apps[app];
       return own === undefined ? [] : [resolveApp(app, own, mergedApp(own, environment, app), sticky)];
@@ -88,6 +90,7 @@ function resolveApp(app: string, own: AppConfig, merged: ExpandedApp, sticky: St
     strategy: strategyOf(merged.strategy ?? D.strategy, merged.analysis),
     deadlines: deadlinesOf(merged.deadlines),
     concurrency: merged.concurrency ?? D.concurrency,
+    ...(own.checks === undefined && own.gates === undefined ? {} : { checked: true }),
   };
 }
 

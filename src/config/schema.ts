@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { checks, gates } from './checks-schema.ts';
+import { access, approval, branches, isolated, notify, window } from './approvals-schema.ts';
+import { backups } from './backup.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import { analysis } from './schema-analysis.ts';
 import {
@@ -208,6 +210,12 @@ const environmentSchema = object({
     .meta({ id: 'Edge', description: 'What carries the traffic of an environment.' })
     .optional()
     .describe('What carries the traffic of this environment.'),
+  approval: approval.optional().describe('Who has to agree before a release starts. Left out: nobody.'),
+  window: window.optional().describe('When releases may start. Left out: always.'),
+  branches: branches.optional().describe('Branches that may be deployed here, such as `"main"` or `"release/*"`. Left out: any.'),
+  isolated: isolated
+    .optional()
+    .describe('No other environment may use a secret name or an address of data that the apps here use. Default: false.'),
 }).meta({ id: 'Environment', description: 'A place the apps are deployed to, and what differs there.' });
 
 export const configSchema = object({
@@ -218,6 +226,9 @@ export const configSchema = object({
     .record(name, environmentSchema, { error: 'an object of environment names and their settings' })
     .optional()
     .describe('Where it is deployed, by name. Left out: development, staging and production, without differences.'),
+  backups: backups.optional().describe('What is backed up, by name.'),
+  access: access.optional().describe('Who is who, for approvals.'),
+  notify: notify.optional().describe('Who is told when a person is needed: approvals, rollbacks that failed or were refused.'),
 });
 
 export type Config = z.input<typeof configSchema>;

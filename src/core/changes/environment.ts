@@ -1,3 +1,4 @@
+import type { Governance } from '../access/governance.ts';
 import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
 import type { AppDeadlines, BuildSpec, Concurrency, ReleaseDeadlines, SmokeSpec, Strategy } from '../release/plan.ts';
@@ -13,6 +14,8 @@ export interface ResolvedEnvironment {
   readonly uncommitted: 'include' | 'ignore' | 'refuse';
   readonly deadlines: ReleaseDeadlines;
   readonly edge: EdgeSettings;
+  /** Left out: no rules. */
+  readonly governance?: Governance;
   /** In dependency order; apps that do not depend on each other in the order of their names. */
   readonly apps: readonly ResolvedApp[];
 }
@@ -39,4 +42,6 @@ export interface ResolvedApp {
   readonly strategy: Strategy;
   readonly deadlines: AppDeadlines;
   readonly concurrency: Concurrency;
+  /** Has checks or gates, which come first in a release. */
+  readonly checked?: boolean;
 }

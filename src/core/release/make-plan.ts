@@ -1,3 +1,4 @@
+import { fitsBranch } from '../access/governance.ts';
 import { changedSettings } from '../changes/differences.ts';
 import { suggestion } from '../changes/did-you-mean.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
@@ -5,6 +6,7 @@ import { inDependencyOrder } from '../changes/order.ts';
 import { UserError } from '../errors.ts';
 import type { Plan, PlannedApp, Source, VersionRef } from './plan.ts';
 import { withHash } from './plan.ts';
+import type { PlannedStages } from './stages.ts';
 
 /** What a plan needs to know of what runs now; the engine's `Manifest` has this shape. */
 export interface KnownManifest {
@@ -49,11 +51,24 @@ export interface PlanInput {
   readonly force?: boolean;
   /** Take versions that are held back, too. */
   readonly liftHold?: boolean;
+  /** Backup, migrations and projections that this source brings, as far as there are any. */
+  readonly stages?: Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>;
+  /** Why the environment's rules have to be set aside: an emergency. */
+  readonly breakGlass?: string;
+  /** App → the artifact to be deployed instead of building one, and what it was built from. */
+  readonly promoted?: ReadonlyMap<string, PromotedArtifact>;
+}
+
+/** A version that has proved itself in another environment. */
+export interface PromotedArtifact {
+  readonly artifact: string;
+  readonly fingerprint: string;
+  readonly from: string;
 }
 
 /**
  * What a deploy of this source would do to this environment. Pure: equal inputs make equal plans.
- * @throws UserError `UNKNOWN_APP`.
+ * @throws UserError `UNKNOWN_APP`, `BRANCH_NOT_ALLOWED`.
  */
 export function makePlan(input: PlanInput): Plan {
   const { environment, manifest } = input;
@@ -61,6 +76,7 @@ export function makePlan(input: PlanInput): Plan {
     input.only ?? [],
     environment.apps.map((app) => app.app),
   );
+  if (input.promoted === undefined) refuseBranch(input);
   const order = inDependencyOrder(nodes(environment.apps));
   const apps = order.flatMap((name) => environment.apps.filter((app) => app.app === name));
   const reasons = new Map<string, string>();
@@ -83,7 +99,7 @@ export function makePlan(input: PlanInput): Plan {
       dependsOn: dependenciesAmong(app.app, chosen, apps),
       reason: reasons.get(app.app) ?? '',
       fingerprint: input.fingerprints.get(app.app) ?? '',
-      artifact: null,
+      artifact: input.promoted?.get(app.app)?.artifact ?? null,
       stable: manifest.apps[app.app]?.stable ?? null,
       build: app.build,
       run: app.run,
@@ -92,7 +108,40 @@ export function makePlan(input: PlanInput): Plan {
     })),
     unchanged,
     deadlines: environment.deadlines,
+    ...(chosen.length === 0 ? {} : stagesOf(input, chosen)),
   });
+}
+
+/** Longest time for all the checks of a release. */
+const CHECKS_MS = 7_200_000;
+
+/** What comes before the rollouts: what the environment's rules ask for, or one other person's word in an emergency. */
+function stagesOf(input: PlanInput, chosen: readonly ResolvedApp[]): PlannedStages {
+  const { environment, manifest, stages = {}, breakGlass, promoted } = input;
+  const { approval = null, window = null, breakGlassMs = 0 } = environment.governance ?? {};
+  if (breakGlass !== undefined)
+    return { ...stages, approval: { number: 1, from: [], expiresMs: breakGlassMs, authors: [] }, breakGlass: { reason: breakGlass } };
+  // What is promoted has been checked where it comes from.
+  const checked = promoted === undefined ? chosen.filter((app) => app.checked === true) : [];
+  const bases = checked.map(({ app }) => ({ app, base: manifest.apps[app]?.stable?.commit ?? null }));
+  return {
+    ...stages,
+    ...(checked.length === 0 ? {} : { checks: { apps: bases, deadlineMs: CHECKS_MS } }),
+    ...(approval === null ? {} : { approval: { ...approval, authors: [] } }),
+    ...(window === null ? {} : { window }),
+  };
+}
+
+function refuseBranch({ environment, source, breakGlass }: PlanInput): void {
+  const branches = environment.governance?.branches ?? null;
+  if (branches === null || breakGlass !== undefined) return;
+  if (source.branch !== null && fitsBranch(branches, source.branch)) return;
+  const what = source.branch === null ? 'no branch is checked out' : `branch ${source.branch} is checked out`;
+  throw new UserError(
+    'BRANCH_NOT_ALLOWED',
+    `${environment.name} takes ${branches.join(', ')} only, and ${what}.`,
+    `Check out ${branches[0] ?? 'the branch'}, or deploy to an environment that takes this one.`,
+  );
 }
 
 function nodes(apps: readonly ResolvedApp[]): { name: string; dependsOn: readonly string[] }[] {
