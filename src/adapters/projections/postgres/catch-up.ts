@@ -84,7 +84,6 @@ async function foldRest(options: CatchUpOptions, writer: pg.Client, checkpoint: 
     throw error;
   } finally {
     watch.end();
-    await connection.end().catch(() => {});
   }
 }
 

@@ -163,8 +163,8 @@ async function someStreams(
   const half = Math.ceil(count / 2);
   const { rows } = await sql.query<{ key: string }>(
     `(SELECT key FROM ${tableOf(build, schema)} ORDER BY random() LIMIT ${half})
-     UNION SELECT stream FROM (SELECT random() * (SELECT max(${store.position}) FROM ${store.relation}) AS at FROM generate_series(1, ${half})) random_position
-       CROSS JOIN LATERAL (SELECT ${store.stream} AS stream FROM ${store.relation} WHERE ${store.position} >= at AND ${marks.within(mark)}${store.filter} ORDER BY ${store.position} LIMIT 1) found`,
+     UNION SELECT stream FROM (SELECT random() * (SELECT max(${store.position}) FROM ${store.relation}) AS picked FROM generate_series(1, ${half})) random_position
+       CROSS JOIN LATERAL (SELECT ${store.stream} AS stream FROM ${store.relation} WHERE ${store.position} >= random_position.picked AND ${marks.within(mark)}${store.filter} ORDER BY ${store.position} LIMIT 1) found`,
   );
   return rows.map(({ key }) => key);
 }
@@ -185,8 +185,14 @@ async function refoldStreams(
   const states = new Map<string, Row | null>();
   for (const raw of rows.map((row) => eventOf(row, store))) {
     if (projection.types?.includes(raw.type) === false) continue;
-    const event: ProjectedEvent = { ...raw, data: upcast(raw.type, raw.schema, raw.data) };
-    states.set(raw.stream, projection.evolve(states.get(raw.stream) ?? projection.init(), event));
+    const state = states.get(raw.stream) ?? projection.init();
+    // What cannot be applied was put aside by the tail as well; it counts by itself.
+    try {
+      const event: ProjectedEvent = { ...raw, data: upcast(raw.type, raw.schema, raw.data) };
+      states.set(raw.stream, projection.evolve(structuredClone(state), event));
+    } catch {
+      continue;
+    }
   }
   const folded = streams.flatMap((key): [string, Row][] => {
     const state = states.get(key);
