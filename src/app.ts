@@ -8,6 +8,7 @@ import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
 import { processesPlatform } from './adapters/platform/processes/index.ts';
 import { gitSource } from './adapters/source/git.ts';
+import { createReleaseChecks } from './app-checks.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
 import { UserError } from './core/errors.ts';
@@ -85,6 +86,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     artifacts,
     clock: systemClock,
     environment: smokeEnvironment(),
+    checks: createReleaseChecks({ dir: workspace, source }),
   });
   onProgress('Starting the engine');
   const engine = await createEngine({
