@@ -8,7 +8,7 @@ const DECAY_STEP_MS = 10_000;
 /** Latency counts are kept in 64ths of a request… */
 const UNIT = 64;
 /** …and all of them together below this, which keeps the state small whatever the traffic. */
-const MOST_UNITS = 2 ** 24;
+const MOST_UNITS = 2 ** 21;
 /** Requests of the baseline without which it cannot be predicted. */
 export const LEAST_HISTORY = 50;
 

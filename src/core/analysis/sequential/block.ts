@@ -8,7 +8,7 @@ import { boldAlternative, type Outlook } from './deadline.ts';
 import { scaleOdds } from './numbers.ts';
 import { categories, histogramCategories, indexesAt } from './buckets.ts';
 import { baselineEdge, failEdge, passEdge, type Cuts } from './edges.ts';
-import { logOrderedE, tilted, TILTS } from './ordered.ts';
+import { orderedEvidence, TILTS } from './ordered.ts';
 
 /** Odds ratios of the alternatives: worse… */
 export const WORSE_ODDS: readonly number[] = [1.15, 1.3, 1.6, 2, 3, 6, 15, 60];
@@ -20,7 +20,7 @@ export const BETTER_STAKES: readonly number[] = [0.92, 0.05, ...BETTER_ODDS.map(
 const USUAL_BETTER = 1 / 3;
 
 /** Baseline quantiles at which latencies are cut into ordered categories. */
-const LEVELS: readonly number[] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
+const LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
 
 export function failLine(errors: ErrorTests): Line {
   return { slope: errors.failRatio, shift: errors.failMargin };
@@ -115,7 +115,7 @@ export function slowerEvidence(cuts: Cuts, known: Baseline, arms: Arms): readonl
     baseline.latency,
     edges.map((edge) => edge.baseline),
   );
-  return TILTS.map((tilt) => logOrderedE(expected, tilted(expected, tilt), ofCandidate, ofBaseline));
+  return orderedEvidence(expected, ofCandidate, ofBaseline);
 }
 
 /** Edges at the predicted quantiles: each once, and none that the margin would move into the overflow bucket. */

@@ -3,7 +3,7 @@ import { randomFrom } from '../simulate.ts';
 import { alternative, logBinaryE, type Line } from './binary.ts';
 import { BETTER_ODDS, WORSE_ODDS } from './block.ts';
 import { logBeta } from './numbers.ts';
-import { logOrderedE, tilted, TILTS } from './ordered.ts';
+import { logOrderedE, orderedEvidence, tilted, TILTS } from './ordered.ts';
 import { logSilenceE, logSplitE } from './traffic.ts';
 
 /** Probability of k hits among n. */
@@ -152,6 +152,16 @@ describe('ordered e-variables', () => {
       }
     }
     expect(most).toBeLessThanOrEqual(1 + 1e-9);
+  });
+
+  it('are the same for steps, which are reckoned by two sums', () => {
+    const [candidate, baseline] = [
+      [3, 0, 5, 2],
+      [40, 31, 0, 12],
+    ];
+    const all = orderedEvidence(expected, candidate, baseline);
+    for (const [g, tilt] of TILTS.entries())
+      expect(all[g]).toBeCloseTo(logOrderedE(expected, tilted(expected, tilt), candidate, baseline), 11);
   });
 
   it('expect at most 1 in blocks of real size, at the edge of the null (drawn)', () => {

@@ -54,9 +54,11 @@ export function addToPass(process: PassProcess, evidence: readonly number[], at:
   return next.crossedAt === null && passEvidence(next) >= needed ? { ...next, crossedAt: at, crossedWith: goingOn(next) } : next;
 }
 
-/** Log-evidence of the test: all alternatives alike, and what is still `held` back counts as 1. */
-export function failEvidence(process: FailProcess, held: number): number {
-  return logSumExp(held > 0 ? process.log.map((log) => logAddExp(log, Math.log(held))) : process.log) - Math.log(process.log.length);
+/** Log-evidence of the test, what is still `held` back counting as 1. `stakes`: what is bet on each alternative, all alike where not told. */
+export function failEvidence(process: FailProcess, held: number, stakes: readonly number[] | null = null): number {
+  const withHeld = held > 0 ? process.log.map((log) => logAddExp(log, Math.log(held))) : process.log;
+  if (stakes === null) return logSumExp(withHeld) - Math.log(withHeld.length);
+  return logSumExp(withHeld.map((log, g) => log + Math.log(stakes[g] ?? 0)));
 }
 
 export function passEvidence(process: PassProcess): number {
