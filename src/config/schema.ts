@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { checks, gates } from './checks-schema.ts';
 import { access, approval, branches, isolated, notify, window } from './approvals-schema.ts';
 import { backups } from './backup.ts';
+import { databaseOverrides, databases } from './data-migrations.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import { analysis } from './schema-analysis.ts';
+import { inputs } from './schema-inputs.ts';
 import {
   ARGV_ALLOWED,
   argv,
@@ -165,6 +167,9 @@ const appSchema = object({
     .array(name, { error: 'a list of app names' })
     .optional()
     .describe('Apps that must be fully out before this one starts. When they are built anew, so is this one.'),
+  inputs: inputs
+    .optional()
+    .describe('Files, folders and patterns elsewhere in the workspace that the app is made from. When they change, it is built anew.'),
   checks: checks.optional().describe('What is looked at before a release, by name: tests, linters, scans. Run by `sluice check`.'),
   gates: gates.optional().describe('What must hold of what the checks found.'),
   ...settings,
@@ -210,6 +215,7 @@ const environmentSchema = object({
     .meta({ id: 'Edge', description: 'What carries the traffic of an environment.' })
     .optional()
     .describe('What carries the traffic of this environment.'),
+  databases: databaseOverrides.optional().describe('What differs for single databases here, above all their addresses.'),
   approval: approval.optional().describe('Who has to agree before a release starts. Left out: nobody.'),
   window: window.optional().describe('When releases may start. Left out: always.'),
   branches: branches.optional().describe('Branches that may be deployed here, such as `"main"` or `"release/*"`. Left out: any.'),
@@ -221,17 +227,19 @@ const environmentSchema = object({
 export const configSchema = object({
   $schema: z.string({ error: 'text' }).optional().describe('Address of the JSON Schema, for editors.'),
   workspace: name.describe('Name of the workspace.'),
+  inputs: inputs.optional().describe('Files, folders and patterns that every app is made from, besides what is found in manifests.'),
   apps: z.record(name, appSchema, { error: 'an object of app names and their settings' }).describe('What is deployed, by name.'),
   environments: z
     .record(name, environmentSchema, { error: 'an object of environment names and their settings' })
     .optional()
     .describe('Where it is deployed, by name. Left out: development, staging and production, without differences.'),
   backups: backups.optional().describe('What is backed up, by name.'),
+  databases: databases.optional().describe('PostgreSQL databases whose schema moves with the code, by name.'),
   access: access.optional().describe('Who is who, for approvals.'),
   notify: notify.optional().describe('Who is told when a person is needed: approvals, rollbacks that failed or were refused.'),
 });
 
 export type Config = z.input<typeof configSchema>;
 export type AppConfig = z.input<typeof appSchema>;
-export type AppOverrides = Omit<AppConfig, 'path' | 'dependsOn' | 'checks' | 'gates'>;
+export type AppOverrides = Omit<AppConfig, 'path' | 'dependsOn' | 'inputs' | 'checks' | 'gates'>;
 export type EnvironmentConfig = z.input<typeof environmentSchema>;
