@@ -4,19 +4,25 @@ import { EXIT, exitOfError } from './_exit.ts';
 import type { Answer, CommandDefinition, Session } from './_session.ts';
 import type { Terminal } from './_terminal.ts';
 import { abort } from './abort.ts';
+import { approvals } from './approvals.ts';
 import { approve } from './approve.ts';
+import { apps } from './apps.ts';
 import { auditVerify } from './audit-verify.ts';
+import { BACKUP_COMMANDS, BACKUP_GROUP } from './backup.ts';
 import { check } from './check.ts';
 import { DB_COMMANDS, DB_GROUP } from './db.ts';
+import { checklist } from './checklist.ts';
 import { deploy } from './deploy.ts';
 import { doctor } from './doctor.ts';
 import { down } from './down.ts';
 import { history } from './history.ts';
 import { holdLift } from './hold-lift.ts';
+import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { manifest } from './manifest.ts';
 import { pause } from './pause.ts';
 import { plan } from './plan.ts';
+import { promoteEnv } from './promote-env.ts';
 import { promote } from './promote.ts';
 import { reject } from './reject.ts';
 import { resume } from './resume.ts';
@@ -28,21 +34,27 @@ import { status } from './status.ts';
 /** Every command, in the order in which they are shown. */
 export const COMMANDS: readonly CommandDefinition[] = [
   check,
+  init,
+  apps,
   plan,
   deploy,
   status,
   promote,
   pause,
   resume,
+  approvals,
   approve,
   reject,
   abort,
   retry,
   rollback,
+  promoteEnv,
+  checklist,
   history,
   manifest,
   logs,
   ...DB_COMMANDS,
+  ...BACKUP_COMMANDS,
   holdLift,
   auditVerify,
   doctor,
@@ -52,6 +64,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
 
 const GROUPS: Readonly<Record<string, string>> = {
   audit: 'Look into the audit log',
+  backup: BACKUP_GROUP,
   db: DB_GROUP,
   hold: 'Versions that a rollback has rejected',
 };

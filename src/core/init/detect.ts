@@ -1,0 +1,231 @@
+import { type Declared, declarations, variables } from './declared.ts';
+import { type Detected, type DetectedApp, folderOf, inFolder, type Look, plainName, type Runtime } from './look.ts';
+import { nodeFolders, nodeRuntime, packageDependencies, packageFolders, packageManagerOf } from './node.ts';
+import { dockerRuntime, goRuntime, pagesRuntime, procfileCommand, workerRuntime, wranglerFile } from './other.ts';
+import { json, string, toml } from './parse.ts';
+import { pythonRuntime } from './python.ts';
+
+/** Folders that hold no apps of their own, whatever lies in them. */
+const NOT_APPS = /(^|\/)(node_modules|vendor|dist|build|coverage|test|tests|testing|__tests__|fixtures|docs?|scripts|tools|\.[^/]+)(\/|$)/;
+
+/** The apps of a repository, from what other tools' files say and what lies in its folders. Pure. */
+export function detect(look: Look): Detected {
+  const { apps: declared, leftOut } = declarations(look);
+  const covered = new Set(declared.map((one) => one.folder));
+  const found = [
+    ...declared.map((one) => ({ one, runtime: declaredRuntime(look, one), isDeclared: true })),
+    ...candidateFolders(look)
+      .filter((folder) => !covered.has(folder))
+      .map((folder) => ({ one: undeclared(look, folder), runtime: runtimeOf(look, folder), isDeclared: false })),
+  ];
+  const silent = found.filter(({ runtime, isDeclared }) => runtime === null && isDeclared);
+  const started = distinct(found.flatMap(({ one, runtime }) => (runtime === null ? [] : [{ one, runtime }])));
+  const apps = withRoutes(withDependencies(look, started));
+  return {
+    workspace: plainName(string(json(look.texts.get('package.json'))['name']) ?? look.name),
+    apps,
+    leftOut: [
+      ...leftOut,
+      ...silent.map(({ one }) => `${one.name} (${one.folder}) does not say how it is started; add it to apps by hand.`),
+    ],
+    packageManager: packageManagerOf(look),
+    languages: new Set(apps.map((app) => app.language)),
+    ecosystems: ecosystems(look),
+  };
+}
+
+interface Found {
+  readonly one: Declared;
+  readonly runtime: Runtime;
+}
+
+function runtimeOf(look: Look, folder: string): Runtime | null {
+  const node = look.texts.has(inFolder(folder, 'package.json')) ? nodeRuntime(look, folder) : null;
+  const worker = workerRuntime(look, folder, node ?? installOnly(look, folder));
+  const found =
+    worker ?? node ?? goRuntime(look, folder) ?? pythonRuntime(look, folder) ?? dockerRuntime(look, folder) ?? onlyPages(look, folder);
+  const procfile = procfileCommand(look, folder);
+  return found === null || worker !== null || procfile === null || found.path !== folder
+    ? found
+    : { ...found, run: procfile, listens: true };
+}
+
+/** A Worker's package has no start script; wrangler itself still has to be installed. */
+function installOnly(look: Look, folder: string): Runtime | null {
+  const path = inFolder(folder, 'package.json');
+  const text = look.texts.get(path);
+  if (text === undefined || wranglerFile(look, folder) === null) return null;
+  const withStart = JSON.stringify({ ...json(text), scripts: { start: 'wrangler dev', ...(json(text)['scripts'] as object | undefined) } });
+  return nodeRuntime({ ...look, texts: new Map([...look.texts, [path, withStart]]) }, folder);
+}
+
+function onlyPages(look: Look, folder: string): Runtime | null {
+  return look.texts.has(inFolder(folder, 'package.json')) ? null : pagesRuntime(look, folder);
+}
+
+function declaredRuntime(look: Look, one: Declared): Runtime | null {
+  const own = one.isStatic ? (runtimeOf(look, one.folder) ?? pagesRuntime(look, one.folder)) : runtimeOf(look, one.folder);
+  const container = one.dockerfile === null ? null : dockerRuntime(look, one.folder, one.dockerfile.replace(/^.*\//, ''));
+  const base = own ?? container;
+  if (base === null && one.run === null) return null;
+  const plain: Runtime = base ?? {
+    framework: 'command',
+    language: 'other',
+    path: one.folder,
+    build: null,
+    run: [],
+    env: {},
+    isFrontEnd: false,
+    listens: true,
+    checks: {},
+    notes: [],
+  };
+  const install = plain.checks['install']?.command ?? (plain.build !== null && plain.build[0] !== 'sh' ? plain.build : null);
+  const isOwnFolder = plain.path === one.folder;
+  return {
+    ...plain,
+    build: one.build === null || !isOwnFolder ? plain.build : joined(install, one.build),
+    run: one.run !== null && isOwnFolder ? one.run : plain.run,
+    isFrontEnd: one.isStatic || plain.isFrontEnd,
+    listens: one.listens ?? own?.listens ?? false,
+  };
+}
+
+function joined(install: readonly string[] | null, build: readonly string[]): readonly string[] {
+  const line = build[0] === 'sh' ? (build[2] ?? '') : build.join(' ');
+  if (install === null || /\b(install|ci)\b/.test(line)) return build;
+  return ['sh', '-c', `${install.join(' ')} && ${line}`];
+}
+
+function candidateFolders(look: Look): string[] {
+  const files = [...look.paths].filter((path) =>
+    /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|Dockerfile|wrangler\.(toml|jsonc?)|index\.html)$|(^|\/)(main|app|server|manage)\.py$/.test(
+      path,
+    ),
+  );
+  const folders = [...new Set(files.map(folderOf))].filter((folder) => folder === '.' || !NOT_APPS.test(folder)).toSorted();
+  const withManifest = new Set(
+    [...look.paths]
+      .filter((path) => /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|wrangler\.(toml|jsonc?))$/.test(path))
+      .map(folderOf),
+  );
+  // Pages and single scripts inside of an app belong to it.
+  return folders.filter(
+    (folder) =>
+      withManifest.has(folder) ||
+      !folders.some(
+        (other) =>
+          other !== folder && withManifest.has(other) && isBelow(folder, other) && (other !== '.' || runtimeOf(look, '.') !== null),
+      ),
+  );
+}
+
+function isBelow(folder: string, other: string): boolean {
+  return other === '.' || folder.startsWith(`${other}/`);
+}
+
+function undeclared(look: Look, folder: string): Declared {
+  const own = wranglerFile(look, folder);
+  const named = own?.endsWith('.toml') === true ? string(toml(look.texts.get(own))['name']) : null;
+  const fallback =
+    folder === '.' ? (string(json(look.texts.get('package.json'))['name']) ?? look.name) : (folder.split('/').at(-1) ?? folder);
+  return {
+    name: plainName(named ?? fallback),
+    folder,
+    build: null,
+    run: null,
+    routes: null,
+    health: null,
+    listens: null,
+    env: exampleEnv(look, folder),
+    dependsOn: [],
+    dockerfile: null,
+    isStatic: false,
+    notes: [],
+  };
+}
+
+/** Variables that an app's `.env.example` names: all of them come from outside. */
+function exampleEnv(look: Look, folder: string): Record<string, { readonly fromEnv: string }> {
+  const text =
+    ['.env.example', '.env.sample', '.env.template']
+      .map((name) => look.texts.get(inFolder(folder, name)))
+      .find((one) => one !== undefined) ?? '';
+  if (text.includes('sluice init')) return {};
+  const names = text.split('\n').flatMap((line) => /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=/.exec(line)?.[1] ?? []);
+  return Object.fromEntries(Object.keys(variables(names.map((name) => [name, null] as const))).map((name) => [name, { fromEnv: name }]));
+}
+
+/** Equal names get their folder's, then a number. */
+function distinct(found: readonly Found[]): Found[] {
+  const taken = new Set<string>();
+  return found.map(({ one, runtime }) => {
+    const tries = [one.name, plainName(one.folder.replaceAll('/', '-')), ...Array.from({ length: 99 }, (_, i) => `${one.name}-${i + 2}`)];
+    const name = tries.find((candidate) => !taken.has(candidate)) ?? one.name;
+    taken.add(name);
+    return { one: { ...one, name }, runtime };
+  });
+}
+
+interface Unrouted {
+  readonly app: Omit<DetectedApp, 'routes'>;
+  readonly routes: readonly string[] | null;
+  readonly isFrontEnd: boolean;
+}
+
+function withDependencies(look: Look, found: readonly Found[]): Unrouted[] {
+  const folders = packageFolders(look);
+  const names = new Set(found.map(({ one }) => one.name));
+  const byFolder = new Map(found.map(({ one }) => [one.folder, one.name]));
+  return found.map(({ one, runtime }) => {
+    const packages = packageDependencies(look, one.folder, folders).flatMap((folder) => byFolder.get(folder) ?? []);
+    const { isFrontEnd, ...rest } = runtime;
+    const dependsOn = [...new Set([...one.dependsOn, ...packages])].filter((name) => names.has(name) && name !== one.name).toSorted();
+    const app = {
+      ...rest,
+      name: one.name,
+      folder: one.folder,
+      health: runtime.listens ? one.health : null,
+      dependsOn,
+      env: { ...runtime.env, ...one.env },
+      notes: [...one.notes, ...runtime.notes],
+    };
+    return { app, routes: one.routes, isFrontEnd };
+  });
+}
+
+/** What others' files say stands. Of the rest the first front end (or the only app that listens) gets all requests, the others a prefix. */
+function withRoutes(found: readonly Unrouted[]): DetectedApp[] {
+  const taken = new Set(found.flatMap(({ routes }) => routes ?? []));
+  const open = found.filter(({ app, routes }) => routes === null && app.listens);
+  const main = taken.has('/')
+    ? undefined
+    : (open.find(({ isFrontEnd }) => isFrontEnd) ??
+      open.find(({ app }) => /^(web|www|site|front(-?end)?|ui|storefront)$/.test(app.name)) ??
+      (open.length === 1 ? open[0] : undefined));
+  const used = new Set<string>();
+  return found.map((one) => {
+    const wanted = !one.app.listens ? [] : (one.routes ?? [one === main ? '/' : `/${one.app.name}`]);
+    const routes = wanted
+      .map((route) => (route.length > 1 ? route.replace(/\/+$/, '') : route))
+      .filter((route) => /^\/[^\s?#]*$/.test(route) && !used.has(route));
+    for (const route of routes) used.add(route);
+    return { ...one.app, routes };
+  });
+}
+
+function ecosystems(look: Look): { ecosystem: string; folder: string }[] {
+  const of = (ecosystem: string, pattern: RegExp): { ecosystem: string; folder: string }[] =>
+    [...new Set([...look.paths].filter((path) => pattern.test(path) && !/(^|\/)(node_modules|fixtures)\//.test(path)).map(folderOf))].map(
+      (folder) => ({ ecosystem, folder }),
+    );
+  const hasRoot = look.paths.has('package.json');
+  const node = nodeFolders(look).filter((folder) => !/(^|\/)(node_modules|fixtures)\//.test(folder));
+  return [
+    ...(hasRoot ? [{ ecosystem: 'npm', folder: '.' }] : node.map((folder) => ({ ecosystem: 'npm', folder }))),
+    ...of('pip', /(^|\/)(requirements\.txt|pyproject\.toml|Pipfile)$/),
+    ...of('gomod', /(^|\/)go\.mod$/),
+    ...of('cargo', /(^|\/)Cargo\.toml$/),
+    ...of('docker', /(^|\/)Dockerfile$/),
+  ];
+}

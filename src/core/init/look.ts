@@ -1,0 +1,93 @@
+/** What lies in a repository, as far as `sluice init` looks at it. Paths are POSIX and relative to the workspace. */
+export interface Look {
+  /** Name of the workspace's folder. */
+  readonly name: string;
+  readonly paths: ReadonlySet<string>;
+  /** Text of the files that `isWorthReading` names. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/** How an app is made and run on this machine. */
+export interface Runtime {
+  readonly framework: string;
+  readonly language: 'node' | 'python' | 'go' | 'other';
+  /** Folder that a version is built from: the app's own, or `.` where it needs what lies outside of it. */
+  readonly path: string;
+  readonly build: Command | null;
+  readonly run: Command;
+  readonly env: Readonly<Record<string, Variable>>;
+  /** Answers requests of browsers: gets the shortest route. */
+  readonly isFrontEnd: boolean;
+  readonly listens: boolean;
+  readonly checks: Readonly<Record<string, CheckCommand>>;
+  readonly notes: readonly string[];
+}
+
+export type Command = readonly string[];
+export type Variable = string | { readonly fromEnv: string };
+
+export interface CheckCommand {
+  readonly command: Command;
+  readonly folder?: 'workspace';
+  readonly needs?: readonly string[];
+  readonly setup?: true;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface DetectedApp extends Omit<Runtime, 'isFrontEnd'> {
+  readonly name: string;
+  /** The folder it was found in. */
+  readonly folder: string;
+  readonly routes: readonly string[];
+  readonly health: string | null;
+  readonly dependsOn: readonly string[];
+}
+
+export interface Detected {
+  readonly workspace: string;
+  readonly apps: readonly DetectedApp[];
+  /** What was found and is not deployed by Sluice, one sentence each. */
+  readonly leftOut: readonly string[];
+  readonly packageManager: PackageManager | null;
+  readonly languages: ReadonlySet<Runtime['language']>;
+  /** Folders with dependencies that a bot can keep current. */
+  readonly ecosystems: readonly { readonly ecosystem: string; readonly folder: string }[];
+}
+
+export type PackageManager = 'npm' | 'pnpm' | 'yarn';
+
+const MANIFESTS =
+  /(^|\/)(package\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile|(docker-)?compose\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|\.env\.(example|sample|template)|(main|app|server|wsgi|asgi|manage)\.py|main\.go)$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$/;
+
+/** Whether detection needs the text of a file. */
+export function isWorthReading(path: string): boolean {
+  return MANIFESTS.test(path);
+}
+
+export function inFolder(folder: string, name: string): string {
+  return folder === '.' ? name : `${folder}/${name}`;
+}
+
+export function folderOf(path: string): string {
+  const end = path.lastIndexOf('/');
+  return end < 0 ? '.' : path.slice(0, end);
+}
+
+/** `./apps/web/` → `apps/web`; null when it leads outside. */
+export function plainFolder(path: string): string | null {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) return null;
+  return parts.length === 0 ? '.' : parts.join('/');
+}
+
+/** A name that a configuration takes: lower-case letters, digits and -. */
+export function plainName(text: string): string {
+  const name = text
+    .toLowerCase()
+    .replace(/^@[^/]*\//, '')
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+/, '')
+    .slice(0, 63)
+    .replace(/-+$/, '');
+  return name === '' ? 'app' : name;
+}
