@@ -36,7 +36,7 @@ export function gitHistory(dir: string): History {
     (await run(['rev-parse', '--verify', '--quiet', `${name}^{commit}`], [1, 128])).trim() || null;
   const known = async (id: string): Promise<boolean> =>
     (await run(['rev-parse', '--verify', '--quiet', `${id}^{tree}`], [1, 128])).trim() !== '';
-  return {
+  const history: History = {
     async files(commit) {
       const output = await run(['ls-tree', '-r', '-z', '--name-only', `${commit}:${await inside('.')}`]);
       return output.split('\0').filter((name) => name !== '');
@@ -87,6 +87,23 @@ export function gitHistory(dir: string): History {
       if (found === null) throw unknownCommit(name);
       return found;
     },
+  };
+  // All apps of one run ask the same, and ids never mean anything else later.
+  return { ...history, files: lastAnswer(history.files), newLines: lastAnswer(history.newLines) };
+}
+
+/** The same question twice in a row is asked once. */
+function lastAnswer<A extends readonly unknown[], R>(ask: (...question: A) => Promise<R>): (...question: A) => Promise<R> {
+  let last: { readonly question: A; readonly answer: Promise<R> } | null = null;
+  return (...question) => {
+    if (last !== null && last.question.every((part, i) => part === question[i])) return last.answer;
+    const answer = ask(...question);
+    const mine = { question, answer };
+    last = mine;
+    answer.catch(() => {
+      if (last === mine) last = null;
+    });
+    return answer;
   };
 }
 
