@@ -1,0 +1,64 @@
+import { OutsideError } from '../../core/errors.ts';
+import { bucketOf, MAX_BUCKET } from '../../core/analysis/histogram.ts';
+import type { Reading } from '../../core/analysis/reading.ts';
+
+/** What one version did: in all, or since the last look. */
+export interface Counted {
+  readonly requests: number;
+  readonly errors: number;
+  /** Upper edge in ms → how many took so long, each counted once. */
+  readonly latency: ReadonlyMap<number, number>;
+}
+
+export const NOTHING: Counted = { requests: 0, errors: 0, latency: new Map() };
+
+type Counters = Reading['versions'][string];
+
+/** @throws OutsideError `METRICS_UNREADABLE` for what cannot be a count. */
+export function countersOf({ requests, errors, latency }: Counted): Counters {
+  for (const [what, count] of [
+    ['requests', requests],
+    ['errors', errors],
+    ...[...latency.values()].map((n) => ['latency', n] as const),
+  ] as const)
+    if (!(Number.isFinite(count) && count >= 0)) throw unreadable(`${what} is ${count}`);
+  if (errors > requests) throw unreadable(`more errors (${errors}) than requests (${requests})`);
+  const buckets: Record<string, number> = {};
+  for (const [edge, count] of latency) {
+    if (count === 0) continue;
+    const bucket = edge === Infinity ? MAX_BUCKET : bucketOf(edge);
+    buckets[bucket] = (buckets[bucket] ?? 0) + count;
+  }
+  return { requests, byClass: { '2xx': requests - errors, '5xx': errors }, latency: buckets };
+}
+
+/** Counters that have gone on by what was counted since. */
+export function advanced(before: Counters | undefined, since: Counted): Counters {
+  const more = countersOf(since);
+  if (before === undefined) return more;
+  return {
+    requests: before.requests + more.requests,
+    byClass: addEach(before.byClass, more.byClass),
+    latency: addEach(before.latency, more.latency),
+  };
+}
+
+function addEach(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  const sum: Record<string, number> = { ...a };
+  for (const [key, count] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + count;
+  return sum;
+}
+
+export function unreadable(what: string, cause?: unknown): OutsideError {
+  return new OutsideError(
+    'METRICS_UNREADABLE',
+    `the metrics cannot be read: ${what}`,
+    'The release waits; it is not judged by this.',
+    cause,
+  );
+}
+
+/** Nothing new is known of any version: an outage, not an absence of requests. */
+export function stale(what: string): OutsideError {
+  return new OutsideError('METRICS_STALE', `the metrics are too old: ${what}`, 'The release waits; see that they are still gathered.');
+}
