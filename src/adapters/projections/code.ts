@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 import { mistakesOf, type Projection } from '../../core/data/projections/definition.ts';
 import { UserError } from '../../core/errors.ts';
@@ -12,14 +13,15 @@ export interface Code {
 const TARGET = 'node20';
 
 /**
- * The module as one text. The same sources give the same text, wherever they lie.
+ * The module as one text. The same sources give the same text, wherever they lie. `packages`: where installed ones are.
  * @throws UserError `PROJECTION_UNREADABLE`
  */
-export async function bundle(dir: string, file: string): Promise<Code> {
+export async function bundle(dir: string, file: string, packages = dir): Promise<Code> {
   try {
     const made = await build({
       absWorkingDir: dir,
       entryPoints: [file],
+      nodePaths: [join(packages, 'node_modules')],
       bundle: true,
       write: false,
       format: 'esm',
