@@ -33,7 +33,7 @@ export const NO_DISPERSION: Dispersion = { now: NO_PAIR, before: null, all: STIL
 /** What is left of a movement after each later block: half after five minutes. */
 const KEPT = 0.5 ** (1 / 30);
 /** Movements before anything is concluded. */
-const LEAST = 3;
+const LEAST = 6;
 
 /** After one more sample; `fresh`: a new capped block begins with it. */
 export function disperse(dispersion: Dispersion, sample: Pair, fresh: boolean): Dispersion {
