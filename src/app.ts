@@ -8,6 +8,7 @@ import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
 import { processesPlatform } from './adapters/platform/processes/index.ts';
 import { gitSource } from './adapters/source/git.ts';
+import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
@@ -65,7 +66,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.values), writeLog));
 
   const source = gitSource({ dir: workspace });
-  const planner = noticing(createPlanner({ dir: workspace, source }), secrets.notice);
+  const planner = noticing(createPlanner({ dir: workspace, source, readers: changeReaders(workspace, options.version) }), secrets.notice);
   const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });
   const builder = localBuilder({ dir: join(dir, 'builds'), source, artifacts });
   const processes = processesPlatform({ dir: join(dir, 'apps'), artifacts });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { gitSource } from '../adapters/source/git.ts';
+import { changeReaders } from '../app-changes.ts';
 import type { Plan } from '../core/release/plan.ts';
 import { versionId } from '../core/release/plan.ts';
 import type { Manifest } from '../engine/face.ts';
@@ -31,7 +32,7 @@ beforeEach(async () => {
   git('init', '-q', '-b', 'main');
   await write({ 'api/x': '1', 'web/x': '1', 'mailer/x': '1', 'sluice.config.json': JSON.stringify(shop) });
   commit();
-  planner = createPlanner({ dir, source: gitSource({ dir }) });
+  planner = createPlanner({ dir, source: gitSource({ dir }), readers: changeReaders(dir, 'test') });
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 

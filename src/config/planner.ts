@@ -1,19 +1,26 @@
 import type { ResolvedEnvironment } from '../core/changes/environment.ts';
-import { fingerprints } from '../core/changes/fingerprint.ts';
-import { UserError } from '../core/errors.ts';
+import { affectedBy, indexOf } from '../core/changes/affected.ts';
+import { reasonOf } from '../core/changes/reason.ts';
+import { appNode, type ProjectGraph } from '../core/changes/project.ts';
+import { baseManifests, manifestsAt, needsMore, type Readers, withApps } from '../core/changes/workspace.ts';
+import { SluiceError, UserError } from '../core/errors.ts';
 import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
 import { makePlan } from '../core/release/make-plan.ts';
 import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.ts';
 import type { Plan, Source } from '../core/release/plan.ts';
 import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
+import { declaredIn, foldersOf, inputsOfAll, workspaceAt } from './changes.ts';
 import { loadConfig } from './load.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
+import type { Config } from './schema.ts';
 
 export interface PlannerOptions {
   /** Root of the workspace. */
   readonly dir: string;
   readonly source: SourceControl;
+  /** What tells which app is made from what. */
+  readonly readers: Readers;
   /** Backup, migrations and projections that a commit brings to an environment. */
   readonly stages?: (
     environment: ResolvedEnvironment,
@@ -68,23 +75,23 @@ export interface RollbackRequest {
 }
 
 /** Ties configuration, history and manifest together. Reads everything anew for each plan. */
-export function createPlanner({ dir, source, stages }: PlannerOptions): Planner {
+export function createPlanner({ dir, source, readers, stages }: PlannerOptions): Planner {
   const environment = async (name: string): Promise<ResolvedEnvironment> => resolveEnvironment(await loadConfig(dir), name);
   return {
     environments: async () => environmentNames(await loadConfig(dir)),
     environment,
     async plan({ environment: name, manifest, only, force, liftHold, breakGlass }) {
-      const resolved = await environment(name);
+      const config = await loadConfig(dir);
+      const resolved = resolveEnvironment(config, name);
       const from = await sourceOf(resolved, source);
-      const trees = await committedTrees(resolved, from, source);
+      await refuseMissing(resolved, from, source);
+      const { graph, fingerprints } = await workspaceAt(readers, from.commit, config, resolved);
       return makePlan({
-        environment: resolved,
+        environment: withWorkspaceBuilds(resolved, graph),
         source: from,
-        fingerprints: fingerprints(
-          resolved.apps.map((app) => ({ app: app.app, tree: trees.get(app.path) ?? '', build: app.build, dependsOn: app.dependsOn })),
-        ),
+        fingerprints,
         manifest,
-        sourceChanged: await sourceChanges(resolved, manifest, trees, source),
+        because: await reasonsOf(readers, config, resolved, from.commit, manifest, fingerprints),
         ...(only === undefined || only.length === 0 ? {} : { only }),
         ...(force === undefined ? {} : { force }),
         ...(liftHold === undefined ? {} : { liftHold }),
@@ -125,18 +132,19 @@ async function sourceOf(environment: ResolvedEnvironment, source: SourceControl)
   return { commit, branch, dirty: false };
 }
 
-async function committedTrees(
+/** @throws UserError `PATH_NOT_COMMITTED`. */
+async function refuseMissing(
   environment: ResolvedEnvironment,
   from: Source & { readonly commit: string },
   source: SourceControl,
-): Promise<ReadonlyMap<string, string | null>> {
+): Promise<void> {
   const trees = await source.trees(
     from.commit,
     environment.apps.map((app) => app.path),
   );
   const missing = environment.apps.filter((app) => (trees.get(app.path) ?? null) === null);
   const [first] = missing;
-  if (first === undefined) return trees;
+  if (first === undefined) return;
   const paths = [...new Set(missing.map((app) => app.path))];
   throw new UserError(
     'PATH_NOT_COMMITTED',
@@ -147,33 +155,67 @@ async function committedTrees(
   );
 }
 
-/** Whether each app's own sources differ from those of its stable version; says nothing where that commit is gone. */
-async function sourceChanges(
+/** App → why its fingerprint is another than that of what is stable, one phrase; says nothing where that commit is gone. */
+async function reasonsOf(
+  readers: Readers,
+  config: Config,
   environment: ResolvedEnvironment,
+  head: string,
   manifest: KnownManifest,
-  trees: ReadonlyMap<string, string | null>,
-  source: SourceControl,
-): Promise<Map<string, boolean>> {
-  const byCommit = new Map<string, { app: string; path: string }[]>();
-  for (const { app, path } of environment.apps) {
-    const commit = manifest.apps[app]?.stable?.commit ?? null;
-    if (commit !== null) byCommit.set(commit, [...(byCommit.get(commit) ?? []), { app, path }]);
+  fingerprints: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const byCommit = new Map<string, string[]>();
+  for (const { app } of environment.apps) {
+    const known = manifest.apps[app];
+    const commit = known?.stable?.commit ?? null;
+    if (commit === null || known?.fingerprint === fingerprints.get(app)) continue;
+    byCommit.set(commit, [...(byCommit.get(commit) ?? []), app]);
   }
-  const answers = await Promise.all(
-    [...byCommit].map(async ([commit, apps]) => {
-      const before = await source
-        .trees(
-          commit,
-          apps.map((app) => app.path),
-        )
-        .catch((error: unknown) => {
-          if (error instanceof UserError && error.code === 'COMMIT_UNKNOWN') return null;
-          throw error;
-        });
-      return before === null ? [] : apps.map(({ app, path }): [string, boolean] => [app, before.get(path) !== trees.get(path)]);
+  const found = await Promise.all(
+    [...byCommit].map(async ([commit, apps]): Promise<[string, string][]> => {
+      try {
+        return await reasonsSince(readers, config, environment, { head, commit, apps });
+      } catch (error) {
+        // A reason less is no reason to plan nothing: what is deployed does not depend on it.
+        if (error instanceof SluiceError) return [];
+        throw error;
+      }
     }),
   );
-  return new Map(answers.flat());
+  return new Map(found.flat());
+}
+
+async function reasonsSince(
+  readers: Readers,
+  config: Config,
+  environment: ResolvedEnvironment,
+  { head, commit, apps }: { readonly head: string; readonly commit: string; readonly apps: readonly string[] },
+): Promise<[string, string][]> {
+  const folders = foldersOf(environment.apps);
+  const changed = await readers.history.changed(commit, head);
+  const now = await manifestsAt(readers, head, folders);
+  const then = await baseManifests(readers, now, commit, changed, folders);
+  const [declared, everywhere] = [declaredIn(config, environment), inputsOfAll(config, [environment.name])];
+  const graph = withApps(now.projects, declared, everywhere);
+  const before = then.projects === now.projects ? null : indexOf(withApps(then.projects, declared, everywhere));
+  const affected = affectedBy(
+    indexOf(graph),
+    before,
+    changed.map((one) => one.path),
+  );
+  return apps.map((app): [string, string] => [app, reasonOf(graph, affected, appNode(app), commit) ?? 'build or check settings changed']);
+}
+
+/** Apps that are built from more than their own folder are built in a checkout of the whole workspace. */
+function withWorkspaceBuilds(environment: ResolvedEnvironment, graph: ProjectGraph): ResolvedEnvironment {
+  return {
+    ...environment,
+    apps: environment.apps.map((app) =>
+      app.build.command !== null && needsMore(graph, appNode(app.app), app.path)
+        ? { ...app, build: { ...app.build, workspace: true } }
+        : app,
+    ),
+  };
 }
 
 function newestRelease(manifest: PlannerManifest): string[] {

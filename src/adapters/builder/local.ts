@@ -64,10 +64,13 @@ async function buildIn(
     throw new UserError('COMMIT_UNKNOWN', `There is no commit to build ${request.app} from.`, 'Deploy again from a commit.');
   const checkout = join(work, 'app');
   await mkdir(checkout, { recursive: true });
-  await source.export(request.commit, request.path, checkout, signal);
-  if (build.command !== null) await runBuild(build.command, checkout, log, request, signal);
+  // Packages of a workspace are installed, and refer to each other, from where they lie.
+  const whole = build.workspace === true && build.command !== null;
+  await source.export(request.commit, whole ? '.' : request.path, checkout, signal);
+  const own = whole ? join(checkout, request.path) : checkout;
+  if (build.command !== null) await runBuild(build.command, own, log, request, signal);
   signal.throwIfAborted();
-  return artifacts.put(await outputFolder(checkout, build, request, log));
+  return artifacts.put(await outputFolder(own, build, request, log));
 }
 
 async function runBuild(command: readonly string[], cwd: string, log: string, request: BuildRequest, signal: AbortSignal): Promise<void> {

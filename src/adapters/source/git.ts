@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
-import { OutsideError, UserError } from '../../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 import type { SourceControl, SourceHead } from '../../ports/source.ts';
+import { git, type Ran, type Run, type RunExtra } from './run.ts';
 
 export interface GitSourceOptions {
   /** Root of the workspace: a git repository or a folder inside one. */
@@ -126,109 +126,6 @@ async function mustExist(run: Run, at: string): Promise<void> {
     `${at.slice(0, 12) || 'The commit'} is not in this clone of the repository.`,
     shallow ? `The clone is shallow: git fetch --depth 1 origin ${at}` : `Fetch it (git fetch --all), or deploy another commit.`,
   );
-}
-
-interface RunExtra {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly input?: string;
-  /** Exit codes besides 0 that are answers, not failures. */
-  readonly accept?: readonly number[];
-  readonly signal?: AbortSignal;
-}
-
-interface Ran {
-  readonly code: number;
-  readonly output: string;
-}
-
-type Run = (args: readonly string[], extra?: RunExtra) => Promise<Ran>;
-
-async function git(dir: string, args: readonly string[], extra: RunExtra): Promise<Ran> {
-  // Inherited GIT_* (as inside a hook) would point at some other repository or index.
-  const inherited = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_')),
-  );
-  const gitDir =
-    extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
-  const env = { ...inherited, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_LITERAL_PATHSPECS: '0', ...gitDir, ...extra.env };
-  const cwd = extra.env?.['GIT_WORK_TREE'] ?? dir;
-  const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null });
-  if (ended.code === 0 || extra.accept?.includes(ended.code) === true) return { code: ended.code, output: ended.output };
-  throw explained(dir, args, ended);
-}
-
-interface Ended extends Ran {
-  readonly errors: string;
-}
-
-function run(
-  file: string,
-  args: readonly string[],
-  options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null },
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, [...args], {
-      cwd: options.cwd,
-      env: options.env,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      ...(options.signal === null ? {} : { signal: options.signal }),
-    });
-    const output: Buffer[] = [];
-    const errors: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-    child.stdin.on('error', () => undefined); // it ended before it read everything; its exit code says why
-    child.stdin.end(options.input);
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') reject(error);
-      else
-        reject(
-          new UserError(
-            'GIT_NOT_FOUND',
-            `git could not be started in ${options.cwd}.`,
-            'Install git 2.31 or newer, and see that the folder exists.',
-            error,
-          ),
-        );
-    });
-    child.on('close', (code) => {
-      resolve({ code: code ?? 255, output: Buffer.concat(output).toString('utf8'), errors: Buffer.concat(errors).toString('utf8').trim() });
-    });
-  });
-}
-
-function explained(dir: string, args: readonly string[], ended: Ended): Error {
-  const { errors } = ended;
-  if (/not a git repository/i.test(errors)) {
-    return new UserError(
-      'NOT_A_REPOSITORY',
-      `${dir} is not in a git repository.`,
-      'Sluice deploys commits: git init && git add . && git commit -m "First commit"',
-    );
-  }
-  if (/dubious ownership/i.test(errors)) {
-    return new UserError(
-      'REPOSITORY_NOT_TRUSTED',
-      `git does not trust ${dir}: it belongs to another user.`,
-      `If you trust it: git config --global --add safe.directory ${dir}`,
-    );
-  }
-  if (/No space left on device|Disk quota exceeded/i.test(errors)) {
-    return new OutsideError(
-      'DISK_FULL',
-      `The disk is full (git ${verb(args)} in ${dir}).`,
-      'Free some space; the release goes on by itself.',
-    );
-  }
-  return new OutsideError(
-    'SOURCE_FAILED',
-    `git ${verb(args)} failed with exit code ${ended.code}: ${errors.split('\n').slice(-3).join(' ')}`,
-    `Run git status in ${dir}.`,
-  );
-}
-
-function verb(args: readonly string[]): string {
-  return args.find((arg, i) => !arg.startsWith('-') && args[i - 1] !== '-c') ?? '';
 }
 
 async function withTemporary<T>(use: (folder: string) => Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { gitSource } from '../../adapters/source/git.ts';
+import { changeReaders } from '../../app-changes.ts';
 import { proposeFiles, writeProposal } from '../../app-init.ts';
 import { createPlanner } from '../../config/planner.ts';
 import { type WorkflowLinters, workflowLinters } from '../../../test/worlds/workflow-linters.ts';
@@ -87,7 +88,7 @@ describe.each(Object.keys(FIXTURES))('sluice init in %s', (fixture) => {
     );
 
     const ready = await initialised(fixture);
-    const planner = createPlanner({ dir: ready, source: gitSource({ dir: ready }) });
+    const planner = createPlanner({ dir: ready, source: gitSource({ dir: ready }), readers: changeReaders(ready, 'test') });
     expect(await planner.environments()).toEqual(['development', 'preview', 'staging', 'production']);
     for (const environment of ['development', 'production']) {
       const plan = await planner.plan({ environment, manifest: { environment, apps: {} } });

@@ -88,18 +88,16 @@ describe('what is in the plan, and why', () => {
   test('changed sources, with the commit they changed since', () => {
     const old = manifest(known('api', { fingerprint: 'old' }));
     expect(reasons(plan([app('api')], old))).toEqual({ api: 'source changed since aaaaaaa' });
-    expect(reasons(plan([app('api')], old, { sourceChanged: new Map([['api', true]]) }))).toEqual({ api: 'source changed since aaaaaaa' });
-    expect(reasons(plan([app('api')], old, { sourceChanged: new Map([['api', false]]) }))).toEqual({
-      api: 'build settings or dependencies changed',
-    });
+    const because = new Map([['api', 'depends on packages/ui, packages/ui/x.ts changed']]);
+    expect(reasons(plan([app('api')], old, { because }))).toEqual({ api: 'depends on packages/ui, packages/ui/x.ts changed' });
   });
 
   test('what depends on something changed, and says so', () => {
     const runs = manifest(known('api', { fingerprint: 'old' }), known('web', { fingerprint: 'old' }));
     const made = plan([app('api'), app('web', { dependsOn: ['api'] })], runs, {
-      sourceChanged: new Map([
-        ['api', true],
-        ['web', false],
+      because: new Map([
+        ['api', 'source changed since aaaaaaa'],
+        ['web', 'depends on api'],
       ]),
     });
     expect(reasons(made)).toEqual({ api: 'source changed since aaaaaaa', web: 'depends on api' });

@@ -40,11 +40,8 @@ export interface PlanInput {
   /** App → identity of its build's inputs at `source`. */
   readonly fingerprints: ReadonlyMap<string, string>;
   readonly manifest: KnownManifest;
-  /**
-   * App → whether the app's own sources differ from those its stable version was built from; apps whose
-   * stable commit cannot be read any more are left out. Only used to say why an app is in the plan.
-   */
-  readonly sourceChanged?: ReadonlyMap<string, boolean>;
+  /** App → why its fingerprint differs from that of its stable version, one phrase; left out where that cannot be told any more. */
+  readonly because?: ReadonlyMap<string, string>;
   /** Only these apps, and these even when nothing changed. */
   readonly only?: readonly string[];
   /** All apps looked at, even when nothing changed. */
@@ -55,15 +52,6 @@ export interface PlanInput {
   readonly stages?: Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>;
   /** Why the environment's rules have to be set aside: an emergency. */
   readonly breakGlass?: string;
-  /** App → the artifact to be deployed instead of building one, and what it was built from. */
-  readonly promoted?: ReadonlyMap<string, PromotedArtifact>;
-}
-
-/** A version that has proved itself in another environment. */
-export interface PromotedArtifact {
-  readonly artifact: string;
-  readonly fingerprint: string;
-  readonly from: string;
 }
 
 /**
@@ -76,7 +64,7 @@ export function makePlan(input: PlanInput): Plan {
     input.only ?? [],
     environment.apps.map((app) => app.app),
   );
-  if (input.promoted === undefined) refuseBranch(input);
+  refuseBranch(input);
   const order = inDependencyOrder(nodes(environment.apps));
   const apps = order.flatMap((name) => environment.apps.filter((app) => app.app === name));
   const reasons = new Map<string, string>();
@@ -99,7 +87,7 @@ export function makePlan(input: PlanInput): Plan {
       dependsOn: dependenciesAmong(app.app, chosen, apps),
       reason: reasons.get(app.app) ?? '',
       fingerprint: input.fingerprints.get(app.app) ?? '',
-      artifact: input.promoted?.get(app.app)?.artifact ?? null,
+      artifact: null,
       stable: manifest.apps[app.app]?.stable ?? null,
       build: app.build,
       run: app.run,
@@ -108,21 +96,26 @@ export function makePlan(input: PlanInput): Plan {
     })),
     unchanged,
     deadlines: environment.deadlines,
-    ...(chosen.length === 0 ? {} : stagesOf(input, chosen)),
+    ...(chosen.length === 0
+      ? {}
+      : stagesOf(
+          input,
+          chosen.filter((app) => app.checked === true),
+        )),
   });
 }
 
 /** Longest time for all the checks of a release. */
 const CHECKS_MS = 7_200_000;
 
+type StagesInput = Pick<PlanInput, 'environment' | 'manifest' | 'stages' | 'breakGlass'>;
+
 /** What comes before the rollouts: what the environment's rules ask for, or one other person's word in an emergency. */
-function stagesOf(input: PlanInput, chosen: readonly ResolvedApp[]): PlannedStages {
-  const { environment, manifest, stages = {}, breakGlass, promoted } = input;
+export function stagesOf(input: StagesInput, checked: readonly ResolvedApp[]): PlannedStages {
+  const { environment, manifest, stages = {}, breakGlass } = input;
   const { approval = null, window = null, breakGlassMs = 0 } = environment.governance ?? {};
   if (breakGlass !== undefined)
     return { ...stages, approval: { number: 1, from: [], expiresMs: breakGlassMs, authors: [] }, breakGlass: { reason: breakGlass } };
-  // What is promoted has been checked where it comes from.
-  const checked = promoted === undefined ? chosen.filter((app) => app.checked === true) : [];
   const bases = checked.map(({ app }) => ({ app, base: manifest.apps[app]?.stable?.commit ?? null }));
   return {
     ...stages,
@@ -173,17 +166,13 @@ function decide(app: ResolvedApp, input: PlanInput, chosen: ReadonlyMap<string, 
 function changeOf(app: ResolvedApp, known: KnownApp | null, input: PlanInput, chosen: ReadonlyMap<string, string>): string | null {
   if (known === null || known.stable === null) return 'first deploy';
   if (known.platform !== app.platform) return `platform changed from ${known.platform} to ${app.platform}`;
-  if (known.fingerprint !== input.fingerprints.get(app.app)) return whyRebuilt(app, known.stable, input, chosen);
+  if (known.fingerprint !== input.fingerprints.get(app.app)) return whyRebuilt(app, known.stable, input);
   const names = changedSettings(known.stable, app);
   return names.length === 0 ? null : `settings changed: ${names.join(', ')}`;
 }
 
-function whyRebuilt(app: ResolvedApp, stable: VersionRef, input: PlanInput, chosen: ReadonlyMap<string, string>): string {
-  const own = input.sourceChanged?.get(app.app);
-  if (own !== false) return stable.commit === null ? 'source changed' : `source changed since ${stable.commit.slice(0, 7)}`;
-  const changed = app.dependsOn.filter((name) => chosen.has(name));
-  if (changed.length > 0) return `depends on ${changed.toSorted().join(', ')}`;
-  return 'build settings or dependencies changed';
+function whyRebuilt(app: ResolvedApp, stable: VersionRef, input: PlanInput): string {
+  return input.because?.get(app.app) ?? (stable.commit === null ? 'source changed' : `source changed since ${stable.commit.slice(0, 7)}`);
 }
 
 function noLongerConfigured(environment: ResolvedEnvironment, manifest: KnownManifest): { app: string; reason: string }[] {

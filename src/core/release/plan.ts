@@ -82,6 +82,8 @@ export interface BuildSpec {
   /** Folder below the app's path that is the artifact; `.` = the whole app. */
   readonly output: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Whether it is built in a checkout of the whole workspace: it needs more than its own folder. */
+  readonly workspace?: boolean;
 }
 
 /** What must answer well before a version gets traffic. Both may be given. */

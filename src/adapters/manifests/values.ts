@@ -1,0 +1,24 @@
+/* What foreign files hold may be anything; these take what fits, and nothing else. */
+
+export type Values = Readonly<Record<string, unknown>>;
+
+export function record(value: unknown): Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Values) : {};
+}
+
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+export function texts(value: unknown): string[] {
+  return list(value).filter((item): item is string => typeof item === 'string');
+}
+
+/** Names and texts of an object; what is not a text is left out. */
+export function wishes(value: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries(record(value)).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}

@@ -1,0 +1,57 @@
+/** Something of the workspace that others depend on, or an app; found in manifests, or named in the configuration. */
+export interface Project {
+  /** Its folder inside the workspace, POSIX separators, `.` = all of it. Everything below it is its content. */
+  readonly path: string;
+  readonly edges: readonly Edge[];
+  /** Files and folders elsewhere that its build reads: what they hold is part of it. */
+  readonly inputs: readonly Input[];
+  /** Identity of what it takes from outside, as a lockfile resolves it; '' = nothing, or nothing locked. */
+  readonly lock: string;
+  /** Identity of what manifests outside its folder say of it, and of its configuration. */
+  readonly settings: string;
+}
+
+export interface Edge {
+  /** Name of the project that it depends on. */
+  readonly to: string;
+  /** File that says so, inside the workspace. */
+  readonly via: string;
+}
+
+export interface Input {
+  /** A file, a folder with everything below it, or a pattern (`*`, `**`, `?`). */
+  readonly path: string;
+  readonly via: string;
+}
+
+/** Projects by name: the folder for those found in manifests, `app:<name>` for those of the configuration. */
+export type ProjectGraph = ReadonlyMap<string, Project>;
+
+export const appNode = (app: string): string => `app:${app}`;
+export const appOfNode = (name: string): string | null => (name.startsWith('app:') ? name.slice(4) : null);
+
+export function isPattern(path: string): boolean {
+  return /[*?]/.test(path);
+}
+
+/** A path inside the workspace from one that is written relative to a folder; null when it leads outside. */
+export function insideWorkspace(folder: string, written: string): string | null {
+  const parts: string[] = written.startsWith('/') ? [] : folder === '.' ? [] : folder.split('/');
+  for (const part of written.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) return null;
+  }
+  return parts.length === 0 ? '.' : parts.join('/');
+}
+
+/** `a/b/c` → `a/b`, `a`, `.` */
+export function* ancestors(path: string): Generator<string> {
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) yield path.slice(0, at);
+  if (path !== '.') yield '.';
+}
+
+export function folderOf(path: string): string {
+  const at = path.lastIndexOf('/');
+  return at < 0 ? '.' : path.slice(0, at);
+}

@@ -1,0 +1,235 @@
+import type { Changed, Entry, History } from '../../ports/history.ts';
+import type { ManifestGraph, Manifests } from '../../ports/manifests.ts';
+import { canonicalJson } from '../canonical.ts';
+import { fixedFolder, matchesPattern } from './glob.ts';
+import { type Digest, merkle } from './merkle.ts';
+import type { Project, ProjectGraph } from './project.ts';
+import { ancestors, appNode, isPattern } from './project.ts';
+
+/** What the configuration says of one app, as far as it makes a difference to what is built. */
+export interface AppDeclaration {
+  readonly app: string;
+  readonly path: string;
+  readonly dependsOn: readonly string[];
+  /** Files, folders and patterns elsewhere in the workspace that it is made from. */
+  readonly inputs: readonly string[];
+  /** Its build and checks, in one text. */
+  readonly settings: string;
+}
+
+/** The configuration's file, as edges and inputs that it names show it. */
+const CONFIG = 'sluice.config';
+const ROUNDS = 8;
+
+export interface Readers {
+  readonly history: History;
+  readonly manifests: Manifests;
+  /** Keeps graphs from one time to the next; a lost one is read anew. */
+  readonly memory?: GraphMemory;
+}
+
+/** What manifests say at one commit or tree. */
+export interface ManifestState {
+  readonly at: string;
+  /** Folders of apps that it was read with. */
+  readonly folders: readonly string[];
+  /** Every file that was read: path → identity of its content; null = it was asked for and is not there. */
+  readonly files: ReadonlyMap<string, string | null>;
+  readonly projects: ProjectGraph;
+  readonly unreadable: ManifestGraph['unreadable'];
+}
+
+export interface GraphMemory {
+  /** The state kept last; null when there is none. */
+  recall(): Promise<ManifestState | null>;
+  keep(state: ManifestState): Promise<void>;
+}
+
+/** The manifests' graph at a commit: from memory where nothing that it was read from has changed since. */
+export async function manifestsAt(readers: Readers, at: string, folders: readonly string[]): Promise<ManifestState> {
+  const known = (await readers.memory?.recall()) ?? null;
+  if (known !== null && sameFolders(known.folders, folders)) {
+    if (known.at === at) return known;
+    const changed = await readers.history.changed(known.at, at).catch(() => null);
+    if (changed !== null && !changesGraph(readers.manifests, known, changed)) {
+      const moved = { ...known, at };
+      await readers.memory?.keep(moved);
+      return moved;
+    }
+  }
+  const state = await readManifests(readers, at, folders, new Map());
+  await readers.memory?.keep(state);
+  return state;
+}
+
+/** Both ends of a change. Where no manifest changed the base's graph is the head's, and is not read. */
+export async function baseManifests(
+  readers: Readers,
+  head: ManifestState,
+  base: string,
+  changed: readonly Changed[],
+  folders: readonly string[],
+): Promise<ManifestState> {
+  const same = sameFolders(head.folders, folders) && !changesGraph(readers.manifests, head, changed);
+  return same ? { ...head, at: base } : readManifests(readers, base, folders, new Map());
+}
+
+/** Whether any of the files that changed is one that the graph was, or would be, read from. */
+function changesGraph(manifests: Manifests, known: ManifestState, changed: readonly Changed[]): boolean {
+  const plain = new Set(manifests.names.filter((name) => !isPattern(name)));
+  const patterns = manifests.names.filter(isPattern);
+  return changed.some(({ path }) => {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    return plain.has(name) || known.files.has(path) || patterns.some((pattern) => matchesPattern(name, pattern));
+  });
+}
+
+function sameFolders(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.join('\n') === b.join('\n');
+}
+
+async function readManifests(
+  { history, manifests }: Readers,
+  at: string,
+  folders: readonly string[],
+  texts: Map<string, string>,
+): Promise<ManifestState> {
+  const listed = await history.list(at, manifests.names);
+  const ids = new Map<string, string | null>(listed.map(({ path, id }) => [path, id]));
+  const files = new Map<string, string>();
+  await addTexts(history, listed, files, texts);
+  for (let round = 0; ; round += 1) {
+    const graph = manifests.graph(files, folders);
+    if (graph.wanted.length === 0 || round === ROUNDS)
+      return { at, folders, files: ids, projects: graph.projects, unreadable: graph.unreadable };
+    const found = await history.ids(at, graph.wanted);
+    const there: Entry[] = [];
+    for (const [i, path] of graph.wanted.entries()) {
+      const id = found[i] ?? null;
+      ids.set(path, id);
+      files.set(path, '');
+      if (id !== null) there.push({ path, id });
+    }
+    await addTexts(history, there, files, texts);
+  }
+}
+
+async function addTexts(
+  history: History,
+  entries: readonly Entry[],
+  files: Map<string, string>,
+  known: Map<string, string>,
+): Promise<void> {
+  const missing = [...new Set(entries.map((entry) => entry.id))].filter((id) => !known.has(id));
+  const read = await history.texts(missing);
+  for (const [i, id] of missing.entries()) known.set(id, read[i] ?? '');
+  for (const { path, id } of entries) files.set(path, known.get(id) ?? '');
+}
+
+/** The graph of a workspace: what manifests say, and the apps of the configuration on top. */
+export function withApps(projects: ProjectGraph, apps: readonly AppDeclaration[], everywhere: readonly string[]): ProjectGraph {
+  const graph = new Map(projects);
+  const names = new Set(apps.map((one) => one.app));
+  const inside = projectsByApp(projects, apps);
+  for (const { app, path, dependsOn, inputs, settings } of apps) {
+    const around = path === '.' ? [] : [...ancestors(path)].filter((folder) => folder !== '.' && projects.has(folder)).slice(0, 1);
+    const own = projects.has(path) ? [path] : around;
+    const local = [...new Set([...own, ...(inside.get(app) ?? [])])].map((to) => ({ to, via: path }));
+    const needed = dependsOn.filter((name) => names.has(name)).map((name) => ({ to: appNode(name), via: CONFIG }));
+    graph.set(appNode(app), {
+      path,
+      edges: [...local, ...needed],
+      inputs: [...new Set([...everywhere, ...inputs])].map((input) => ({ path: input, via: CONFIG })),
+      lock: '',
+      settings,
+    });
+  }
+  return graph;
+}
+
+/** App → projects whose folders lie in the app's. */
+function projectsByApp(projects: ProjectGraph, apps: readonly AppDeclaration[]): Map<string, string[]> {
+  const byPath = new Map<string, string[]>();
+  for (const { app, path } of apps) byPath.set(path, [...(byPath.get(path) ?? []), app]);
+  const found = new Map<string, string[]>();
+  for (const [name, project] of projects) {
+    if (name !== project.path) continue;
+    for (const folder of ancestors(name)) for (const app of byPath.get(folder) ?? []) found.set(app, [...(found.get(app) ?? []), name]);
+  }
+  return found;
+}
+
+/** Projects that some need, near or far, with those themselves. */
+export function reachable(graph: ProjectGraph, names: Iterable<string>): Map<string, Project> {
+  const found = new Map<string, Project>();
+  const open = [...names];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const project = graph.get(name);
+    if (project === undefined || found.has(name)) continue;
+    found.set(name, project);
+    for (const { to } of project.edges) open.push(to);
+  }
+  return found;
+}
+
+/** Whether an app is built from more than its own folder: a project elsewhere, or a workspace whose root it needs. */
+export function needsMore(graph: ProjectGraph, name: string, folder: string): boolean {
+  const outside = (path: string): boolean => folder !== '.' && path !== folder && !path.startsWith(`${folder}/`);
+  return [...reachable(ownParts(graph, name), [name])].some(([other, project]) => {
+    if (other.startsWith('workspace:') || (other === project.path && outside(other))) return true;
+    const isBuilt = other === name || other === project.path;
+    return isBuilt && project.inputs.some((input) => outside(input.path) && !isVariables(input.path));
+  });
+}
+
+/** The graph without the other apps: to be deployed before somebody is not to be built from them. */
+function ownParts(graph: ProjectGraph, name: string): ProjectGraph {
+  const own = graph.get(name);
+  if (own === undefined) return graph;
+  return new Map([...graph, [name, { ...own, edges: own.edges.filter((edge) => !edge.to.startsWith('app:')) }]]);
+}
+
+/** Every app has them as inputs, whether they are there or not. */
+function isVariables(path: string): boolean {
+  return /^\.env(\.|$)/.test(path);
+}
+
+/**
+ * Identity of what each project is made from: the content of its folder and of its inputs, what its lockfile resolves
+ * for it, its settings, and the identities of all it depends on. Equal fingerprints build equal artifacts.
+ */
+export async function fingerprintsOf(history: History, at: string, graph: ProjectGraph, digest: Digest): Promise<Map<string, string>> {
+  const paths = new Set<string>();
+  const patterns = new Set<string>();
+  for (const { path, inputs } of graph.values()) {
+    paths.add(path);
+    for (const input of inputs) (isPattern(input.path) ? patterns : paths).add(input.path);
+  }
+  const all = [...paths];
+  const [found, matched] = await Promise.all([history.ids(at, all), matches(history, at, [...patterns], digest)]);
+  const ids = new Map<string, string | null>(all.map((path, i) => [path, found[i] ?? null]));
+  for (const [pattern, id] of matched) ids.set(pattern, id);
+  const nodes = [...graph].map(([name, project]) => ({
+    name,
+    own: ownContent(project, ids),
+    dependsOn: project.edges.map((edge) => edge.to),
+  }));
+  return merkle(nodes, digest);
+}
+
+/** Begins with the version of this rule: to change it builds everything anew, everywhere. */
+function ownContent({ path, inputs, lock, settings }: Project, ids: ReadonlyMap<string, string | null>): string {
+  const read = [...new Set(inputs.map((input) => input.path))].toSorted().map((input) => [input, ids.get(input) ?? null]);
+  return canonicalJson([2, path, ids.get(path) ?? null, read, lock, settings]);
+}
+
+async function matches(history: History, at: string, patterns: readonly string[], digest: Digest): Promise<Map<string, string | null>> {
+  if (patterns.length === 0) return new Map();
+  const files = await history.below(at, [...new Set(patterns.map(fixedFolder))]);
+  return new Map(
+    patterns.map((pattern) => {
+      const content = files.flatMap(({ path, id }) => (matchesPattern(path, pattern) ? [`${path} ${id}`] : [])).toSorted();
+      return [pattern, content.length === 0 ? null : digest(content.join('\n'))];
+    }),
+  );
+}
