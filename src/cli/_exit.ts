@@ -35,6 +35,8 @@ const USAGE: ReadonlySet<string> = new Set([
   'USAGE',
 ]);
 
+const DENIED: ReadonlySet<string> = new Set(['UNAUTHORIZED', 'FORBIDDEN', 'APPROVAL_BY_AUTHOR', 'ROLE_MISSING']);
+
 export function exitOfOutcome(outcome: Outcome | null): number {
   switch (outcome) {
     case 'Succeeded':
@@ -70,7 +72,7 @@ export function exitOfPuttingBack(outcome: Outcome | null): number {
 export function exitOfError(error: unknown): number {
   if (!(error instanceof SluiceError)) return EXIT.error;
   if (USAGE.has(error.code)) return EXIT.usage;
-  if (error.code === 'UNAUTHORIZED' || error.code === 'FORBIDDEN') return EXIT.denied;
+  if (DENIED.has(error.code)) return EXIT.denied;
   if (error.code === 'TIMEOUT') return EXIT.timeout;
   if (error.code === 'INTERRUPTED') return EXIT.interrupted;
   return EXIT.error;

@@ -14,6 +14,9 @@ export const watchOption = (): Option => new Option('-w, --watch', 'follow the r
 const eventsOption = (): Option => new Option('--events', 'with --json: also one JSON line per event, as they happen, before the result');
 export const reasonOption = (): Option => new Option('--reason <text>', 'why, for the audit log');
 
+export const breakGlassOption = (): Option =>
+  new Option('--break-glass <reason>', "an emergency: set approval rule, window and checks aside for one other person's word");
+
 /** How a release is followed. */
 export interface FollowOptions {
   readonly timeout?: string;

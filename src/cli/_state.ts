@@ -1,3 +1,4 @@
+import { approversText } from '../core/access/approval.ts';
 import type { ReleaseState, RolloutState } from '../core/release/state.ts';
 import { isOut, stepsOf } from '../core/rollout/steps.ts';
 
@@ -13,8 +14,12 @@ export interface WaitingFor {
  * pause with a time of its own).
  */
 export function waitingForPerson(state: ReleaseState): readonly WaitingFor[] {
-  if (state.stage !== 'rolling') return [];
   const { id, pause } = state;
+  if (state.stage === 'awaiting' && state.preparation.approval !== null && state.plan.approval !== undefined) {
+    const message = `its plan needs approval by ${approversText(state.plan.approval)}`;
+    return [{ app: null, message, commands: [`sluice approve ${id}`, `sluice reject ${id} --reason "…"`] }];
+  }
+  if (state.stage !== 'rolling') return [];
   if (pause !== null) {
     const reason = pause.reason === null ? '' : `: ${pause.reason}`;
     return [{ app: null, message: `paused by ${pause.by}${reason}`, commands: [`sluice resume ${id}`, `sluice abort ${id}`] }];

@@ -14,7 +14,7 @@ interface Telling<O> {
   readonly options: readonly Option[];
   /** `back`: the release is put back by it, so that is followed. `null`: only followed with -w. */
   readonly wanted: 'back' | null;
-  readonly body: (options: O) => object;
+  readonly body: (options: O, session: Session, release: string) => object | Promise<object>;
 }
 
 export interface TellOptions extends FollowOptions {
@@ -35,7 +35,7 @@ export function telling<O>({ name, summary, help, options: own, wanted, body }: 
       const id = await activeRelease(session, client, args[0], options.env);
       const { message } = await client.post<{ message: string }>(`/v1/releases/${encodeURIComponent(id)}/${name}`, {
         by: session.by,
-        ...body(options),
+        ...(await body(options, session, id)),
       });
       const follows = wanted === 'back' ? options.detach !== true : options.watch === true;
       return after(session, client, id, message, follows ? (wanted ?? 'out') : null, options);

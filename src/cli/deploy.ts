@@ -1,15 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import { Option } from 'commander';
+import { UserError } from '../core/errors.ts';
 import type { Plan } from '../core/release/plan.ts';
-import { EXIT } from './_exit.ts';
-import { follow } from './_follow.ts';
-import { detachOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
-import { confirmProduction, environmentOf } from './_pick.ts';
-import { command } from './_session.ts';
-import { planText } from './_words.ts';
+import { carryOut, type CarryOutOptions, carryOutOptions } from './_carry-out.ts';
+import { breakGlassOption } from './_options.ts';
+import { environmentOf } from './_pick.ts';
+import { command, type Session } from './_session.ts';
 import { planBody, type PlanOptions, planOptions } from './plan.ts';
 
-interface DeployOptions extends PlanOptions, FollowOptions {
-  readonly yes?: boolean;
-  readonly detach?: boolean;
+interface DeployOptions extends PlanOptions, CarryOutOptions {
+  readonly plan?: string;
+}
+
+interface Made {
+  readonly plan: Plan;
+  readonly notices: readonly string[];
 }
 
 export const deploy = command<DeployOptions>({
@@ -23,37 +28,53 @@ export const deploy = command<DeployOptions>({
     '  $ sluice deploy                          # development, or the only environment',
     '  $ sluice deploy -e production            # shows the plan, asks, follows',
     '  $ sluice deploy -e production --yes --no-input --json   # in CI',
+    '  $ sluice plan -e production --json > plan.json && sluice deploy --plan plan.json   # exactly that one, or nothing',
+    '  $ sluice deploy -e production --break-glass "checkout is down"   # needs one other person, whoever it is',
   ].join('\n'),
-  options: [...planOptions(), yesOption(), detachOption(), ...followOptions()],
+  options: [
+    ...planOptions(),
+    new Option('--plan <file|hash>', 'carry out exactly this plan, or nothing when the world has moved since'),
+    breakGlassOption(),
+    ...carryOutOptions(),
+  ],
   async run(session, { args, options }) {
+    if (options.plan !== undefined) {
+      const made = await keptPlan(session, options.plan, args, options);
+      return carryOut(session, made, options, { plan: made.plan, ...(options.liftHold === true ? { liftHold: true } : {}) });
+    }
     const client = await session.client();
-    const environment = await environmentOf(session, client, options.env);
-    const body = planBody(environment, args, options);
-    const { plan, notices } = await client.post<{ plan: Plan; notices: string[] }>('/v1/plans', body);
-    if (!session.json) session.say(planText(plan, notices));
-    if (plan.apps.length > 0)
-      await confirmProduction(session, environment, `deploy ${plan.apps.map((app) => app.app).join(', ')}`, options.yes);
-    const { id, message } = await client.post<{ id: string | null; message: string }>('/v1/releases', {
-      ...body,
-      planHash: plan.hash,
-      by: session.by,
-    });
-    if (id === null)
-      return {
-        exit: EXIT.ok,
-        data: { release: null, environment, outcome: null, message, unchanged: plan.unchanged, exitCode: EXIT.ok },
-        text: sentence(message),
-      };
-    if (options.detach === true)
-      return {
-        exit: EXIT.ok,
-        data: { release: id, environment, outcome: null, message, exitCode: EXIT.ok },
-        text: `Release ${id} is under way: \`sluice status -w ${id}\` follows it.`,
-      };
-    return follow(session, id, options);
+    const body = planBody(await environmentOf(session, client, options.env), args, options);
+    const made = await client.post<Made>('/v1/plans', body);
+    return carryOut(session, made, options, { ...body, planHash: made.plan.hash });
   },
 });
 
-export function sentence(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+/** @throws UserError `USAGE`, `PLAN_UNREADABLE`, `PLAN_UNKNOWN`. */
+async function keptPlan(session: Session, where: string, apps: readonly string[], options: DeployOptions): Promise<Made> {
+  if (apps.length > 0 || options.force === true || options.breakGlass !== undefined)
+    throw new UserError(
+      'USAGE',
+      'a plan says itself what is in it',
+      'Leave out apps, --force and --break-glass, or make a new plan with them.',
+    );
+  const made = /^(sha256:)?[0-9a-f]{8,64}$/.test(where)
+    ? await (await session.client()).get<Made>(`/v1/plans/${encodeURIComponent(where)}`)
+    : await fromFile(where);
+  if (options.env !== undefined && options.env !== made.plan.environment)
+    throw new UserError('USAGE', `this plan is for ${made.plan.environment}, not ${options.env}`, 'Leave out -e, or make a plan for it.');
+  return made;
 }
+
+async function fromFile(file: string): Promise<Made> {
+  try {
+    const content = JSON.parse(await readFile(file, 'utf8')) as Partial<Made> & Partial<Plan>;
+    const plan = content.plan ?? content;
+    if (Array.isArray(plan.apps) && typeof plan.environment === 'string' && typeof plan.hash === 'string')
+      return { plan: plan as Plan, notices: [] };
+  } catch (error) {
+    throw new UserError('PLAN_UNREADABLE', `${file} cannot be read as a plan: ${String(error)}`, PLAN_HINT);
+  }
+  throw new UserError('PLAN_UNREADABLE', `${file} is not a plan`, PLAN_HINT);
+}
+
+const PLAN_HINT = '`sluice plan --json > plan.json` makes one.';

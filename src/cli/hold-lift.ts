@@ -2,7 +2,7 @@ import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
 import { environmentOf } from './_pick.ts';
 import { command } from './_session.ts';
-import { sentence } from './deploy.ts';
+import { sentence } from './_carry-out.ts';
 
 export const holdLift = command<{ readonly env?: string }>({
   path: ['hold', 'lift'],

@@ -1,16 +1,17 @@
 import { Option } from 'commander';
 import type { Plan } from '../core/release/plan.ts';
 import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
+import { breakGlassOption, environmentOption } from './_options.ts';
 import { environmentOf } from './_pick.ts';
+import { fullPlanText, planMarkdown } from './_plan-text.ts';
 import { command } from './_session.ts';
-import { planText } from './_words.ts';
 
 /** What a plan is made of, as `plan` and `deploy` ask for it. */
 export interface PlanOptions {
   readonly env?: string;
   readonly force?: boolean;
   readonly liftHold?: boolean;
+  readonly breakGlass?: string;
 }
 
 export const planOptions = (): Option[] => [
@@ -25,19 +26,21 @@ export function planBody(environment: string, apps: readonly string[], options: 
     ...(apps.length === 0 ? {} : { apps }),
     ...(options.force === true ? { force: true } : {}),
     ...(options.liftHold === true ? { liftHold: true } : {}),
+    ...(options.breakGlass === undefined ? {} : { breakGlass: options.breakGlass }),
   };
 }
 
-export const plan = command<PlanOptions>({
+export const plan = command<PlanOptions & { readonly markdown?: boolean }>({
   path: ['plan'],
   args: '[apps...]',
   summary: 'Show what a deploy would do; change nothing',
-  help: 'Without apps: whatever changed. Apps that are named are taken even when nothing changed.\n\n  $ sluice plan -e staging\n  $ sluice plan -e production web --json',
-  options: planOptions(),
+  help: 'Without apps: whatever changed. Apps that are named are taken even when nothing changed.\nSays what comes first, who must agree, how long it takes and the way back.\n\n  $ sluice plan -e staging\n  $ sluice plan -e production web --json\n  $ sluice plan -e production --markdown   # for a pull request',
+  options: [...planOptions(), breakGlassOption(), new Option('--markdown', 'as Markdown')],
   async run(session, { args, options }) {
     const client = await session.client();
     const environment = await environmentOf(session, client, options.env);
     const { plan: made, notices } = await client.post<{ plan: Plan; notices: string[] }>('/v1/plans', planBody(environment, args, options));
-    return { exit: EXIT.ok, data: { plan: made, notices }, text: planText(made, notices) };
+    const text = (options.markdown === true ? planMarkdown : fullPlanText)(made, notices, session.now());
+    return { exit: EXIT.ok, data: { plan: made, notices }, text };
   },
 });

@@ -3,6 +3,7 @@ import { UserError } from '../core/errors.ts';
 import type { Plan } from '../core/release/plan.ts';
 import type { ReleaseState } from '../core/release/state.ts';
 import type { Engine, ReleaseRow } from '../engine/face.ts';
+import { exactPlan } from './exact-plans.ts';
 import type { SeenPlans } from './seen-plans.ts';
 
 interface Parts {
@@ -16,6 +17,7 @@ export interface PlanAsked {
   readonly apps?: readonly string[] | undefined;
   readonly force?: boolean | undefined;
   readonly liftHold?: boolean | undefined;
+  readonly breakGlass?: string | undefined;
 }
 
 export interface Requested {
@@ -42,7 +44,7 @@ export interface RolledBack {
 
 /** The plan for the workspace as it stands now, on top of what runs now. */
 export async function makePlan({ engine, planner }: Pick<Parts, 'engine' | 'planner'>, asked: PlanAsked): Promise<Plan> {
-  const { environment, apps, force, liftHold } = asked;
+  const { environment, apps, force, liftHold, breakGlass } = asked;
   // The environment's name is checked before anything is read about it.
   await planner.environment(environment);
   return planner.plan({
@@ -51,6 +53,7 @@ export async function makePlan({ engine, planner }: Pick<Parts, 'engine' | 'plan
     ...(apps === undefined ? {} : { only: apps }),
     ...(force === undefined ? {} : { force }),
     ...(liftHold === undefined ? {} : { liftHold }),
+    ...(breakGlass === undefined ? {} : { breakGlass }),
   });
 }
 
@@ -60,9 +63,16 @@ export async function makePlan({ engine, planner }: Pick<Parts, 'engine' | 'plan
  */
 export async function deploy(
   parts: Parts,
-  asked: PlanAsked & { readonly planHash?: string | undefined; readonly by: string },
+  asked: PlanAsked & {
+    readonly planHash?: string | undefined;
+    readonly plan?: Readonly<Record<string, unknown>> | undefined;
+    readonly by: string;
+  },
 ): Promise<Requested> {
-  const plan = parts.seen.agreed(asked.planHash, await makePlan(parts, asked));
+  const plan =
+    asked.plan === undefined
+      ? parts.seen.agreed(asked.planHash, await makePlan(parts, asked))
+      : await exactPlan(parts, asked.plan as unknown as Plan, asked.liftHold === true);
   if (plan.apps.length === 0) return { id: null, plan, message: nothingToDo(plan) };
   const id = await parts.engine.request(plan, { by: asked.by, ...(asked.liftHold === true ? { liftHold: true } : {}) });
   return { id, plan, message: `release ${id} of ${names(plan)} to ${plan.environment}` };
@@ -132,11 +142,44 @@ async function putBack({ engine }: Parts, active: readonly ReleaseRow[], asked: 
 }
 
 /**
+ * Say yes: to the plan of a release that waits for approval before anything happens, or else to go on past a pause.
+ * @throws UserError `NOTHING_TO_APPROVE`, and as `approvalRefusal` says.
+ */
+export async function approve(
+  engine: Engine,
+  id: string,
+  asked: {
+    readonly by: string;
+    readonly app?: string | undefined;
+    readonly planHash?: string | undefined;
+    readonly note?: string | undefined;
+  },
+): Promise<string> {
+  const { by, app, planHash, note } = asked;
+  const state = await releaseOf(engine, id);
+  if (state.stage !== 'awaiting') return goOn(engine, state, by, app ?? null);
+  await engine.command(id, { kind: 'approve', by, planHash: planHash ?? state.plan.hash, ...(note === undefined ? {} : { note }) });
+  const missing = (state.plan.approval?.number ?? 1) - (state.preparation.approval?.given.length ?? 0) - 1;
+  return missing > 0 ? `the plan of release ${id} is approved by ${by}; ${missing} more needed` : `the plan of release ${id} is approved`;
+}
+
+/** Say no: a plan that waits for approval ends there; what is under way is put back. */
+export async function reject(engine: Engine, id: string, by: string, reason: string): Promise<string> {
+  const { stage } = await releaseOf(engine, id);
+  if (stage === 'awaiting') {
+    await engine.command(id, { kind: 'reject', by, reason });
+    return `release ${id} is rejected; nothing has been changed`;
+  }
+  await engine.command(id, { kind: 'abort', by, reason: `rejected: ${reason}` });
+  return `release ${id} is being put back`;
+}
+
+/**
  * Go on past a pause that waits for a person: a pause step, the switch of a blue/green release, or somebody's `pause`.
  * @throws UserError `NOTHING_TO_APPROVE`.
  */
-export async function approve(engine: Engine, id: string, by: string, app: string | null): Promise<string> {
-  const state = await releaseOf(engine, id);
+async function goOn(engine: Engine, state: ReleaseState, by: string, app: string | null): Promise<string> {
+  const { id } = state;
   if (state.pause !== null && app === null) {
     await engine.command(id, { kind: 'resume', by });
     return `release ${id} goes on`;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Command, Engine, Recorded } from '../engine/face.ts';
-import { approve, deploy, makePlan, releaseOf, retry, rollback } from './deploys.ts';
+import { approvalRoutes } from './approvals.ts';
+import { approve, deploy, makePlan, reject, releaseOf, retry, rollback } from './deploys.ts';
 import type { ServerParts } from './parts.ts';
 import type { Route } from './route.ts';
 import { eventRoute, route } from './route.ts';
@@ -130,24 +131,27 @@ export function releaseRoutes(given: ServerParts): readonly Route[] {
       (body) => ({ kind: 'abort', by: text(body['by']), ...why(body['reason']) }),
       'is being put back',
     ),
-    command(
-      'reject',
-      'reject',
-      'Say no: put everything back, with the reason on record.',
-      schema.rejectBody,
-      (body) => ({ kind: 'abort', by: text(body['by']), reason: `rejected: ${text(body['reason'])}` }),
-      'is being put back',
-    ),
+    route({
+      method: 'POST',
+      url: '/v1/releases/:id/reject',
+      id: 'reject',
+      group: 'releases',
+      summary: 'Say no, with the reason on record: a plan that waits for approval ends, what is under way is put back.',
+      params,
+      body: schema.rejectBody,
+      answer: schema.accepted,
+      handle: async ({ params: { id }, body }) => ({ id, message: await reject(engine, id, body.by, body.reason) }),
+    }),
     route({
       method: 'POST',
       url: '/v1/releases/:id/approve',
       id: 'approve',
       group: 'releases',
-      summary: 'Let a release go on that waits for a person.',
+      summary: 'Say yes to the plan of a release that waits for approval, or let a rollout go on that pauses for a person.',
       params,
       body: schema.approveBody,
       answer: schema.accepted,
-      handle: async ({ params: { id }, body }) => ({ id, message: await approve(engine, id, body.by, body.app ?? null) }),
+      handle: async ({ params: { id }, body }) => ({ id, message: await approve(engine, id, body) }),
     }),
     route({
       method: 'POST',
@@ -170,6 +174,7 @@ export function releaseRoutes(given: ServerParts): readonly Route[] {
       answer: schema.rolledBack,
       handle: ({ body }) => rollback(parts, body),
     }),
+    ...approvalRoutes({ ...given, seen }),
   ];
 }
 

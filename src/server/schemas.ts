@@ -91,6 +91,7 @@ const plan = z
     backup: plain.optional().describe('Restore points made before the rollouts.'),
     migrations: plain.optional().describe('Schema changes applied before the rollouts.'),
     projections: plain.optional().describe('Read models rebuilt and switched to before the rollouts.'),
+    promotedFrom: environmentName.optional().describe('Environment whose healthy versions are taken, by digest.'),
     breakGlass: z.object({ reason: z.string() }).optional().describe('An emergency: the rules are set aside for one other person.'),
     hash,
   })
@@ -239,12 +240,14 @@ export const planBody = z.strictObject({
   apps: z.array(appName).optional().describe('Only these, and these even when nothing changed.'),
   force: z.boolean().optional().describe('All apps, even when nothing changed.'),
   liftHold: z.boolean().optional().describe('Take versions that are held back, too.'),
+  breakGlass: reason.optional().describe("An emergency: set the environment's rules aside for one other person's word, for this reason."),
 });
 
 export const deployBody = planBody.extend({
   planHash: hash
     .optional()
     .describe('Hash of the plan that was looked at; refused with PLAN_STALE when the plan would be another one now.'),
+  plan: plain.optional().describe('Exactly this plan, as `POST /v1/plans` gave it; refused with PLAN_STALE when the world has moved.'),
   by,
 });
 
@@ -277,12 +280,55 @@ export const rolledBack = z
   .meta({ id: 'RolledBack' });
 
 export const promoteBody = z.strictObject({ by, full: z.boolean().default(false), app: appName.optional() });
-export const approveBody = z.strictObject({ by, app: appName.optional() });
+export const approveBody = z.strictObject({
+  by,
+  app: appName.optional(),
+  planHash: hash.optional().describe('Hash of the plan that was looked at; any other one is not approved.'),
+  note: reason.optional(),
+});
+export const promotionBody = z.strictObject({
+  from: environmentName,
+  to: environmentName,
+  apps: z.array(appName).optional(),
+  breakGlass: reason.optional(),
+});
 export const reasonedBody = z.strictObject({ by, reason: reason.optional() });
 export const rejectBody = z.strictObject({ by, reason });
 export const byBody = z.strictObject({ by });
 export const liftBody = z.strictObject({ environment: environmentName, app: appName, version: z.string().min(1), by });
 export const shutdownBody = z.strictObject({ all: z.boolean().default(false).describe('Apps, edges and the embedded database as well.') });
+
+const checkEvidence = z
+  .object({ app: appName, verdict: z.enum(['passed', 'failed', 'none']), evidence: z.array(plain), waivers: z.array(plain) })
+  .meta({ id: 'CheckEvidence' });
+
+export const waitingApproval = z
+  .object({
+    release: releaseId,
+    environment: environmentName,
+    kind: z.enum(['plan', 'pause']).describe('`plan`: nothing has happened yet. `pause`: a rollout under way.'),
+    apps: z.array(z.string()),
+    by: z.string().describe('Who asked for the release.'),
+    since: time,
+    expiresAt: time,
+    planHash: hash,
+    plan,
+    given: z.array(z.string()).describe('Who has said yes.'),
+    needed: z.number(),
+    who: z.string().describe('Who may.'),
+    reason: z.string().nullable(),
+    checks: z.array(checkEvidence),
+  })
+  .meta({ id: 'WaitingApproval' });
+
+export const checklistLine = z
+  .object({
+    item: z.string(),
+    result: z.enum(['done', 'failed', 'open', 'notApplicable']),
+    text: z.string(),
+    proof: z.string().nullable(),
+  })
+  .meta({ id: 'ChecklistLine' });
 
 export const accepted = z.object({ id: releaseId, message: z.string() }).meta({ id: 'Accepted' });
 export const done = z.object({ message: z.string() }).meta({ id: 'Done' });

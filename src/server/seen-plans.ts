@@ -12,6 +12,11 @@ export interface SeenPlans {
    * @throws UserError `PLAN_STALE`.
    */
   agreed(seen: string | undefined, now: Plan): Plan;
+  /**
+   * By hash, or 8 letters or more of its beginning.
+   * @throws UserError `PLAN_UNKNOWN`.
+   */
+  find(hash: string): Plan;
 }
 
 /** Keeps the newest; one that is forgotten counts only if it is the same to the last letter. */
@@ -24,6 +29,17 @@ export function createSeenPlans(most = 200): SeenPlans {
       const [oldest] = plans.keys();
       if (plans.size > most && oldest !== undefined) plans.delete(oldest);
       return plan;
+    },
+    find(hash) {
+      const wanted = hash.startsWith('sha256:') ? hash : `sha256:${hash}`;
+      const found = [...plans.values()].filter((plan) => plan.hash.startsWith(wanted));
+      const [plan] = found;
+      if (plan !== undefined && found.length === 1) return plan;
+      throw new UserError(
+        'PLAN_UNKNOWN',
+        found.length > 1 ? `several plans begin with ${hash}` : `no plan ${hash} was made lately`,
+        'Make it again, or keep it in a file: `sluice plan --json > plan.json`, then `sluice deploy --plan plan.json`.',
+      );
     },
     agreed(seen, now) {
       if (seen === undefined || seen === now.hash) return now;

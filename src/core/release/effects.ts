@@ -1,4 +1,4 @@
-import type { Reading } from '../analysis/reading.ts';
+import type { Reading, SourceSettings } from '../analysis/reading.ts';
 import type { Weights } from '../../ports/platform.ts';
 import type { ReleaseEvent } from './events.ts';
 import type { Concurrency, PlannedApp, VersionRef } from './plan.ts';
@@ -57,6 +57,10 @@ export type EffectBody =
       readonly baseline: string | null;
       readonly previous: Reading | null;
       readonly since: number;
+      /** Name of a further analysis; left out: the strategy's own. */
+      readonly analysis?: string;
+      /** Left out: the edge. */
+      readonly source?: SourceSettings;
     }
   /** See that a version has no traffic at the data plane, drain and stop it. `keep` is what goes on serving, if anything. Answers VersionRetired. */
   | { readonly kind: 'retire'; readonly app: PlannedApp; readonly version: VersionRef; readonly keep: VersionRef | null };

@@ -1,6 +1,7 @@
 import type { Reading } from '../analysis/reading.ts';
 import type { Sample, Verdict } from '../analysis/sample.ts';
 import type { Weights } from '../../ports/platform.ts';
+import type { ChecklistLine } from './checklist.ts';
 import type { Plan, VersionRef } from './plan.ts';
 import type { AppliedMigration, CheckEvidence, ReadyProjection, RestorePoint, SchemaFit } from './stages.ts';
 
@@ -62,7 +63,13 @@ export type ReleaseEvent =
   /** Every rollout is out, soaked and healthy: from here old versions are retired and there is no way back within this release. */
   | { readonly type: 'FinishingStarted' }
   | { readonly type: 'RollbackStarted'; readonly cause: Cause }
-  | { readonly type: 'ReleaseEnded'; readonly outcome: Outcome; readonly reason: string }
+  /** `checklist`: as it stands at the end; not in events of earlier versions. */
+  | {
+      readonly type: 'ReleaseEnded';
+      readonly outcome: Outcome;
+      readonly reason: string;
+      readonly checklist?: readonly ChecklistLine[];
+    }
   | { readonly type: 'ReservationsReleased' }
   // one app's rollout
   | { readonly type: 'RolloutStarted'; readonly app: string }
@@ -81,8 +88,15 @@ export type ReleaseEvent =
   | { readonly type: 'SmokeFailed'; readonly app: string; readonly version: string; readonly reason: string }
   | { readonly type: 'StepStarted'; readonly app: string; readonly step: number }
   | { readonly type: 'WeightsShifted'; readonly app: string; readonly weights: Weights }
-  | { readonly type: 'SampleCollected'; readonly app: string; readonly sample: Sample | null; readonly reading: Reading | null }
-  | { readonly type: 'AnalysisCompleted'; readonly app: string; readonly verdict: Verdict }
+  | {
+      readonly type: 'SampleCollected';
+      readonly app: string;
+      readonly sample: Sample | null;
+      readonly reading: Reading | null;
+      /** Name of a further analysis; left out: the strategy's own. */
+      readonly analysis?: string;
+    }
+  | { readonly type: 'AnalysisCompleted'; readonly app: string; readonly verdict: Verdict; readonly analysis?: string }
   | { readonly type: 'RolloutPaused'; readonly app: string; readonly step: number; readonly reason: PauseReason; readonly message: string }
   | { readonly type: 'RolloutResumed'; readonly app: string }
   | { readonly type: 'RolloutPromoted'; readonly app: string }

@@ -5,6 +5,7 @@ import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
 import type { Decision } from './effects.ts';
 import type { Cause, Outcome } from './events.ts';
 import { awaiting, checking, latestStart, preparing, revertProjections, scheduled, stuckOnSchema, tooLateToStart } from './prepare.ts';
+import { checklistOf } from './checklist.ts';
 import { levels } from './plan.ts';
 import type { Attempt, ReleaseState, RolloutState } from './state.ts';
 
@@ -161,6 +162,6 @@ function success(rollouts: readonly RolloutState[]): string {
   return done.length === 0 ? 'everything ran already' : `${done.join(', ')} released`;
 }
 
-function end(_state: ReleaseState, outcome: Outcome, reason: string, now: number): Decision {
-  return record(RELEASE, 'end', now, { type: 'ReleaseEnded', outcome, reason });
+function end(state: ReleaseState, outcome: Outcome, reason: string, now: number): Decision {
+  return record(RELEASE, 'end', now, { type: 'ReleaseEnded', outcome, reason, checklist: checklistOf(state) });
 }

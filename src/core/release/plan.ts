@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
-import type { AnalysisPolicy } from '../analysis/policy.ts';
+import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
 import { canonicalJson } from '../canonical.ts';
 import type { PlannedStages } from './stages.ts';
 
@@ -116,12 +116,16 @@ export type Strategy =
       readonly confirm: boolean;
       readonly bakeMs: number;
       readonly analysis: AnalysisPolicy | null;
+      readonly analyses?: readonly NamedAnalysis[];
       readonly soakMs: number;
     }
   | {
       readonly kind: 'canary';
       readonly steps: readonly Step[];
+      /** Why these steps, where they were chosen for the traffic. */
+      readonly explained?: string;
       readonly analysis: AnalysisPolicy | null;
+      readonly analyses?: readonly NamedAnalysis[];
       readonly soakMs: number;
     };
 

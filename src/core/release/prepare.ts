@@ -1,4 +1,5 @@
 import { closedBecause, opensAt } from '../access/window.ts';
+import { checklistOf } from './checklist.ts';
 import { attempt, persist, record, technical, wait, type Wish } from './decide.ts';
 import type { Decision, EffectBody } from './effects.ts';
 import type { Cause, Outcome } from './events.ts';
@@ -12,15 +13,15 @@ const RELEASE = '';
 export function checking(state: ReleaseState, now: number): Decision {
   const { checks, source } = state.plan;
   const { failed } = state.preparation;
-  if (failed !== null) return ended('Failed', failed.message, now);
-  if (checks === undefined) return ended('Errored', 'the plan has no checks', now);
+  if (failed !== null) return ended(state, 'Failed', failed.message, now);
+  if (checks === undefined) return ended(state, 'Errored', 'the plan has no checks', now);
   const wish: Wish = {
     lane: RELEASE,
     key: 'check',
     body: { kind: 'check', checks, commit: source.commit },
     deadline: state.stageSince + checks.deadlineMs,
   };
-  return attempt(state, wish, now, (attempted) => ended('Errored', `the checks could not be run: ${attempted.message}`, now));
+  return attempt(state, wish, now, (attempted) => ended(state, 'Errored', `the checks could not be run: ${attempted.message}`, now));
 }
 
 /** Nothing runs and nothing is held: a person's word, or the end of the time for it, comes next. */
@@ -32,7 +33,7 @@ export function awaiting(state: ReleaseState, now: number): Decision {
     const expiresAt = now + (plan.approval?.expiresMs ?? 0);
     return record(RELEASE, 'ask', now, { type: 'ApprovalRequested', planHash: plan.hash, artifacts, expiresAt });
   }
-  if (approval.rejected !== null) return ended('Aborted', `rejected by ${approval.rejected.by}: ${approval.rejected.reason}`, now);
+  if (approval.rejected !== null) return ended(state, 'Aborted', `rejected by ${approval.rejected.by}: ${approval.rejected.reason}`, now);
   return expired(state, now) ?? wait(approval.expiresAt);
 }
 
@@ -44,7 +45,7 @@ export function scheduled(state: ReleaseState, now: number): Decision {
   const givesUpAt = state.stageSince + window.waitMs;
   const at = opensAt(window, now);
   if (now >= givesUpAt || at === null || at > givesUpAt)
-    return ended('Errored', `${closedBecause(window, now)}, and it does not open in time`, now);
+    return ended(state, 'Errored', `${closedBecause(window, now)}, and it does not open in time`, now);
   return wait(Math.min(at, state.preparation.approval?.expiresAt ?? Infinity));
 }
 
@@ -52,7 +53,7 @@ export function scheduled(state: ReleaseState, now: number): Decision {
 export function tooLateToStart(state: ReleaseState, now: number): Decision | null {
   const { window } = state.plan;
   const closed = window === undefined ? null : closedBecause(window, now);
-  if (closed !== null) return ended('Errored', `${closed} by the time its apps were free`, now);
+  if (closed !== null) return ended(state, 'Errored', `${closed} by the time its apps were free`, now);
   return expired(state, now);
 }
 
@@ -61,10 +62,17 @@ export function latestStart(state: ReleaseState): number {
   return state.preparation.approval?.expiresAt ?? Infinity;
 }
 
-function expired({ preparation: { approval } }: ReleaseState, now: number): Decision | null {
+function expired(state: ReleaseState, now: number): Decision | null {
+  const { approval } = state.preparation;
   if (approval === null || now < approval.expiresAt) return null;
   const reason = approval.given.length === 0 ? 'nobody approved it in time' : 'it was not approved and started in time';
-  return record(RELEASE, 'expire', now, { type: 'ApprovalExpired' }, { type: 'ReleaseEnded', outcome: 'Errored', reason });
+  return record(
+    RELEASE,
+    'expire',
+    now,
+    { type: 'ApprovalExpired' },
+    { type: 'ReleaseEnded', outcome: 'Errored', reason, checklist: checklistOf(state) },
+  );
 }
 
 /** The schema's word on a rollback, a restore point, migrations, projections: in this order, each only where the plan has it. */
@@ -121,6 +129,6 @@ export function revertProjections(state: ReleaseState, now: number, deadline: nu
   return persist(state, { lane: RELEASE, key: 'revert', body: { kind: 'revert', projections }, deadline }, now);
 }
 
-function ended(outcome: Outcome, reason: string, now: number): Decision {
-  return record(RELEASE, 'end', now, { type: 'ReleaseEnded', outcome, reason });
+function ended(state: ReleaseState, outcome: Outcome, reason: string, now: number): Decision {
+  return record(RELEASE, 'end', now, { type: 'ReleaseEnded', outcome, reason, checklist: checklistOf(state) });
 }

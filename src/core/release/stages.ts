@@ -17,6 +17,8 @@ export interface PlannedStages {
   readonly projections?: PlannedProjections;
   /** An emergency: approval rule, window and checks of the environment are set aside for one other person's word. */
   readonly breakGlass?: { readonly reason: string };
+  /** Environment whose healthy versions it takes as they are, by digest. */
+  readonly promotedFrom?: string;
 }
 
 export interface PlannedChecks {

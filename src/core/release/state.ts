@@ -103,6 +103,8 @@ export interface RolloutState {
   readonly pausedMs: number;
   readonly pause: { readonly reason: PauseReason; readonly since: number; readonly message: string } | null;
   readonly analysis: RolloutAnalysis | null;
+  /** Further analyses that are under way, by name. */
+  readonly also?: Readonly<Record<string, RolloutAnalysis>>;
   /** The last finished verdict, for people. */
   readonly verdict: Verdict | null;
   /** Last time the candidate was seen healthy. */

@@ -2,7 +2,7 @@ import { observeSample, startAnalysis } from '../analysis/judge.ts';
 import type { ReleaseEvent } from '../release/events.ts';
 import type { PlannedApp } from '../release/plan.ts';
 import type { RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
-import { candidateWeight, hasTraffic, policyOf, settingOf, stepsOf } from './steps.ts';
+import { candidateWeight, hasTraffic, namedOf, policyOf, settingOf, settingOfNamed, stepsOf } from './steps.ts';
 
 /** A rollout before anything happened. */
 export function newRollout(app: PlannedApp, at: number): RolloutState {
@@ -71,12 +71,13 @@ export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: nu
     case 'SmokeFailed':
       return failedCheck(rollout, event.version, { code: 'SMOKE_FAILED', message: event.reason });
     case 'StepStarted':
-      return event.step <= rollout.step ? rollout : startStep({ ...rollout, pause: null }, event.step, at);
+      return event.step <= rollout.step ? rollout : startStep({ ...rollout, pause: null, promoted: isWaved(rollout) }, event.step, at);
     case 'WeightsShifted':
       return shifted(rollout, event.weights, at, restoring);
     case 'SampleCollected':
       return sampled(rollout, event, at);
     case 'AnalysisCompleted':
+      if (event.analysis !== undefined) return { ...rollout, reason: `${event.analysis}: ${event.verdict.reason}` };
       return { ...rollout, verdict: event.verdict, reason: event.verdict.reason };
     case 'RolloutPaused':
       // A `promote` may have left that step in the meantime.
@@ -85,7 +86,7 @@ export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: nu
     case 'RolloutResumed':
       return { ...rollout, pausedMs: rollout.pausedMs + (rollout.pause === null ? 0 : at - rollout.pause.since), pause: null };
     case 'RolloutPromoted':
-      return enter(rollout, 'soaking', at);
+      return startNamed(enter(rollout, 'soaking', at), at, 'afterPromotion');
     case 'RolloutFailed':
       return { ...enter(rollout, 'failed', at), cause: event.cause, pause: null, reason: event.cause.message };
     case 'StableRestored':
@@ -103,7 +104,7 @@ export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: nu
 export function promoteRollout(rollout: RolloutState, full: string | null, at: number): RolloutState {
   const leaving = { ...rollout, pause: null, reason: null };
   if (full !== null && rollout.full === null && !['soaking', 'ready', 'done', 'failed', 'restored', 'skipped'].includes(rollout.stage)) {
-    const skipping = { ...leaving, full, analysis: null };
+    const skipping = { ...leaving, full, analysis: null, also: {} };
     return rollout.stage === 'stepping' ? startStep(skipping, candidateWeight(rollout) === 100 ? 1 : 0, at) : skipping;
   }
   if (rollout.stage === 'soaking') return { ...leaving, pausedMs: 0, stageSince: Math.min(rollout.stageSince, at - soakLeftOver(rollout)) };
@@ -168,7 +169,36 @@ function startSteps(rollout: RolloutState, at: number): RolloutState {
 }
 
 function startStep(rollout: RolloutState, step: number, at: number): RolloutState {
-  return { ...rollout, step, stepSince: at, pausedMs: 0, analysis: startsAnalysis(rollout, step, at) };
+  const started = { ...rollout, step, stepSince: at, pausedMs: 0, analysis: startsAnalysis(rollout, step, at) };
+  const kind = stepsOf(started)[step]?.kind;
+  const isWatched = (kind === 'bake' || kind === 'pause') && candidateWeight(started) > 0;
+  return isWatched ? startNamed(startNamed(started, at, 'background'), at, 'step') : withoutNamed(started, 'step');
+}
+
+/** `onInconclusive: promote` goes on without proof, as a person's `promote` would. */
+function isWaved(rollout: RolloutState): boolean {
+  const isBake = stepsOf(rollout)[rollout.step]?.kind === 'bake';
+  const isAllowed = policyOf(rollout)?.onInconclusive === 'promote' && rollout.verdict?.phase === 'Inconclusive';
+  return rollout.promoted || (isBake && isAllowed);
+}
+
+/** Starts the further analyses of one kind; one in the background goes on where it is. */
+function startNamed(rollout: RolloutState, at: number, during: 'step' | 'background' | 'afterPromotion'): RolloutState {
+  const wanted = namedOf(rollout).filter((named) => named.during === during);
+  const also = during === 'afterPromotion' ? {} : rollout.also;
+  if (wanted.length === 0) return also === rollout.also ? rollout : { ...rollout, ...(rollout.also === undefined ? {} : { also: {} }) };
+  const started = wanted.map((named) => {
+    const known = during === 'background' ? also?.[named.name] : undefined;
+    const judge = startAnalysis(named.policy, at, settingOfNamed(rollout, named, rollout.step));
+    return [named.name, known ?? { startedAt: at, lastSampleAt: at, reading: null, judge }] as const;
+  });
+  return { ...rollout, also: { ...also, ...Object.fromEntries(started) } };
+}
+
+function withoutNamed(rollout: RolloutState, during: 'step'): RolloutState {
+  if (rollout.also === undefined) return rollout;
+  const gone = new Set(namedOf(rollout).flatMap((named) => (named.during === during ? [named.name] : [])));
+  return { ...rollout, also: Object.fromEntries(Object.entries(rollout.also).filter(([name]) => !gone.has(name))) };
 }
 
 /** Each bake proves itself: its analysis starts afresh. A pause with traffic on the candidate is watched too. */
@@ -189,6 +219,7 @@ function shifted(rollout: RolloutState, weights: Readonly<Record<string, number>
 }
 
 function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'SampleCollected' }>, at: number): RolloutState {
+  if (event.analysis !== undefined) return sampledNamed(rollout, event.analysis, event, at);
   const policy = policyOf(rollout);
   const { analysis } = rollout;
   if (policy === null || analysis === null) return rollout;
@@ -201,6 +232,25 @@ function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'Sa
     pausedMs: rollout.pausedMs + unseenMs,
     analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge },
   };
+}
+
+function sampledNamed(
+  rollout: RolloutState,
+  name: string,
+  event: Extract<ReleaseEvent, { type: 'SampleCollected' }>,
+  at: number,
+): RolloutState {
+  const analysis = rollout.also?.[name];
+  const named = namedOf(rollout).find((one) => one.name === name);
+  if (analysis === undefined || named === undefined) return rollout;
+  const judge = event.sample === null ? analysis.judge : observeSample(named.policy, analysis.judge, event.sample);
+  const seen = {
+    ...analysis,
+    reading: event.reading ?? analysis.reading,
+    lastSampleAt: Math.max(analysis.lastSampleAt, at),
+    judge,
+  };
+  return { ...rollout, also: { ...rollout.also, [name]: seen } };
 }
 
 function retired(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {

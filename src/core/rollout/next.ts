@@ -1,12 +1,23 @@
-import { finishAnalysis, verdictOf } from '../analysis/judge.ts';
-import type { AnalysisPolicy } from '../analysis/policy.ts';
 import type { Verdict } from '../analysis/sample.ts';
+import { isOutage } from '../analysis/timeline.ts';
 import { attempt, merge, NOTHING, record, technical, wait } from '../release/decide.ts';
 import type { Decision, EffectBody } from '../release/effects.ts';
 import type { Cause } from '../release/events.ts';
 import { versionId, type VersionRef } from '../release/plan.ts';
-import type { ReleaseState, RolloutAnalysis, RolloutState } from '../release/state.ts';
-import { candidateWeight, isOut, policyOf, soakMs, stepsOf } from './steps.ts';
+import type { ReleaseState, RolloutState } from '../release/state.ts';
+import {
+  completed,
+  endingOf,
+  extendedUntil,
+  finalOf,
+  hasEnough,
+  mayEndEarly,
+  notedFinally,
+  runningOf,
+  type Running,
+  troubleOf,
+} from './analyses.ts';
+import { candidateWeight, isOut, soakMs, stepsOf } from './steps.ts';
 
 /** While somebody keeps a rollout paused, its candidate is still watched, this many times more slowly. */
 const PAUSED_SLOWER = 10;
@@ -111,18 +122,24 @@ function smoke(state: ReleaseState, rollout: RolloutState, now: number): Decisio
 function soak(state: ReleaseState, rollout: RolloutState, now: number): Decision {
   if (state.pause !== null) return paused(state, state.pause.since, rollout, now);
   const endsAt = rollout.stageSince + rollout.pausedMs + soakMs(rollout.app);
-  if (now < endsAt) return wait(endsAt);
+  const trouble = troubleOf(rollout, now);
+  if (trouble?.verdict.phase === 'Failed') return failOn(rollout, trouble.of, trouble.verdict, now);
+  const watching = collectAll(rollout, runningOf(rollout), endsAt, now);
+  if (now < endsAt) return merge([wait(endsAt), watching]);
+  if (watching.effects.length > 0) return watching;
   return verify(state, rollout, now, 'verify-soaked', endsAt + rollout.app.deadlines.healthyMs);
 }
 
 function step(state: ReleaseState, rollout: RolloutState, now: number): Decision {
   const { app } = rollout;
-  const policy = policyOf(rollout);
-  const verdict = policy === null || rollout.analysis === null ? null : verdictOf(policy, rollout.analysis.judge, now);
-  if (verdict?.phase === 'Failed') return failOn(rollout, verdict, now);
+  const trouble = troubleOf(rollout, now);
+  if (trouble?.verdict.phase === 'Failed') return failOn(rollout, trouble.of, trouble.verdict, now);
   const pauseSince = rollout.pause?.since ?? state.pause?.since;
   if (pauseSince !== undefined) return stayPaused(state, rollout, pauseSince, now);
-  if (verdict?.phase === 'Error' || verdict?.phase === 'Inconclusive') return pauseOn(rollout, verdict, now);
+  if (trouble !== null) {
+    const decided = unclear(rollout, trouble.of, trouble.verdict, now);
+    if (decided !== null) return decided;
+  }
 
   const current = stepsOf(rollout)[rollout.step];
   switch (current?.kind) {
@@ -141,7 +158,7 @@ function step(state: ReleaseState, rollout: RolloutState, now: number): Decision
     case 'weight':
       return shift(state, rollout, current.weight, now);
     case 'bake':
-      return bake(state, rollout, policy, current.forMs, now);
+      return bake(state, rollout, current.forMs, now);
   }
 }
 
@@ -162,15 +179,16 @@ function shift(state: ReleaseState, rollout: RolloutState, weight: number, now: 
   );
 }
 
-function bake(state: ReleaseState, rollout: RolloutState, policy: AnalysisPolicy | null, forMs: number, now: number): Decision {
+function bake(state: ReleaseState, rollout: RolloutState, forMs: number, now: number): Decision {
   const endsAt = rollout.stepSince + rollout.pausedMs + forMs;
-  const { analysis } = rollout;
-  if (policy === null || analysis === null) return bakeOnHealth(state, rollout, endsAt, now);
-  if (now >= endsAt && analysis.lastSampleAt >= endsAt) return concludeBake(rollout, policy, analysis, now);
-  return merge([
-    wait(Math.max(endsAt, now + 1)),
-    collect(rollout, analysis, Math.min(analysis.lastSampleAt + policy.intervalMs, endsAt), now),
-  ]);
+  const running = runningOf(rollout);
+  if (running.length === 0) return bakeOnHealth(state, rollout, endsAt, now);
+  const isSeen = endingOf(rollout, running).every((one) => one.analysis.lastSampleAt >= endsAt);
+  if (mayEndEarly(rollout, running, now)) return concludeBake(rollout, running, now);
+  const until = extendedUntil(rollout, running, endsAt, forMs, now);
+  if (now >= endsAt && isSeen && now >= until) return concludeBake(rollout, running, now);
+  const looksUntil = now >= endsAt && isSeen ? until : endsAt;
+  return merge([wait(Math.max(looksUntil, now + 1)), collectAll(rollout, running, looksUntil, now)]);
 }
 
 /** Without an analysis the proof of a bake is that the version is still healthy when it ends. */
@@ -182,26 +200,45 @@ function bakeOnHealth(state: ReleaseState, rollout: RolloutState, endsAt: number
   return verify(state, rollout, now, `verify/${rollout.step}`, endsAt + rollout.app.deadlines.healthyMs);
 }
 
-function concludeBake(rollout: RolloutState, policy: AnalysisPolicy, analysis: RolloutAnalysis, now: number): Decision {
-  const verdict = finishAnalysis(policy, analysis.judge, now);
-  if (verdict.phase === 'Failed') return failOn(rollout, verdict, now);
-  if (verdict.phase !== 'Successful') return pauseOn(rollout, verdict, now);
+function concludeBake(rollout: RolloutState, running: readonly Running[], now: number): Decision {
   const { app } = rollout.app;
-  return record(
+  for (const one of endingOf(rollout, running)) {
+    const verdict = finalOf(one, now);
+    if (verdict.phase === 'Failed') return failOn(rollout, one, verdict, now);
+    if (verdict.phase === 'Inconclusive' && isWavedThrough(one, verdict)) continue;
+    if (verdict.phase !== 'Successful') return pauseOn(rollout, one, verdict, now);
+  }
+  return record(app, `step/${rollout.step + 1}`, now, ...notedFinally(rollout, running, now), {
+    type: 'StepStarted',
     app,
-    `step/${rollout.step + 1}`,
-    now,
-    { type: 'AnalysisCompleted', app, verdict },
-    { type: 'StepStarted', app, step: rollout.step + 1 },
-  );
+    step: rollout.step + 1,
+  });
 }
 
-function collect(rollout: RolloutState, analysis: RolloutAnalysis, due: number, now: number): Decision {
+/** Nothing was proven, and the policy says to go on all the same: but never on next to nothing. */
+function isWavedThrough({ policy }: Running, verdict: Verdict): boolean {
+  return policy.onInconclusive === 'promote' && hasEnough(policy, verdict);
+}
+
+/** No verdict is to be had. Metrics that cannot be read are nobody's fault: they hold the release, and never put it back. */
+function unclear(rollout: RolloutState, of: Running, verdict: Verdict, now: number): Decision | null {
+  if (verdict.phase !== 'Inconclusive') return pauseOn(rollout, of, verdict, now);
+  if (of.policy.onInconclusive === 'extend') return null;
+  return pauseOn(rollout, of, verdict, now);
+}
+
+function collectAll(rollout: RolloutState, running: readonly Running[], until: number, now: number): Decision {
+  return merge(running.map((one) => collect(rollout, one, Math.min(one.analysis.lastSampleAt + one.policy.intervalMs, until), now)));
+}
+
+function collect(rollout: RolloutState, { name, policy, analysis }: Running, due: number, now: number): Decision {
   const isFirstLook = analysis.reading === null && analysis.lastSampleAt === analysis.startedAt;
+  if (!isFirstLook && analysis.lastSampleAt >= due) return NOTHING;
   if (!isFirstLook && now < due) return wait(due);
   const { app, candidate } = rollout;
   if (candidate === null) return NOTHING;
-  const key = `${app.app}/collect/${rollout.step}/${analysis.startedAt}/${analysis.lastSampleAt}/${analysis.reading === null ? 'first' : 'next'}`;
+  const of = name === null ? '' : `/${name}`;
+  const key = `${app.app}/collect${of}/${rollout.step}/${analysis.startedAt}/${analysis.lastSampleAt}/${analysis.reading === null ? 'first' : 'next'}`;
   const baseline = candidateWeight(rollout) === 100 ? null : (app.stable?.id ?? null);
   const effect = {
     kind: 'collect',
@@ -210,6 +247,8 @@ function collect(rollout: RolloutState, analysis: RolloutAnalysis, due: number, 
     baseline,
     previous: analysis.reading,
     since: analysis.lastSampleAt,
+    ...(name === null ? {} : { analysis: name }),
+    ...(policy.source === undefined ? {} : { source: policy.source }),
   } as const;
   return { effects: [{ ...effect, key, lane: app.app, deadline: now + 10_000 }], wakeAt: null };
 }
@@ -234,28 +273,28 @@ function paused(state: ReleaseState, since: number, rollout: RolloutState, now: 
 }
 
 function watchPaused(rollout: RolloutState, now: number): Decision {
-  const policy = policyOf(rollout);
-  if (policy === null || rollout.analysis === null) return NOTHING;
-  return collect(rollout, rollout.analysis, rollout.analysis.lastSampleAt + policy.intervalMs * PAUSED_SLOWER, now);
+  const slowly = (one: Running) => one.analysis.lastSampleAt + one.policy.intervalMs * PAUSED_SLOWER;
+  return merge(runningOf(rollout).map((one) => collect(rollout, one, slowly(one), now)));
 }
 
-function failOn(rollout: RolloutState, verdict: Verdict, now: number): Decision {
+function failOn(rollout: RolloutState, of: Running, verdict: Verdict, now: number): Decision {
   const { app } = rollout.app;
-  const cause: Cause = { kind: 'verdict', app, code: 'ANALYSIS_FAILED', message: verdict.reason };
-  return record(
-    app,
-    'fail',
-    now,
-    { type: 'AnalysisCompleted', app, verdict },
-    { type: 'RolloutFailed', app, cause },
-    { type: 'RollbackStarted', cause },
-  );
+  const code = verdict.phase === 'Failed' ? 'ANALYSIS_FAILED' : 'ANALYSIS_INCONCLUSIVE';
+  const cause: Cause = { kind: 'verdict', app, code, message: told(of, verdict) };
+  return record(app, 'fail', now, completed(app, of, verdict), { type: 'RolloutFailed', app, cause }, { type: 'RollbackStarted', cause });
 }
 
-function pauseOn(rollout: RolloutState, verdict: Verdict, now: number): Decision {
+/** Or back, where the policy says so and the metrics could be read. */
+function pauseOn(rollout: RolloutState, of: Running, verdict: Verdict, now: number): Decision {
+  if (verdict.phase === 'Inconclusive' && of.policy.onInconclusive === 'rollback' && !isOutage(of.analysis.judge))
+    return failOn(rollout, of, verdict, now);
   const { app } = rollout.app;
-  const pause = { type: 'RolloutPaused', app, step: rollout.step, reason: 'inconclusive', message: verdict.reason } as const;
-  return record(app, `inconclusive/${rollout.step}/${rollout.stepSince}`, now, { type: 'AnalysisCompleted', app, verdict }, pause);
+  const pause = { type: 'RolloutPaused', app, step: rollout.step, reason: 'inconclusive', message: told(of, verdict) } as const;
+  return record(app, `inconclusive/${rollout.step}/${rollout.stepSince}`, now, completed(app, of, verdict), pause);
+}
+
+function told({ name }: Running, verdict: Verdict): string {
+  return name === null ? verdict.reason : `${name}: ${verdict.reason}`;
 }
 
 function pauseAt(rollout: RolloutState, reason: 'confirm' | 'pauseStep', message: string, now: number): Decision {

@@ -1,4 +1,4 @@
-import type { AnalysisPolicy } from '../analysis/policy.ts';
+import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
 import type { AnalysisSetting } from '../analysis/sequential/state.ts';
 import type { RolloutState } from '../release/state.ts';
 import type { PlannedApp, Step } from '../release/plan.ts';
@@ -53,6 +53,25 @@ export function policyOf(rollout: RolloutState): AnalysisPolicy | null {
   if (strategy.kind === 'canary' || policy.judge !== 'threshold') return policy;
   const metrics = policy.metrics.filter((metric) => metric.success?.of !== 'ratio' && metric.failure?.of !== 'ratio');
   return metrics.length === 0 ? null : { ...policy, metrics };
+}
+
+/** Further analyses of this rollout; none after `promote --full`. */
+export function namedOf({ app: { strategy, stable }, full }: RolloutState): readonly NamedAnalysis[] {
+  if ((strategy.kind !== 'canary' && strategy.kind !== 'blueGreen') || full !== null || stable === null) return [];
+  return strategy.analyses ?? [];
+}
+
+/** Whether no bake comes after this step: what went on in the background has to be decided. */
+export function isLastBake(rollout: RolloutState, step: number): boolean {
+  return !stepsOf(rollout).some((one, i) => i > step && one.kind === 'bake');
+}
+
+/** What the judge of a further analysis is told; one that goes on through several weights knows of none. */
+export function settingOfNamed(rollout: RolloutState, named: NamedAnalysis, step: number): AnalysisSetting {
+  if (named.during === 'step') return settingOf(rollout, step);
+  if (named.during === 'afterPromotion') return { share: 1, bakeMs: soakMs(rollout.app), bakes: 1 };
+  const bakeMs = stepsOf(rollout).reduce((sum, one, i) => sum + (i >= step && one.kind === 'bake' ? one.forMs : 0), 0);
+  return { share: null, bakeMs, bakes: 1 };
 }
 
 /** What the judge is told of the analysis that starts with a step: the traffic it is to see, and how many share its risk. */

@@ -1,0 +1,103 @@
+import { approversText } from '../core/access/approval.ts';
+import { closedBecause, opensAt } from '../core/access/window.ts';
+import type { Plan } from '../core/release/plan.ts';
+import { type Expected, expectedOf, expectedOfAll } from '../core/rollout/duration.ts';
+import { duration, minute, planText, strategyWords } from './_words.ts';
+
+/** The whole plan for people: what, why, what comes first, who must agree, how long, and the way back. */
+export function fullPlanText(plan: Plan, notices: readonly string[], now: number): string {
+  if (plan.apps.length === 0) return planText(plan, notices);
+  const [head = '', ...tail] = planText(plan).split(/\n(?=Plan sha256:)/);
+  const lines = [
+    head,
+    ...linesOf('Before the rollouts', before(plan, now)),
+    ...linesOf('Takes', [took(expectedOfAll(plan.apps))]),
+    ...linesOf('Way back', wayBack(plan)),
+    ...tail,
+  ];
+  return [...lines, ...notices.map((notice) => `Note: ${notice}`)].join('\n');
+}
+
+/** For a pull request or a chat. */
+export function planMarkdown(plan: Plan, notices: readonly string[], now: number): string {
+  const { commit, branch } = plan.source;
+  const from = [commit === null ? null : `commit \`${commit.slice(0, 7)}\``, branch === null ? null : `branch \`${branch}\``]
+    .filter(Boolean)
+    .join(', ');
+  const title = `## ${plan.kind === 'rollback' ? 'Rollback' : 'Deploy'} to ${plan.environment}${from === '' ? '' : ` (${from})`}`;
+  if (plan.apps.length === 0) return [title, '', 'Nothing to do.', ...leftAlone(plan)].join('\n');
+  const rows = plan.apps.map((app) => {
+    const artifact = app.artifact === null ? 'to be built' : `\`${app.artifact.slice(0, 19)}\``;
+    return `| ${cell(app.app)} | ${cell(app.reason)} | ${artifact} | ${cell(strategyWords(app.strategy))} | ${cell(took(expectedOf(app)))} |`;
+  });
+  return [
+    title,
+    '',
+    '| app | why | artifact | strategy | takes |',
+    '|---|---|---|---|---|',
+    ...rows,
+    ...section('Before the rollouts', before(plan, now)),
+    ...section('Way back', wayBack(plan)),
+    ...leftAlone(plan),
+    ...(notices.length === 0 ? [] : ['', ...notices.map((notice) => `> ${notice}`)]),
+    '',
+    `Plan \`${plan.hash}\``,
+  ].join('\n');
+}
+
+/** What comes first, one line each; empty when nothing does. */
+function before(plan: Plan, now: number): string[] {
+  const { checks, approval, window, backup, migrations, projections, breakGlass, schemaGate } = plan;
+  const found: string[] = [];
+  if (breakGlass !== undefined)
+    found.push(`EMERGENCY: ${breakGlass.reason}. Approval rule, window and checks of ${plan.environment} are set aside`);
+  if (checks !== undefined) found.push(`checks and gates of ${checks.apps.map(({ app }) => app).join(', ')} must pass`);
+  if (approval !== undefined) found.push(`approval by ${approversText(approval)}, within ${duration(approval.expiresMs)}`);
+  if (window !== undefined) found.push(windowText(window, now));
+  if (schemaGate !== undefined) found.push('the schema must still suit the versions gone back to');
+  if (backup !== undefined) found.push(`restore point of ${backup.databases.join(', ')}`);
+  for (const { database, migrations: list } of migrations?.databases ?? [])
+    found.push(`migrations of ${database}: ${list.map(({ id }) => id).join(', ')}`);
+  if (projections !== undefined)
+    found.push(`read models rebuilt beside the old ones: ${projections.projections.map(({ name }) => name).join(', ')}`);
+  return found;
+}
+
+function windowText(window: NonNullable<Plan['window']>, now: number): string {
+  const closed = closedBecause(window, now);
+  if (closed === null) return 'the deployment window is open';
+  const at = opensAt(window, now);
+  return at === null ? `${closed}, and does not open within ${duration(window.waitMs)}` : `${closed}: it waits until ${minute(at)}`;
+}
+
+function wayBack(plan: Plan): string[] {
+  return plan.apps.map(({ app, stable, strategy }) => {
+    if (stable === null) return `${app}: first deploy, nothing to go back to`;
+    const how = strategy.kind === 'recreate' ? 'started again' : 'kept running until the end: traffic is back at once';
+    return `${app}: version ${stable.id}, ${how}`;
+  });
+}
+
+function took({ ms, person }: Expected): string {
+  const time = ms === 0 ? 'no longer than building and starting' : `${duration(ms)} besides building and starting`;
+  return person ? `${time}, and what people take` : time;
+}
+
+function linesOf(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', `**${title}**`, '', ...lines.map((line) => `- ${line}`)];
+}
+
+function leftAlone(plan: Plan): string[] {
+  return section(
+    'Left alone',
+    plan.unchanged.map(({ app, reason }) => `${app}: ${reason}`),
+  );
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ');
+}

@@ -1,0 +1,26 @@
+import type { ChecklistLine } from '../core/release/checklist.ts';
+import { EXIT } from './_exit.ts';
+import { command } from './_session.ts';
+import { table } from './_words.ts';
+
+const SIGNS: Readonly<Record<ChecklistLine['result'], string>> = { done: '✓', failed: '✗', open: '…', notApplicable: '-' };
+
+export const checklist = command<object>({
+  path: ['checklist'],
+  args: '<release>',
+  summary: 'Show the deployment checklist of a release, computed from its evidence',
+  help: 'Each line has its proof, or the reason why it does not apply. The list is recorded when the release ends.\nExit 3 when a line has failed.',
+  options: [],
+  async run(session, { args }) {
+    const client = await session.client();
+    const { release, lines } = await client.get<{ release: string; lines: ChecklistLine[] }>(
+      `/v1/releases/${encodeURIComponent(args[0] ?? '')}/checklist`,
+    );
+    const rows = lines.map(({ item, result, text, proof }) => {
+      const said = result === 'notApplicable' ? `not applicable because ${text}` : text;
+      return [SIGNS[result], item, proof === null ? said : `${said} [${proof}]`];
+    });
+    const exit = lines.some(({ result }) => result === 'failed') ? EXIT.failed : EXIT.ok;
+    return { exit, data: { release, lines, exitCode: exit }, text: table(rows).join('\n') };
+  },
+});

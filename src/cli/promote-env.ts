@@ -1,0 +1,33 @@
+import type { Plan } from '../core/release/plan.ts';
+import { carryOut, type CarryOutOptions, carryOutOptions } from './_carry-out.ts';
+import { breakGlassOption } from './_options.ts';
+import { command } from './_session.ts';
+
+interface PromoteEnvOptions extends CarryOutOptions {
+  readonly breakGlass?: string;
+}
+
+export const promoteEnv = command<PromoteEnvOptions>({
+  path: ['promote-env'],
+  args: '<from> <to> [apps...]',
+  summary: 'Release what is healthy in one environment to another, without building it again',
+  help: [
+    'The same artifacts by digest, with the settings and the strategy of the environment they go to; its approvals and',
+    'windows apply. Shows the plan first, as `deploy` does.',
+    '',
+    '  $ sluice promote-env staging production',
+    '  $ sluice promote-env staging production web --yes --json',
+  ].join('\n'),
+  options: [breakGlassOption(), ...carryOutOptions()],
+  async run(session, { args, options }) {
+    const [from = '', to = '', ...apps] = args;
+    const client = await session.client();
+    const made = await client.post<{ plan: Plan; notices: string[] }>('/v1/promotions', {
+      from,
+      to,
+      ...(apps.length === 0 ? {} : { apps }),
+      ...(options.breakGlass === undefined ? {} : { breakGlass: options.breakGlass }),
+    });
+    return carryOut(session, made, options, { plan: made.plan });
+  },
+});

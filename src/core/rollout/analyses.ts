@@ -1,0 +1,103 @@
+import { finishAnalysis, verdictOf } from '../analysis/judge.ts';
+import type { AnalysisPolicy } from '../analysis/policy.ts';
+import type { Verdict } from '../analysis/sample.ts';
+import { isOutage } from '../analysis/timeline.ts';
+import type { ReleaseEvent } from '../release/events.ts';
+import type { RolloutAnalysis, RolloutState } from '../release/state.ts';
+import { isLastBake, namedOf, policyOf } from './steps.ts';
+
+/** One analysis under way. */
+export interface Running {
+  /** Null: the strategy's own. */
+  readonly name: string | null;
+  readonly during: 'step' | 'background' | 'afterPromotion';
+  readonly dryRun: boolean;
+  readonly policy: AnalysisPolicy;
+  readonly analysis: RolloutAnalysis;
+}
+
+/** The strategy's own analysis and the further ones, as far as they have begun. */
+export function runningOf(rollout: RolloutState): readonly Running[] {
+  const policy = policyOf(rollout);
+  const isStepping = rollout.stage === 'stepping';
+  const own: Running[] =
+    policy === null || rollout.analysis === null || !isStepping
+      ? []
+      : [{ name: null, during: 'step', dryRun: false, policy, analysis: rollout.analysis }];
+  const named = namedOf(rollout).flatMap(({ name, during, dryRun, policy: its }): Running[] => {
+    const analysis = rollout.also?.[name];
+    return analysis === undefined || (during === 'afterPromotion') === isStepping ? [] : [{ name, during, dryRun, policy: its, analysis }];
+  });
+  return [...own, ...named];
+}
+
+/** Those that have to be decided before the present step is left. */
+export function endingOf(rollout: RolloutState, running: readonly Running[]): readonly Running[] {
+  const isLast = isLastBake(rollout, rollout.step);
+  return running.filter((one) => !one.dryRun && (one.during === 'step' || (one.during === 'background' && isLast)));
+}
+
+/** What an analysis says against going on, the worst first; null: nothing. */
+export function troubleOf(rollout: RolloutState, now: number): { readonly of: Running; readonly verdict: Verdict } | null {
+  const all = runningOf(rollout)
+    .filter((one) => !one.dryRun)
+    .map((of) => ({ of, verdict: verdictOf(of.policy, of.analysis.judge, now) }));
+  const having = (phase: Verdict['phase']) => all.find(({ verdict }) => verdict.phase === phase);
+  return having('Failed') ?? having('Error') ?? having('Inconclusive') ?? null;
+}
+
+/** The verdict if nothing more were looked at. */
+export function finalOf({ policy, analysis }: Running, now: number): Verdict {
+  return finishAnalysis(policy, analysis.judge, now);
+}
+
+/** Requests without which a policy never goes on. */
+export function hasEnough(policy: AnalysisPolicy, verdict: Verdict): boolean {
+  return verdict.candidateRequests >= Math.max(1, policy.minRequests);
+}
+
+/** Early promotion: every analysis of this step allows it, its least bake is over, and it has passed. */
+export function mayEndEarly(rollout: RolloutState, running: readonly Running[], now: number): boolean {
+  const ending = endingOf(rollout, running);
+  const bakedMs = now - rollout.stepSince - rollout.pausedMs;
+  return (
+    ending.length > 0 &&
+    ending.every(
+      (one) =>
+        one.policy.early !== undefined &&
+        bakedMs >= one.policy.early.minBakeMs &&
+        isProof(one.policy) &&
+        finalOf(one, now).phase === 'Successful',
+    )
+  );
+}
+
+/** Measurements that were good so far may be the first of bad ones, unless a number in a row was asked for. */
+function isProof(policy: AnalysisPolicy): boolean {
+  return policy.judge === 'sequential' || policy.metrics.every((metric) => metric.dryRun || metric.consecutiveSuccessLimit > 0);
+}
+
+/**
+ * Until when a bake goes on that is over but has shown nothing: as long again where the policy extends it, or where
+ * the metrics cannot be read at the moment and may come back. The bake's own end otherwise.
+ */
+export function extendedUntil(rollout: RolloutState, running: readonly Running[], endsAt: number, forMs: number, now: number): number {
+  const isOpen = endingOf(rollout, running).some((one) => {
+    if (one.policy.onInconclusive !== 'extend' && !isOutage(one.analysis.judge)) return false;
+    return finalOf(one, now).phase === 'Inconclusive';
+  });
+  return isOpen ? endsAt + forMs : endsAt;
+}
+
+/** What is said of each analysis as a step is left; the dry ones too. */
+export function notedFinally(rollout: RolloutState, running: readonly Running[], now: number): ReleaseEvent[] {
+  const isLast = isLastBake(rollout, rollout.step);
+  return running
+    .filter((one) => one.during === 'step' || (one.during === 'background' && isLast))
+    .toSorted((a, b) => Number(a.name === null) - Number(b.name === null))
+    .map((one) => completed(rollout.app.app, one, finalOf(one, now)));
+}
+
+export function completed(app: string, { name }: Running, verdict: Verdict): Extract<ReleaseEvent, { type: 'AnalysisCompleted' }> {
+  return { type: 'AnalysisCompleted', app, verdict, ...(name === null ? {} : { analysis: name }) };
+}

@@ -1,0 +1,92 @@
+import type { Planner } from '../config/planner.ts';
+import { canonicalJson } from '../core/canonical.ts';
+import { UserError } from '../core/errors.ts';
+import { makePromotionPlan } from '../core/release/make-promotion.ts';
+import { isIntact, type Plan } from '../core/release/plan.ts';
+import type { Engine } from '../engine/face.ts';
+
+interface Parts {
+  readonly engine: Engine;
+  readonly planner: Planner;
+}
+
+export interface PromotionAsked {
+  readonly from: string;
+  readonly to: string;
+  readonly apps?: readonly string[] | undefined;
+  readonly breakGlass?: string | undefined;
+}
+
+/**
+ * What is healthy in one environment, to another.
+ * @throws UserError `UNKNOWN_ENVIRONMENT`, `UNKNOWN_APP`, `NOTHING_TO_PROMOTE`, `PROMOTION_TO_ITSELF`.
+ */
+export async function promotionPlan({ engine, planner }: Parts, { from, to, apps, breakGlass }: PromotionAsked): Promise<Plan> {
+  if (from === to)
+    throw new UserError(
+      'PROMOTION_TO_ITSELF',
+      `${from} cannot be promoted to itself`,
+      'Name where it goes: `sluice promote-env staging production`.',
+    );
+  await planner.environment(from);
+  return makePromotionPlan({
+    environment: await planner.environment(to),
+    manifest: await engine.manifest(to),
+    from: await engine.manifest(from),
+    ...(apps === undefined ? {} : { only: apps }),
+    ...(breakGlass === undefined ? {} : { breakGlass }),
+  });
+}
+
+/**
+ * Exactly the plan that somebody has kept, as long as it still is what would be done.
+ * @throws UserError `PLAN_STALE`, `PLAN_OF_ROLLBACK`, and as `Planner.plan`.
+ */
+export async function exactPlan(parts: Parts, given: Plan, liftHold: boolean): Promise<Plan> {
+  if (given.kind === 'rollback')
+    throw new UserError(
+      'PLAN_OF_ROLLBACK',
+      'this is the plan of a rollback',
+      '`sluice rollback` makes one for what runs now, and carries it out.',
+    );
+  if (!isIntactPlan(given)) throw new UserError('PLAN_STALE', 'the plan is not what its hash says: it was changed', 'Make the plan again.');
+  const fresh = await planAgain(parts, given, liftHold);
+  const moved = difference(given, fresh);
+  if (moved === null) return given;
+  throw new UserError('PLAN_STALE', `the plan is out of date: ${moved}`, 'Make the plan again and look at it.');
+}
+
+async function planAgain(parts: Parts, given: Plan, liftHold: boolean): Promise<Plan> {
+  const { environment, promotedFrom, breakGlass } = given;
+  const only = given.apps.map(({ app }) => app);
+  const emergency = breakGlass === undefined ? {} : { breakGlass: breakGlass.reason };
+  if (promotedFrom !== undefined) return promotionPlan(parts, { from: promotedFrom, to: environment, apps: only, ...emergency });
+  const manifest = await parts.engine.manifest(environment);
+  return parts.planner.plan({ environment, manifest, only, liftHold, ...emergency });
+}
+
+/** What comes from outside may be anything. */
+function isIntactPlan(plan: Plan): boolean {
+  try {
+    return isIntact(plan);
+  } catch {
+    return false;
+  }
+}
+
+/** What differs between what was planned and what would be done now, in words; why an app is in it does not matter. */
+function difference(given: Plan, fresh: Plan): string | null {
+  const parts: readonly (keyof Plan)[] = ['source', 'deadlines', 'checks', 'approval', 'window', 'backup', 'migrations', 'projections'];
+  const differs = (one: unknown, other: unknown): boolean => canonicalJson(one ?? null) !== canonicalJson(other ?? null);
+  const apps = given.apps.flatMap((app) => {
+    const now = fresh.apps.find((one) => one.app === app.app);
+    if (now === undefined) return [`${app.app} is no longer part of it`];
+    if (app.stable?.id !== now.stable?.id)
+      return [`${app.app} runs ${now.stable?.id ?? 'nothing'} now, not ${app.stable?.id ?? 'nothing'}`];
+    return differs({ ...app, reason: '' }, { ...now, reason: '' }) ? [`sources or settings of ${app.app} have changed`] : [];
+  });
+  const others = parts.filter((part) => differs(given[part], fresh[part])).map((part) => `${part} has changed`);
+  const rest = differs([given.workspace, given.environment, given.schema], [fresh.workspace, fresh.environment, fresh.schema]);
+  const found = [...apps, ...others, ...(rest ? ['it is of another workspace'] : [])];
+  return found.length === 0 ? null : found.join('; ');
+}
