@@ -10,6 +10,8 @@ import { processesPlatform } from './adapters/platform/processes/index.ts';
 import { gitSource } from './adapters/source/git.ts';
 import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
+import { createMigrations, withSchemaGate } from './app-migrations.ts';
+import { backupEvents, createBackups } from './app-backups.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
 import { UserError } from './core/errors.ts';
@@ -66,7 +68,23 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.values), writeLog));
 
   const source = gitSource({ dir: workspace });
-  const planner = noticing(createPlanner({ dir: workspace, source, readers: changeReaders(workspace, options.version) }), secrets.notice);
+  const migrations = createMigrations({
+    workspace,
+    source,
+    env: process.env,
+    manifest: (environment) => engine.manifest(environment),
+    scratch: async () => database.url,
+    notice: secrets.notice,
+    log: (message) => log.info(message),
+  });
+  const stages = async ({ name }: { readonly name: string }, commit: string) => {
+    const planned = await migrations.planned(name, commit);
+    return planned === undefined ? {} : { migrations: planned };
+  };
+  const planner = noticing(
+    withSchemaGate(createPlanner({ dir: workspace, source, stages, readers: changeReaders(workspace, options.version) }), migrations),
+    secrets.notice,
+  );
   const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });
   const builder = localBuilder({ dir: join(dir, 'builds'), source, artifacts });
   const processes = processesPlatform({ dir: join(dir, 'apps'), artifacts });
@@ -80,6 +98,17 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   secrets.notice(new URL(database.url).password);
 
   const platform = (name: string) => platformOf(name, [processes]);
+  const backups = createBackups({
+    workspace,
+    database,
+    planner,
+    journal: {
+      append: (stream, events) => engine.record(stream, events),
+      read: async (stream) => backupEvents(await engine.recorded(stream)),
+    },
+    warn: (message) => log.warn(message),
+    notice: secrets.notice,
+  });
   const performer = createPerformer({
     platform,
     edge: edges.of,
@@ -87,6 +116,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     artifacts,
     clock: systemClock,
     environment: smokeEnvironment(),
+    backup: backups.stage,
+    migrations: migrations.stage,
     checks: createReleaseChecks({ dir: workspace, source }),
   });
   onProgress('Starting the engine');
@@ -108,6 +139,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     log: { level: logLevel, write: writeLog },
     logs: (ref, wanted) => processes.logs(ref, wanted),
     edgeUrl: edges.url,
+    backups,
     doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null }),
     ...(options.onShutdown === undefined ? {} : { shutdown: options.onShutdown }),
   });
@@ -117,10 +149,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   await edges.adopt();
 
+  const backupRounds = backups.start();
   const caretaker = startCaretaker({ engine, planner, platform, edge: edges.of, warn: (message) => log.warn(message) });
 
   const close = async () => {
-    await caretaker.stop();
+    await Promise.all([caretaker.stop(), backupRounds.stop()]);
     edges.leave();
     await server.close();
     await engine.close();

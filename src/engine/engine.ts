@@ -10,7 +10,7 @@ import { openFeed } from './feed.ts';
 import { follow } from './follow.ts';
 import { whoAmI } from './identity.ts';
 import { verifyAudit } from './log/audit.ts';
-import { readLog } from './log/log.ts';
+import { append, readLog, readStream } from './log/log.ts';
 import { silent, type Log } from './logging.ts';
 import { migrate } from './migrations.ts';
 import { openDatabase, type Database } from './postgres/database.ts';
@@ -134,6 +134,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return entries as unknown as readonly Recorded[];
     },
     follow: (from, on, signal) => follow(database, feed, from, on, AbortSignal.any([signal, closing.signal])),
+    async record(stream, events) {
+      if (/^(release|environment)\//.test(stream)) throw new Error(`${stream} is the engine's own`);
+      const batches = [{ stream, events }];
+      await database.transaction((sql) => append(sql, { at: clock.now(), origin: membership.id(), batches }));
+    },
+    recorded: (stream) => database.reading((pool) => readStream(pool, stream, 0)),
     verifyAudit: () => verifyAudit(database),
     liftHold: (environment, app, version, by) => liftHold(asking, environment, app, version, by),
     controlPlanes: () => readControlPlanes(database, clock.now(), options.deadMs ?? 5_000),

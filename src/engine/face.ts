@@ -24,6 +24,10 @@ export interface Engine {
   events(options: { readonly after?: number; readonly release?: string; readonly limit?: number }): Promise<readonly Recorded[]>;
   /** Called for each event after `after`, in order, without gaps, until the signal fires. */
   follow(options: { readonly after: number; readonly release?: string }, on: (event: Recorded) => void, signal: AbortSignal): Promise<void>;
+  /** Append to a stream that is neither a release's nor an environment's (`backup/main`): kept, chained and audited like all others. */
+  record(stream: string, events: readonly { readonly type: string }[]): Promise<void>;
+  /** All events of such a stream, oldest first. */
+  recorded(stream: string): Promise<readonly { readonly at: number; readonly data: { readonly type: string } }[]>;
   /** Walk the hash chain. */
   verifyAudit(): Promise<AuditReport>;
   /** Lift the hold on a version. */

@@ -126,8 +126,10 @@ export async function rebuildReadModels(database: Database, runbook: Runbook): P
       for (const row of page) {
         const data = upcast(row.type, row.schema, row.data);
         const release = releaseOf(row.stream);
-        if (release === null) await projectEnvironment(sql, row.stream.slice('environment/'.length), data as unknown as EnvironmentEvent);
-        else await project(sql, [foldInto(states, runbook, release, data as unknown as ReleaseEvent, row.at)], row.at, row.position);
+        if (row.stream.startsWith('environment/'))
+          await projectEnvironment(sql, row.stream.slice('environment/'.length), data as unknown as EnvironmentEvent);
+        else if (release !== null)
+          await project(sql, [foldInto(states, runbook, release, data as unknown as ReleaseEvent, row.at)], row.at, row.position);
         ({ position } = row);
       }
       if (page.length < PAGE) return position;

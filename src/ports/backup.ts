@@ -11,6 +11,9 @@ import type { Expiry } from '../core/backup/retention.ts';
 export interface Backup {
   /** Of the adapter. */
   readonly adapter: string;
+  /** For people: where the backups lie, and where their copies. */
+  readonly location: string;
+  readonly secondLocation: string | null;
   readonly capabilities: BackupCapabilities;
   /**
    * Make the source ready: log archiving, slots, folders. May be repeated; changes nothing that is right already.

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { UserError } from '../core/errors.ts';
 import { isAuthorized } from './auth.ts';
+import { backupRoutes } from './backups.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
 import type { ServerParts } from './parts.ts';
@@ -64,7 +65,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
 /** Every route, in the order of the documentation. */
 export function allRoutes(parts: ServerParts): readonly Route[] {
-  return [...releaseRoutes(parts), ...operationRoutes(parts)];
+  return [...releaseRoutes(parts), ...operationRoutes(parts), ...backupRoutes(parts)];
 }
 
 interface Surroundings {

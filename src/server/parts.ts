@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Planner } from '../config/planner.ts';
 import type { Engine } from '../engine/face.ts';
 import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
+import type { BackupsFace } from './backups.ts';
 import type { finding } from './schemas.ts';
 
 export type Finding = z.output<typeof finding>;
@@ -19,6 +20,8 @@ export interface ServerParts {
   readonly doctor?: () => Promise<readonly Finding[]>;
   /** Where users reach an environment; null while no edge of it is running. */
   readonly edgeUrl?: (environment: string) => Promise<string | null>;
+  /** Without it nothing is backed up. */
+  readonly backups?: BackupsFace;
   /** Ends the control plane; `all`: and everything it has started. Called after the answer has been sent. */
   readonly shutdown?: (options: { readonly all: boolean }) => void;
 }

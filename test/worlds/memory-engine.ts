@@ -49,6 +49,7 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
   const scripts = new Map<string, AppScript>();
   const manifests = new Map<string, Manifest>();
   const lifted: string[] = [];
+  const kept: { readonly stream: string; readonly at: number; readonly data: { readonly type: string } }[] = [];
   const closing = new AbortController();
   const weightsSince = new Map<string, { requests: Record<string, number>; at: number }>();
 
@@ -351,6 +352,8 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
         }
       }
     },
+    record: async (stream, events) => void kept.push(...events.map((data) => ({ stream, at: Date.now(), data }))),
+    recorded: async (stream) => kept.filter((one) => one.stream === stream),
     verifyAudit: async () => ({ events: log.length, intact: true, brokenAt: null, head: log.at(-1)?.hash ?? null }),
     async liftHold(environment, app, version) {
       lifted.push(`${environment}/${app}/${version}`);

@@ -21,7 +21,7 @@ describe('a drill on a shop', () => {
     await world.sql('SELECT pg_switch_wal()');
     await new Promise((resolve) => setTimeout(resolve, 300));
     await world.keeper.tick(Date.now() + 60_000, signal);
-    const { evidence, verdict } = await world.keeper.drill('tester', signal, 12_345);
+    const { verdict } = await world.keeper.drill('tester', signal, 12_345);
     expect(verdict).toEqual({ passed: true, findings: [] });
   });
 });

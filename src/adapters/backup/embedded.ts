@@ -14,8 +14,8 @@ export interface EmbeddedBackupOptions {
   readonly source: string;
   /** Connection string of a superuser. */
   url(): Promise<string>;
-  /** The cluster's folder, readable for us. */
-  readonly data: string;
+  /** The cluster's folder, readable for us; null when it is lost and only the store is looked at. */
+  readonly data: string | null;
   /** Start the server anew: archiving can only be turned on as it starts. */
   restart(): Promise<void>;
   readonly store: BackupStore;
@@ -42,11 +42,16 @@ export function embeddedBackup(options: EmbeddedBackupOptions): Backup {
 }
 
 function createCollector(options: EmbeddedBackupOptions): Collector {
-  const spool = join(dirname(options.data), 'wal-spool');
+  const data = (): string => {
+    if (options.data === null) throw noEmbedded();
+    return options.data;
+  };
+  const spool = options.data === null ? null : join(dirname(options.data), 'wal-spool');
   return {
     adapter: 'embedded',
     spool,
     async prepare() {
+      if (spool === null) throw noEmbedded();
       await mkdir(spool, { recursive: true, mode: 0o700 });
       const { owner } = options.programs;
       if (owner !== null) await chown(spool, owner.uid, owner.gid);
@@ -54,12 +59,12 @@ function createCollector(options: EmbeddedBackupOptions): Collector {
       const needsRestart = await withClient(await options.url(), (client) => converge(client, wanted));
       if (needsRestart) await options.restart();
     },
-    begin: async (label) => begin(options, label),
+    begin: async (label) => begin({ ...options, data: data() }, label),
     // The server archives by itself; what a backup needs is switched to by pg_backup_stop.
     flush: async () => {},
     async archiver(): Promise<ArchiverReading> {
       const reading = await withClient(await options.url(), readArchiver);
-      const { waiting, since } = await spooled(spool);
+      const { waiting, since } = await spooled(spool ?? '');
       return waiting > 0 && reading.waitingSince === null ? { ...reading, waiting, waitingSince: since } : reading;
     },
   };
@@ -97,7 +102,7 @@ function sameSetting(name: string, found: string, wanted: string): boolean {
   return seconds(found) === seconds(wanted);
 }
 
-async function begin(options: EmbeddedBackupOptions, label: string): Promise<Collected> {
+async function begin(options: EmbeddedBackupOptions & { readonly data: string }, label: string): Promise<Collected> {
   const client = new pg.Client({ connectionString: await options.url(), application_name: 'sluice backup', keepAlive: true });
   let lost: Error | null = null;
   client.on('error', (error) => (lost = error));
@@ -131,6 +136,14 @@ async function begin(options: EmbeddedBackupOptions, label: string): Promise<Col
     await client.end().catch(() => {});
     throw rightsOf(error);
   }
+}
+
+function noEmbedded(): UserError {
+  return new UserError(
+    'BACKUP_NO_EMBEDDED',
+    'there is no embedded cluster here: the control plane works on a PostgreSQL of yours, or the cluster is lost',
+    'Use the adapter pg_basebackup (a role with REPLICATION is enough) or pgbackrest for your own; backups that exist can be restored all the same.',
+  );
 }
 
 async function refuseTablespaces(client: pg.Client): Promise<void> {

@@ -189,7 +189,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
         await heartbeat(false);
         await backup.ship(patience);
         const point = { name, at, backup: base?.id ?? '' };
-        await record({ type: 'RestorePointMade', source, ...point });
+        await record({ type: 'BackupPointMade', source, ...point });
         return point;
       }),
     async tick(now, signal) {

@@ -15,7 +15,7 @@ export type BackupEvent =
       readonly into: string;
       readonly by: string;
     }
-  | { readonly type: 'RestorePointMade'; readonly source: string; readonly name: string; readonly at: number; readonly backup: string }
+  | { readonly type: 'BackupPointMade'; readonly source: string; readonly name: string; readonly at: number; readonly backup: string }
   | { readonly type: 'DrillStarted'; readonly source: string; readonly drill: string; readonly by: string }
   | {
       readonly type: 'DrillEnded';
@@ -76,7 +76,7 @@ export function evolveBackups(state: BackupState, event: BackupEvent, at: number
         verified: new Set([...state.verified].filter((id) => !gone.has(id))),
       };
     }
-    case 'RestorePointMade':
+    case 'BackupPointMade':
       return { ...state, restorePoints: [...state.restorePoints, { name: event.name, at: event.at, backup: event.backup }].slice(-100) };
     case 'DrillEnded':
       return { ...state, drill: { at, drill: event.drill, passed: event.passed, evidence: event.evidence, findings: event.findings } };

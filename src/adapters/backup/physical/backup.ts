@@ -21,8 +21,8 @@ export interface Collector {
   prepare(signal: AbortSignal): Promise<void>;
   /** A folder whose files, with the log from `startLsn`, make a cluster. */
   begin(label: string, signal: AbortSignal): Promise<Collected>;
-  /** Where finished segments of the log wait to be shipped. */
-  readonly spool: string;
+  /** Where finished segments of the log wait to be shipped; null when the source is lost. */
+  readonly spool: string | null;
   /** Have the log up to this place come to the spool. Resolves once it has been asked for. */
   flush(signal: AbortSignal): Promise<void>;
   archiver(): Promise<ArchiverReading>;
@@ -84,12 +84,14 @@ export function physicalBackup(options: PhysicalOptions): Backup {
   }
 
   async function ship(signal: AbortSignal): Promise<void> {
-    await shipSpool(collector.spool, store, prefix, signal);
+    if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
     if (options.second !== null) await copyMissing(store, options.second, prefix, signal);
   }
 
   return {
     adapter: collector.adapter,
+    location: store.location,
+    secondLocation: options.second?.location ?? null,
     capabilities: { pointInTime: true, partial: false, restoresTo: 'folder', isDatabase: true },
     prepare: (signal) => collector.prepare(signal),
     ship: async (signal) => {
@@ -164,7 +166,7 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     const deadline = Date.now() + (options.archiveMs ?? ARCHIVE_MS);
     for (;;) {
       await collector.flush(signal);
-      await shipSpool(collector.spool, store, prefix, signal);
+      if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
       const missing = gapsOf(manifest, await listWal(store, prefix));
       if (missing.length === 0) return;
       if (Date.now() > deadline) {

@@ -1,0 +1,15 @@
+import { EXIT } from './_exit.ts';
+import { command } from './_session.ts';
+
+export const backupRunbook = command<object>({
+  path: ['backup', 'runbook'],
+  args: '',
+  summary: 'Print what to do after corruption, a bad release, and the loss of a data centre or a region',
+  help: 'Markdown, made from the real configuration and the last drills. Keep a copy where the incident cannot reach it.',
+  options: [],
+  async run(session) {
+    const client = await session.client();
+    const data = await client.get<{ markdown: string }>('/v1/backups/runbook');
+    return { exit: EXIT.ok, data, text: data.markdown.trimEnd() };
+  },
+});
