@@ -1,0 +1,308 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { postgresDatabase } from './adapters/database/postgres/postgres.ts';
+import { migrationKinds } from './adapters/migrations/index.ts';
+import { resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
+import { loadConfig } from './config/load.ts';
+import type { Planner } from './config/planner.ts';
+import type { MigrationFile } from './core/data/migrations/files.ts';
+import { mayWorkWith, type SchemaNeeds, type Traffic } from './core/data/migrations/gates.ts';
+import type { PlannedMigration } from './core/data/migrations/phases.ts';
+import { UserError } from './core/errors.ts';
+import { withHash } from './core/release/plan.ts';
+import type { PlannedMigrations, SchemaFit } from './core/release/stages.ts';
+import type { Manifest, ManifestApp } from './engine/face.ts';
+import type { MigrationStage } from './engine/perform/ports.ts';
+import type { Database } from './ports/database.ts';
+import type { SourceControl } from './ports/source.ts';
+
+export interface MigrationsOptions {
+  /** Root of the workspace. */
+  readonly workspace: string;
+  readonly source: SourceControl;
+  /** Where the addresses of the databases stand. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly manifest: (environment: string) => Promise<Manifest>;
+  /** A server of ours for scratch clones, where the user's own may not be used. */
+  readonly scratch?: () => Promise<string>;
+  /** Each address as it is read, so that it gets into no log. */
+  readonly notice?: (secret: string) => void;
+  readonly log?: (message: string) => void;
+}
+
+export interface Migrations {
+  databases(environment: string): Promise<readonly ResolvedDatabase[]>;
+  open(database: ResolvedDatabase): Database;
+  /** Migrations as a commit has them; null: as they lie in the working tree. */
+  files(database: ResolvedDatabase, commit: string | null): Promise<readonly MigrationFile[]>;
+  /** Versions that use a database, with what they were written for and when they last had traffic. */
+  traffic(database: ResolvedDatabase, manifest: Manifest, now: number): Promise<readonly Traffic[]>;
+  /**
+   * What a release of this commit would run before its apps; undefined when there is nothing to do.
+   * @throws UserError `MIGRATION_REFUSED` with everything that may not run as it is.
+   */
+  planned(environment: string, commit: string): Promise<PlannedMigrations | undefined>;
+  readonly stage: MigrationStage;
+}
+
+/** An hour: a big backfill is still better done as a migration of its own, ahead of the release. */
+const DEADLINE_MS = 3_600_000;
+
+/** Ties configuration, history, manifest and databases together for migrations. */
+export function createMigrations(options: MigrationsOptions): Migrations {
+  const { source, manifest } = options;
+  const databases = async (environment: string): Promise<ResolvedDatabase[]> =>
+    resolveDatabases(await loadConfig(options.workspace), environment);
+  const open = (database: ResolvedDatabase): Database => openDatabase(database, options);
+  const files = (database: ResolvedDatabase, commit: string | null): Promise<MigrationFile[]> => filesAt(database, commit, options);
+  const needsOf = async (database: ResolvedDatabase, app: string, version: string, commit: string | null): Promise<SchemaNeeds> => ({
+    version: `${app} ${version}`,
+    migrations: commit === null ? null : await idsAt(database, commit, options),
+  });
+  const fit = async (database: ResolvedDatabase, needs: readonly SchemaNeeds[]): Promise<string[]> => {
+    const record = await open(database).record();
+    return needs.flatMap((one) => mayWorkWith(one, record).reasons.map((reason) => `${database.name}: ${reason}`));
+  };
+  return {
+    databases,
+    open,
+    files,
+    async traffic(database, at, now) {
+      const apps = Object.values(at.apps).filter(({ app }) => database.apps.includes(app));
+      const seen = apps.flatMap((app) => trafficOf(app, now));
+      return Promise.all(
+        seen.map(async ({ app, version, commit, lastTrafficAt }) => ({
+          app,
+          version,
+          lastTrafficAt,
+          migrations: commit === null ? null : await idsAt(database, commit, options),
+        })),
+      );
+    },
+    async planned(environment, commit) {
+      const found = await Promise.all(
+        (await databases(environment)).map(async (database) => ({
+          database: database.name,
+          migrations: await runnable(database, commit, open(database), files),
+        })),
+      );
+      const some = found.filter(({ migrations }) => migrations.length > 0);
+      if (some.length === 0) return undefined;
+      return {
+        databases: some.map(({ database, migrations }) => ({
+          database,
+          migrations: migrations.map(({ file }) => ({ id: file.id, checksum: file.checksum })),
+        })),
+        deadlineMs: DEADLINE_MS,
+      };
+    },
+    stage: {
+      async apply(request, planned, signal) {
+        const all = await databases(request.environment);
+        const applied: { database: string; id: string; ms: number }[] = [];
+        for (const { database: name, migrations } of planned.databases) {
+          const database = all.find((one) => one.name === name);
+          if (database === undefined)
+            throw new UserError('DATABASE_UNKNOWN', `there is no database ${name} in the configuration any more`, 'Make a new plan.');
+          try {
+            const chosen = await chosenFor(database, migrations, request.commit, open(database), files);
+            const done = await open(database).apply(chosen, {
+              by: 'sluice',
+              release: request.release,
+              signal,
+              onProgress: (message) => options.log?.(`${request.release} ${name}: ${message}`),
+            });
+            applied.push(...done.map(({ id, tookMs }) => ({ database: name, id, ms: tookMs })));
+          } catch (error) {
+            if (!(error instanceof UserError)) throw error;
+            return { applied, old: { works: true, reason: null }, failed: `${name}: ${error.message}` };
+          }
+        }
+        const now = await manifest(request.environment);
+        const reasons = await Promise.all(
+          all.map(async (database) =>
+            fit(
+              database,
+              await Promise.all(
+                Object.values(now.apps)
+                  .filter(({ app, stable }) => database.apps.includes(app) && stable !== null)
+                  .map(({ app, stable }) => needsOf(database, app, stable?.id ?? '', stable?.commit ?? null)),
+              ),
+            ),
+          ),
+        );
+        return { applied, old: answer(reasons.flat()), failed: null };
+      },
+      async worksWith(request, apps) {
+        const now = await manifest(request.environment);
+        const reasons = await Promise.all(
+          (await databases(request.environment)).map(async (database) =>
+            fit(
+              database,
+              await Promise.all(
+                apps
+                  .filter(({ app }) => database.apps.includes(app))
+                  .map(({ app, artifact }) => {
+                    const known = now.apps[app];
+                    const versions = [known?.stable ?? null, ...(known?.history.map(({ version }) => version) ?? [])];
+                    const version = versions.find((one) => one !== null && one.artifact === artifact) ?? null;
+                    return needsOf(database, app, version?.id ?? artifact ?? 'unknown', version?.commit ?? null);
+                  }),
+              ),
+            ),
+          ),
+        );
+        return answer(reasons.flat());
+      },
+    },
+  };
+}
+
+/** Rollback plans ask the schema first, where there is one to ask. */
+export function withSchemaGate(planner: Planner, migrations: Pick<Migrations, 'databases'>): Planner {
+  return {
+    ...planner,
+    async rollback(request) {
+      const plan = await planner.rollback(request);
+      const used = (await migrations.databases(request.environment)).some(({ apps }) => plan.apps.some(({ app }) => apps.includes(app)));
+      return used ? withHash({ ...plan, schemaGate: { deadlineMs: GATE_MS } }) : plan;
+    },
+  };
+}
+
+/** The gate reads two tables. */
+const GATE_MS = 60_000;
+
+function answer(reasons: readonly string[]): SchemaFit {
+  return { works: reasons.length === 0, reason: reasons.length === 0 ? null : reasons.join('; ') };
+}
+
+function openDatabase(database: ResolvedDatabase, { env, scratch, notice }: MigrationsOptions): Database {
+  const address = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '')
+      throw new UserError(
+        'DATABASE_ADDRESS_MISSING',
+        `${name}, the address of database ${database.name}, is not set`,
+        `Set ${name} where the control plane (or this command) runs.`,
+      );
+    notice?.(value);
+    if (URL.canParse(value)) notice?.(decodeURIComponent(new URL(value).password));
+    return value;
+  };
+  const servers = [
+    ...(database.scratch === null ? [] : [() => Promise.resolve(address(database.scratch ?? ''))]),
+    ...(scratch === undefined ? [] : [scratch]),
+  ];
+  return postgresDatabase({
+    direct: address(database.direct),
+    pooled: database.pooled === null ? null : address(database.pooled),
+    scratch: servers,
+    appendOnly: database.appendOnly,
+    limits: database.limits,
+  });
+}
+
+/** Empty where the commit has no such folder. */
+async function filesAt(
+  database: ResolvedDatabase,
+  commit: string | null,
+  { workspace, source }: MigrationsOptions,
+): Promise<MigrationFile[]> {
+  const read = migrationKinds[database.kind];
+  if (read === undefined)
+    throw new UserError(
+      'MIGRATION_FORMAT',
+      `nobody knows migrations of kind ${database.kind}`,
+      `Known: ${Object.keys(migrationKinds).join(', ')}.`,
+    );
+  if (commit === null) return read(join(workspace, database.path));
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-migrations-'));
+  try {
+    await source.export(commit, database.path, dir);
+    return await read(dir);
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'PATH_NOT_COMMITTED') return [];
+    throw error;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Null where the commit is not there any more. */
+async function idsAt(database: ResolvedDatabase, commit: string, options: MigrationsOptions): Promise<string[] | null> {
+  try {
+    return (await filesAt(database, commit, options)).map(({ id }) => id);
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'COMMIT_UNKNOWN') return null;
+    throw error;
+  }
+}
+
+/** What may run before the apps, in order. @throws UserError `MIGRATION_REFUSED`. */
+async function runnable(
+  database: ResolvedDatabase,
+  commit: string,
+  connection: Database,
+  files: Migrations['files'],
+): Promise<PlannedMigration[]> {
+  const all = await files(database, commit);
+  if (all.length === 0) return [];
+  const { pending } = await connection.plan(all);
+  const early = pending.filter(({ phase }) => phase !== 'contract');
+  refuse(database, early);
+  return early;
+}
+
+/** The files that the plan names, unchanged since. @throws UserError `PLAN_STALE`, `MIGRATION_REFUSED`. */
+async function chosenFor(
+  database: ResolvedDatabase,
+  wanted: readonly { readonly id: string; readonly checksum: string }[],
+  commit: string | null,
+  connection: Database,
+  files: Migrations['files'],
+): Promise<PlannedMigration[]> {
+  const all = await files(database, commit);
+  for (const { id, checksum } of wanted)
+    if (all.find((file) => file.id === id)?.checksum !== checksum)
+      throw new UserError('PLAN_STALE', `migration ${id} of ${database.name} is not what the plan was made with`, 'Make a new plan.');
+  const { pending } = await connection.plan(all);
+  const chosen = pending.filter(({ file, phase }) => phase !== 'contract' && wanted.some(({ id }) => id === file.id));
+  refuse(database, chosen);
+  return chosen;
+}
+
+/** @throws UserError `MIGRATION_REFUSED`. */
+export function refuse(database: Pick<ResolvedDatabase, 'name'>, planned: readonly PlannedMigration[]): void {
+  const refusals = planned.flatMap(({ file, refusals: some }) => some.map((one) => `${file.path}, ${one}`));
+  if (refusals.length === 0) return;
+  throw new UserError(
+    'MIGRATION_REFUSED',
+    `migrations of ${database.name} may not run as they are: ${refusals.join('; ')}`,
+    'Rewrite them as shown, or, where the table is small: -- sluice: allow <rule> because <reason>. `sluice db plan` shows all of it.',
+  );
+}
+
+/** What had traffic, and until when. */
+function trafficOf(app: ManifestApp, now: number): { app: string; version: string; commit: string | null; lastTrafficAt: number }[] {
+  const earlier = app.history.filter(({ version }) => version.id !== app.stable?.id).toSorted((a, b) => b.at - a.at);
+  const known = new Map(
+    [...earlier.map(({ version }) => version), ...(app.stable === null ? [] : [app.stable])].map((version) => [version.id, version]),
+  );
+  const live = Object.entries(app.weights)
+    .filter(([, weight]) => weight > 0)
+    .map(([id]) => id);
+  const present = new Set([...live, ...(app.stable === null ? [] : [app.stable.id])]);
+  return [
+    ...[...present].map((version) => ({ app: app.app, version, commit: known.get(version)?.commit ?? null, lastTrafficAt: now })),
+    ...earlier
+      .filter(({ version }) => !present.has(version.id))
+      .map(({ version }, i) => ({
+        app: app.app,
+        version: version.id,
+        commit: version.commit,
+        lastTrafficAt: i === 0 ? app.since : (earlier[i - 1]?.at ?? now),
+      })),
+  ];
+}
