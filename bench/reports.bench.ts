@@ -94,12 +94,12 @@ function writeWorkspace(root: string): void {
   const put = (path: string, value: object): void => writeFileSync(join(root, path), JSON.stringify(value, null, 1));
   for (let i = 0; i < TASKS; i += 1) {
     mkdirSync(join(root, `packages/p${i}`), { recursive: true });
-    put(`packages/p${i}/package.json`, { name: `p${i}`, version: '1.0.0', scripts: { noop: 'node -e 0' } });
+    put(`packages/p${i}/package.json`, { name: `p${i}`, version: '1.0.0', scripts: { noop: 'true' } });
   }
   put('package.json', { name: 'all', private: true, packageManager: 'npm@10.8.2', workspaces: ['packages/*'] });
   put('turbo.json', { tasks: { noop: { cache: true } } });
   const apps = Object.fromEntries(
-    Array.from({ length: TASKS }, (_, i) => [`p${i}`, { path: `packages/p${i}`, checks: { noop: ['node', '-e', '0'] } }]),
+    Array.from({ length: TASKS }, (_, i) => [`p${i}`, { path: `packages/p${i}`, run: ['node', 'none.js'], checks: { noop: ['true'] } }]),
   );
   put('sluice.config.json', { workspace: 'all', apps });
   writeFileSync(join(root, '.gitignore'), '.sluice/\nnode_modules/\n.turbo/\n');
@@ -153,7 +153,7 @@ try {
 ${table(['what', 'Sluice', 'peer', 'ratio'], rows)}
 
 ${machine()}. Each parser in a process of its own, from the file to counted lines, median of ${ROUNDS} rounds in turn; both counted the same. The tasks are
-\`node -e 0\`; Sluice's time is all of \`sluice check --force\`, run from source: start, git, processes, evidence, gates. turbo runs them through npm.`;
+\`true\`; Sluice's time is all of \`sluice check --force\`, run from source: start, git, processes, evidence, gates. turbo runs them through npm.`;
   writeResults('reports', text);
   process.stdout.write(`${text}\n`);
 } finally {

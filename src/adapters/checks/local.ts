@@ -56,10 +56,13 @@ export interface LocalChecksOptions {
 /** Checks on this machine: commands as processes, evidence in files. */
 export function localChecks(options: LocalChecksOptions): Checks {
   const free = slots(options.concurrency);
+  // One for all apps that are looked at side by side.
+  const watchdog = createWatchdog();
+  let underWay = 0;
   return {
     async run(request, signal) {
       signal.throwIfAborted();
-      const watchdog = createWatchdog();
+      underWay += 1;
       try {
         return await runApp(request, { ...options, free, watchdog }, signal);
       } catch (error) {
@@ -67,7 +70,8 @@ export function localChecks(options: LocalChecksOptions): Checks {
           ? new OutsideError('DISK_FULL', `The disk is full (${options.store}).`, 'Free some space, and run the checks again.', error)
           : error;
       } finally {
-        watchdog.dismiss();
+        underWay -= 1;
+        if (underWay === 0) watchdog.dismiss();
       }
     },
   };
