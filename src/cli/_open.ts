@@ -58,7 +58,7 @@ async function locate(session: Session): Promise<Target> {
 }
 
 async function findRoot(cwd: string, given: string | undefined): Promise<string> {
-  const { findWorkspace } = await import('../config/load.ts');
+  const { findWorkspace } = await import('../config/find.ts');
   const start = resolve(cwd, given ?? '.');
   const found = await findWorkspace(start);
   if (found !== null) return found;

@@ -1,17 +1,12 @@
-import { createHash } from 'node:crypto';
 import { canonicalJson } from '../core/canonical.ts';
 import type { ResolvedEnvironment } from '../core/changes/environment.ts';
 import type { ProjectGraph } from '../core/changes/project.ts';
 import { appNode } from '../core/changes/project.ts';
 import type { AppDeclaration, Readers } from '../core/changes/workspace.ts';
 import { fingerprintsOf, manifestsAt, reachable, withApps } from '../core/changes/workspace.ts';
-import { environmentNames, environmentOf, normalPath } from './resolve.ts';
+import { foldersOf, inputsOfAll, sha256Hex } from './declared.ts';
+import { normalPath } from './names.ts';
 import type { Config } from './schema.ts';
-
-/** SHA-256, in hex. */
-export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
 
 /** What the apps are made from in one environment: the settings that count there, in full. */
 export function declaredIn(config: Config, environment: ResolvedEnvironment): AppDeclaration[] {
@@ -27,30 +22,6 @@ export function declaredIn(config: Config, environment: ResolvedEnvironment): Ap
   });
 }
 
-/** What the apps are made from and how they are deployed, in all environments: everything that the configuration says of each. */
-export function declaredAnywhere(config: Config): AppDeclaration[] {
-  const names = environmentNames(config);
-  return Object.entries(config.apps).map(([app, own]) => {
-    const { path, dependsOn = [], inputs = [], ...settings } = own;
-    const differences = names.map((name) => {
-      const { apps, strategy, env } = environmentOf(config, name);
-      return [name, strategy ?? null, env ?? null, apps?.[app] ?? null];
-    });
-    return {
-      app,
-      path: normalPath(path),
-      dependsOn: [...dependsOn],
-      inputs: inputs.map(normalPath),
-      settings: sha256Hex(canonicalJson([settings, differences])),
-    };
-  });
-}
-
-/** Inputs of every app: those of the configuration, and the files of variables that tools read by themselves. */
-export function inputsOfAll(config: Config, environments: readonly string[]): string[] {
-  return [...(config.inputs ?? []).map(normalPath), '.env', ...environments.map((name) => `.env.${name}`)];
-}
-
 export interface WorkspaceAt {
   readonly graph: ProjectGraph;
   /** App → fingerprint. */
@@ -64,9 +35,4 @@ export async function workspaceAt(readers: Readers, at: string, config: Config, 
   const names = environment.apps.map((app) => appNode(app.app));
   const prints = await fingerprintsOf(readers.history, at, reachable(graph, names), sha256Hex);
   return { graph, fingerprints: new Map(environment.apps.map(({ app }) => [app, prints.get(appNode(app)) ?? ''])) };
-}
-
-/** Folders of apps, as the readers of manifests want them. */
-export function foldersOf(apps: readonly { readonly path: string }[]): string[] {
-  return [...new Set(apps.map((app) => app.path))].filter((path) => path !== '.').toSorted();
 }

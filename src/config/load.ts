@@ -1,6 +1,7 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { readFile, realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { OutsideError, UserError } from '../core/errors.ts';
+import { findConfig, isThere } from './find.ts';
 import { importConfig } from './import-config.ts';
 import type { Locate } from './locate.ts';
 import { locateByPath, parseText } from './locate.ts';
@@ -10,16 +11,7 @@ import { normalPath } from './resolve.ts';
 import type { Config } from './schema.ts';
 import { validate } from './validate.ts';
 
-/** Names a configuration may have, in the order in which they are proposed. */
-const CONFIG_FILES = [
-  'sluice.config.ts',
-  'sluice.config.mts',
-  'sluice.config.js',
-  'sluice.config.mjs',
-  'sluice.config.json',
-  'sluice.config.yaml',
-  'sluice.config.yml',
-] as const;
+export { findWorkspace } from './find.ts';
 
 /**
  * The configuration of the workspace at `dir`, checked in full.
@@ -38,39 +30,6 @@ export async function loadConfig(dir: string): Promise<Config> {
 
 function inReadingOrder(problems: readonly Problem[]): Problem[] {
   return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
-}
-
-/** The nearest folder, from `start` upwards, that holds a configuration; null when there is none. */
-export async function findWorkspace(start: string): Promise<string | null> {
-  for (let dir = resolve(start); ; dir = dirname(dir)) {
-    if ((await present(dir)).length > 0) return dir;
-    if (dirname(dir) === dir) return null;
-  }
-}
-
-/** Name of the configuration file at `dir`. */
-async function findConfig(dir: string): Promise<string> {
-  const [file, ...others] = await present(dir);
-  if (file === undefined) {
-    throw new UserError(
-      'CONFIG_NOT_FOUND',
-      `There is no configuration in ${dir}.`,
-      'Go to the folder that has sluice.config.ts (or .json, .yaml), or write one: docs/config.md begins with an example.',
-    );
-  }
-  if (others.length > 0) {
-    throw new UserError(
-      'CONFIG_AMBIGUOUS',
-      `There are several configurations in ${dir}: ${[file, ...others].join(', ')}.`,
-      'Keep one of them.',
-    );
-  }
-  return file;
-}
-
-async function present(dir: string): Promise<string[]> {
-  const found = await Promise.all(CONFIG_FILES.map(async (name) => ((await isThere(join(dir, name), 'file')) ? [name] : [])));
-  return found.flat();
 }
 
 async function read(dir: string, file: string): Promise<{ value: unknown; locate: Locate }> {
@@ -107,13 +66,4 @@ async function missingPaths(dir: string, value: unknown): Promise<Mistake[]> {
     }),
   );
   return found.flat();
-}
-
-async function isThere(path: string, kind: 'file' | 'folder'): Promise<boolean> {
-  try {
-    const found = await stat(path);
-    return kind === 'file' ? found.isFile() : found.isDirectory();
-  } catch {
-    return false;
-  }
 }

@@ -10,7 +10,8 @@ import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.t
 import type { Plan, Source } from '../core/release/plan.ts';
 import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
-import { declaredIn, foldersOf, inputsOfAll, workspaceAt } from './changes.ts';
+import { declaredIn, workspaceAt } from './changes.ts';
+import { foldersOf, inputsOfAll } from './declared.ts';
 import { loadConfig } from './load.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
 import type { Config } from './schema.ts';

@@ -10,15 +10,11 @@ import { governanceOf } from './approvals.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import type { ExpandedApp } from './expand.ts';
 import { expand, merge } from './expand.ts';
+import { environmentNames, environmentOf, normalPath } from './names.ts';
 import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
 import { defined, ms, parseRoute, route, splitArgv } from './values.ts';
 
-/** Environments of a configuration that names none. */
-const USUAL_ENVIRONMENTS = ['development', 'staging', 'production'] as const;
-
-export function environmentNames(config: Pick<Config, 'environments'>): string[] {
-  return config.environments === undefined ? [...USUAL_ENVIRONMENTS] : Object.keys(config.environments);
-}
+export { environmentNames, environmentOf, normalPath } from './names.ts';
 
 /**
  * Every setting of one environment, decided. Expects a configuration that `loadConfig` accepted.
@@ -49,10 +45,6 @@ export function resolveEnvironment(config: Config, name: string): ResolvedEnviro
       return own === undefined ? [] : [resolveApp(app, own, mergedApp(own, environment, app), sticky)];
     }),
   };
-}
-
-export function environmentOf(config: Pick<Config, 'environments'>, name: string): EnvironmentConfig {
-  return config.environments?.[name] ?? {};
 }
 
 /** One app's settings with an environment's differences applied: environment, then app, then the app in the environment. */
@@ -92,15 +84,6 @@ function resolveApp(app: string, own: AppConfig, merged: ExpandedApp, sticky: St
     concurrency: merged.concurrency ?? D.concurrency,
     ...(own.checks === undefined && own.gates === undefined ? {} : { checked: true }),
   };
-}
-
-/** `./apps/web/` → `apps/web` */
-export function normalPath(path: string): string {
-  const parts = path
-    .replaceAll('\\', '/')
-    .split('/')
-    .filter((part) => part !== '' && part !== '.');
-  return parts.length === 0 ? '.' : parts.join('/');
 }
 
 function argvOf(command: string | readonly string[] | undefined): string[] {

@@ -8,7 +8,7 @@ export interface Manifests {
    * The graph that these files make. What cannot be read counts as saying nothing, and is named in `unreadable`.
    * `folders`: folders of apps, which are projects even where no manifest says so.
    */
-  graph(files: ReadonlyMap<string, string>, folders: readonly string[]): ManifestGraph;
+  graph(files: ReadonlyMap<string, string>, folders: readonly string[]): Promise<ManifestGraph>;
 }
 
 export interface ManifestGraph {

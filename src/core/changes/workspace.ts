@@ -99,7 +99,7 @@ async function readManifests(
   const files = new Map<string, string>();
   await addTexts(history, listed, files, texts);
   for (let round = 0; ; round += 1) {
-    const graph = manifests.graph(files, folders);
+    const graph = await manifests.graph(files, folders);
     if (graph.wanted.length === 0 || round === ROUNDS)
       return { at, folders, files: ids, projects: graph.projects, unreadable: graph.unreadable };
     const found = await history.ids(at, graph.wanted);

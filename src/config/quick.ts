@@ -1,0 +1,70 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { writeAtomic } from '../adapters/_shared/atomic-file.ts';
+import { sha256Hex } from './declared.ts';
+import { findConfig } from './find.ts';
+import type { Config } from './schema.ts';
+
+export interface QuickConfigOptions {
+  /** Root of the workspace. */
+  readonly dir: string;
+  /** File that remembers the last configuration that was found to be right. */
+  readonly memory: string;
+  /** What was remembered by another version of Sluice does not count. */
+  readonly version: string;
+}
+
+interface Remembered {
+  readonly key: string;
+  readonly config: Config;
+}
+
+/**
+ * The configuration, as `loadConfig` has it; one whose text alone decides what it says is only read and checked once,
+ * and remembered by its text.
+ * @throws as `loadConfig`.
+ */
+export async function quickConfig({
+  dir,
+  memory,
+  version,
+}: QuickConfigOptions): Promise<{ readonly file: string; readonly config: Config }> {
+  const file = await findConfig(dir);
+  const text = await readFile(join(dir, file), 'utf8').catch(() => null);
+  if (text === null || !isSelfContained(file, text)) return { file, config: await load(dir) };
+  const key = sha256Hex(`${version}\n${file}\n${text}`);
+  const known = await recall(memory);
+  if (known?.key === key) return { file, config: known.config };
+  const config = await load(dir);
+  await remember(memory, { key, config });
+  return { file, config };
+}
+
+async function load(dir: string): Promise<Config> {
+  const { loadConfig } = await import('./load.ts');
+  return loadConfig(dir);
+}
+
+/** Whether a configuration says the same each time it is read: it is data, or a program that asks nobody anything. */
+export function isSelfContained(file: string, text: string): boolean {
+  if (/\.(json|ya?ml)$/.test(file)) return true;
+  const rest = text.replaceAll(/^import\s+(?:type\s+)?\{[^}]*\}\s+from\s+['"]sluice['"];?\s*$/gm, '');
+  return !/\b(import|require|process|globalThis|global|Date|Math|performance|crypto|fetch|eval|Function|await|new|this)\b/.test(rest);
+}
+
+async function recall(memory: string): Promise<Remembered | null> {
+  try {
+    return JSON.parse(await readFile(memory, 'utf8')) as Remembered;
+  } catch {
+    return null;
+  }
+}
+
+async function remember(memory: string, remembered: Remembered): Promise<void> {
+  try {
+    await mkdir(dirname(memory), { recursive: true });
+    await writeAtomic(memory, JSON.stringify(remembered));
+  } catch {
+    // It is only slower without.
+  }
+}
