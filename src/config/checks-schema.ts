@@ -20,7 +20,7 @@ const path = text('a path below the folder of the app');
 const report = object({
   format: oneOf(FORMATS).describe('How it is written.'),
   path: path.describe(
-    "Where it is, below the app's folder; `*` stands for any part of a name. For advisories also a package lock, with `server`.",
+    "Where it is, below the app's folder, or `{reports}/…` in a fresh folder of the run; `*` stands for any part of a name. For advisories also a package lock, with `server`.",
   ),
   server: matching(/^https?:\/\/\S+$/, 'an address such as "https://registry.npmjs.org"')
     .optional()
@@ -41,7 +41,9 @@ const report = object({
 const checkObject = object({
   command: argv
     .optional()
-    .describe('What is run; it passes with exit code 0. Left out: the check only reads reports that something else has made.'),
+    .describe(
+      'What is run; it passes with exit code 0. `{reports}` in it stands for a fresh folder for its reports. Left out: the check only reads reports that something else has made.',
+    ),
   folder: oneOf(['app', 'workspace'])
     .optional()
     .meta({ description: "Where it is run: the app's folder, or the workspace's.", default: D.folder }),
@@ -103,12 +105,10 @@ export const gates = object({
         new: z.union([percent, off]).optional().meta({ description: 'Least coverage of new lines, percent.', default: D.coverage.new }),
         overall: percent.optional().describe('Least coverage of all lines, percent. Left out: not asked for.'),
         exclude: patterns('files').optional().describe('Files that need not be covered, besides tests and settings of tools.'),
-        unmeasured: oneOf(['uncovered', 'ignore'])
-          .optional()
-          .meta({
-            description: 'What source files mean that are like the measured ones, and in no report.',
-            default: D.coverage.unmeasured,
-          }),
+        unmeasured: oneOf(['uncovered', 'ignore']).optional().meta({
+          description: 'What source files mean that are like the measured ones, and in no report.',
+          default: D.coverage.unmeasured,
+        }),
       }),
     ])
     .optional()

@@ -420,6 +420,16 @@ describe('reports', () => {
     expect(report.verdict).toBe('passed');
   });
 
+  it('may be written to a folder of the run, fresh each time and outside of the tree', PATIENCE, async () => {
+    await both();
+    const program = `require('fs').writeFileSync(process.argv[1], ${JSON.stringify(lcovSample(40))}, { flag: 'wx' })`;
+    const checks = {
+      test: { command: [...node(program), '{reports}/lcov.info'], reports: [{ format: 'lcov' as const, path: '{reports}/lcov.info' }] },
+    };
+    for (const force of [false, true, false]) expect((await check({ checks }, {}, { force })).verdict).toBe('passed');
+    expect(await git('status', '--porcelain')).toBe('');
+  });
+
   it('decide over new lines only: the same coverage passes where it is old', PATIENCE, async () => {
     const before = await both();
     const settings: App = { checks: { test: { command: write(lcovSample(8)), reports: [lcov] } }, gates: { duplication: false } };

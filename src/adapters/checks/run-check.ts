@@ -1,5 +1,5 @@
-import { open, stat } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import type { ReadReport, ReportProblem } from '../../core/gates/contents.ts';
 import type { CheckOutcome } from '../../core/gates/report.ts';
 import type { CheckSpec, ReportSpec } from '../../core/gates/specs.ts';
@@ -43,21 +43,23 @@ export async function runCheck(spec: CheckSpec, command: readonly string[], cont
   const { root, appPath, app, signal, now } = context;
   const folder = join(root, appPath);
   const run = await context.evidence.begin(app, spec.check);
-  const before = await filesOf(spec, folder);
+  const own = join(dirname(run.log), 'reports');
+  await mkdir(own);
+  const before = await filesOf(spec, folder, own);
   const stamps = await stampsOf(before.flatMap(({ files }) => files));
   const at = now();
   const began = performance.now();
   const end = await runCommand({
-    argv: command,
+    argv: command.map((word) => word.replaceAll(REPORTS, own)),
     cwd: spec.folder === 'app' ? folder : root,
-    env: commandEnvironment(spec, context),
+    env: commandEnvironment(spec, context, own),
     log: run.log,
     timeoutMs: spec.timeoutMs,
     signal,
     watchdog: context.watchdog,
   });
   const ms = Math.round(performance.now() - began);
-  const after = await filesOf(spec, folder);
+  const after = await filesOf(spec, folder, own);
   const stampsAfter = await stampsOf(after.flatMap(({ files }) => files));
   const isOld = ({ file }: ReportFile): boolean => stamps.get(file) !== undefined && stamps.get(file) === stampsAfter.get(file);
   const readings = after.map(({ report, files }): Reading => {
@@ -86,13 +88,14 @@ export async function runCheck(spec: CheckSpec, command: readonly string[], cont
     root,
     reports: new Map(after.map(({ report, files }) => [report.path, files])),
   });
+  if (kept.outcome.log !== null) await rm(join(dirname(kept.outcome.log), 'reports'), { recursive: true, force: true });
   return { outcome: { ...outcome, log: kept.outcome.log }, reports };
 }
 
 /** A check that runs nothing: reports that somebody else has made, as long as they are about these sources. */
 export async function readCheck(spec: CheckSpec, context: RunContext): Promise<Checked> {
   const { root, appPath, now } = context;
-  const listed = await filesOf(spec, join(root, appPath));
+  const listed = await filesOf(spec, join(root, appPath), null);
   const sourcesAt = await context.sourcesAt();
   const readings = await Promise.all(
     listed.map(async ({ report, files }): Promise<Reading> => {
@@ -143,14 +146,27 @@ async function staleness(
   return null;
 }
 
-async function filesOf({ reports }: CheckSpec, folder: string): Promise<{ report: ReportSpec; files: ReportFile[] }[]> {
-  return Promise.all(reports.map(async (report) => ({ report, files: await reportFiles(folder, report.path) })));
+/** Stands for a fresh folder of the run, in commands, variables and paths of reports. */
+const REPORTS = '{reports}';
+
+async function filesOf({ reports }: CheckSpec, folder: string, own: string | null): Promise<{ report: ReportSpec; files: ReportFile[] }[]> {
+  return Promise.all(
+    reports.map(async (report) => {
+      const isOwn = report.path.startsWith(`${REPORTS}/`);
+      if (isOwn && own === null) return { report, files: [] };
+      return {
+        report,
+        files: await (isOwn ? reportFiles(own ?? '', report.path.slice(REPORTS.length)) : reportFiles(folder, report.path)),
+      };
+    }),
+  );
 }
 
 /** Programs that the app or the workspace has installed are found, as npm does it. */
-function commandEnvironment(spec: CheckSpec, { environment, root, appPath }: RunContext): Record<string, string> {
+function commandEnvironment(spec: CheckSpec, { environment, root, appPath }: RunContext, own: string): Record<string, string> {
   const installed = [join(root, appPath), root].map((folder) => join(folder, 'node_modules', '.bin'));
-  return { ...environment, PATH: [...installed, environment['PATH'] ?? ''].join(delimiter), ...spec.env };
+  const said = Object.entries(spec.env).map(([name, value]) => [name, value.replaceAll(REPORTS, own)]);
+  return { ...environment, PATH: [...installed, environment['PATH'] ?? ''].join(delimiter), ...Object.fromEntries(said) };
 }
 
 function said(spec: CheckSpec, command: readonly string[], end: CommandEnd): Pick<CheckOutcome, 'result' | 'message'> {
