@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { memoryJournal } from '../../../test/worlds/cluster.ts';
+import {
+  type DebianPostgres,
+  debianPostgres,
+  noDebianPostgres,
+  noPgbackrest,
+  pgbackrestConfig,
+  shopOn,
+} from '../../../test/worlds/debian-postgres.ts';
+import { localPrograms } from '../../app-backups.ts';
+import { judgeTransactionIds } from '../../core/backup/inspection.ts';
+import { USUAL_POLICY } from '../../core/backup/policy.ts';
+import type { Backup } from '../../ports/backup.ts';
+import { basebackup } from './basebackup.ts';
+import { inspect } from './inspect.ts';
+import { createKeeper } from './keeper.ts';
+import { pgbackrest } from './pgbackrest/pgbackrest.ts';
+import { directoryStore } from './stores/directory.ts';
+
+const { signal } = new AbortController();
+const LONG = { timeout: 150_000 };
+const skipped = (reason: string | null) => (reason === null ? '' : ` (skipped: ${reason})`);
+const policy = { ...USUAL_POLICY, heartbeatMs: 100 };
+let server: DebianPostgres | null = null;
+
+afterEach(async () => {
+  await server?.end();
+  server = null;
+}, 60_000);
+
+function keeperOf(backup: Backup, url: string, dir: string) {
+  return createKeeper({
+    source: 'shop',
+    backup,
+    policy,
+    journal: memoryJournal(),
+    url: async () => url,
+    eventStore: { table: 'public.event', position: 'position' },
+    scratch: join(dir, 'scratch'),
+    isScheduled: true,
+    warn: () => {},
+  });
+}
+
+describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by pg_basebackup${skipped(noDebianPostgres)}`, () => {
+  async function basebackupOf(url: string, dir: string): Promise<Backup> {
+    const programs = await localPrograms({ spare: dir });
+    const store = directoryStore({ directory: join(dir, 'backups') });
+    return basebackup({
+      source: 'shop',
+      url: async () => url,
+      spool: join(dir, 'spool', 'shop'),
+      store,
+      second: null,
+      programs,
+      heartbeatMs: 100,
+    });
+  }
+
+  it('a role with REPLICATION, no superuser, backs up and drills', LONG, async () => {
+    server = await debianPostgres();
+    const url = await shopOn(server, 'REPLICATION');
+    const keeper = keeperOf(await basebackupOf(url, server.dir), url, server.dir);
+    const { findings } = await keeper.take('manual', signal);
+    expect(findings).toEqual([]);
+    for (let i = 1; i <= 3; i += 1) {
+      await sleep(150);
+      await keeper.tick(Date.now() + 10_000 * i, signal);
+    }
+    await sleep(300);
+    await keeper.tick(Date.now() + 60_000, signal);
+    const { verdict, evidence } = await keeper.drill('tester', signal, 99);
+    expect(verdict).toEqual({ passed: true, findings: [] });
+    // The log is streamed: also what stands in a segment that is not finished.
+    expect(evidence.rpoMs).toBeLessThan(60_000);
+    expect(evidence.target).not.toBeNull();
+  });
+
+  it('without REPLICATION it says which right is missing', LONG, async () => {
+    server = await debianPostgres();
+    const url = await shopOn(server);
+    const backup = await basebackupOf(url, server.dir);
+    await expect(backup.prepare(signal)).rejects.toMatchObject({
+      code: 'BACKUP_NEEDS_REPLICATION',
+      hint: expect.stringContaining('ALTER ROLE shop_owner REPLICATION'),
+    });
+  });
+
+  it('EVENTS_UNREADABLE: pg_dump and pg_restore into a new cluster', LONG, async () => {
+    server = await debianPostgres();
+    await server.admin('DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$');
+    const url = await shopOn(server);
+    expect(judgeTransactionIds((await inspect(url)).transactionIds)).toEqual([]);
+    const dump = join(server.dir, 'pg', 'shop.dump');
+    await server.program('pg_dump', ['-Fc', '-f', dump, '-d', url]);
+    const fresh = await debianPostgres();
+    try {
+      await fresh.admin('CREATE ROLE shop_owner LOGIN');
+      await fresh.admin('CREATE DATABASE shop OWNER shop_owner');
+      const copy = fresh.urlOf('shop_owner', 'shop');
+      await fresh.program('pg_restore', ['--no-owner', '-d', copy, dump]);
+      const [finding] = judgeTransactionIds((await inspect(copy)).transactionIds);
+      expect(finding).toMatchObject({ code: 'EVENTS_UNREADABLE', message: expect.stringContaining('3000 of 3000 rows of public.event') });
+    } finally {
+      await fresh.end();
+    }
+  });
+});
+
+describe.skipIf(noPgbackrest !== null)(`pgBackRest${skipped(noPgbackrest)}`, () => {
+  it('backs up, restores to a moment, and its own hashes notice a changed file', LONG, async () => {
+    server = await debianPostgres({ wal_level: 'replica' });
+    const configFile = await pgbackrestConfig(server, 'shop');
+    await server.admin("ALTER SYSTEM SET archive_mode = 'on'");
+    await server.admin(`ALTER SYSTEM SET archive_command = 'pgbackrest --config=${configFile} --stanza=shop archive-push %p'`);
+    await server.program('pg_ctl', ['restart', '-D', server.data, '-w', '-l', join(server.dir, 'pg', 'log')]);
+    const url = await shopOn(server);
+    const backup = pgbackrest({
+      source: 'shop',
+      url: async () => url,
+      stanza: 'shop',
+      configFile,
+      programs: await localPrograms({ spare: server.dir }),
+      heartbeatMs: 100,
+    });
+    const keeper = keeperOf(backup, url, server.dir);
+    const { record, findings } = await keeper.take('manual', signal);
+    expect(findings).toEqual([]);
+    expect(record.kind).toBe('full');
+    await keeper.tick(Date.now() + 10_000, signal);
+    await server.admin('SELECT pg_switch_wal()');
+    const { verdict } = await keeper.drill('tester', signal, 5);
+    expect(verdict).toEqual({ passed: true, findings: [] });
+    const stored =
+      (await server.program('find', [join(server.dir, 'backrest', 'repo', 'backup'), '-name', 'PG_VERSION.gz'])).trim().split('\n')[0] ??
+      '';
+    await server.program('bash', ['-c', `printf x | dd of=${stored} bs=1 seek=12 conv=notrunc status=none`]);
+    expect((await keeper.verify(record.id, signal)).findings).toContainEqual(expect.objectContaining({ code: 'BACKUP_TAMPERED' }));
+  });
+});
