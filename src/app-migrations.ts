@@ -1,18 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { postgresDatabase } from './adapters/database/postgres/postgres.ts';
 import { migrationKinds } from './adapters/migrations/index.ts';
-import { resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
+import { gitSource } from './adapters/source/git.ts';
+import { refuse, resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
 import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
-import type { MigrationFile } from './core/data/migrations/files.ts';
+import { checksumOf, type MigrationFile } from './core/data/migrations/files.ts';
 import { mayWorkWith, type SchemaNeeds, type Traffic } from './core/data/migrations/gates.ts';
 import type { PlannedMigration } from './core/data/migrations/phases.ts';
 import { UserError } from './core/errors.ts';
 import { withHash } from './core/release/plan.ts';
 import type { PlannedMigrations, SchemaFit } from './core/release/stages.ts';
 import type { Manifest, ManifestApp } from './engine/face.ts';
+import { findEmbedded, startEmbeddedPostgres } from './engine/postgres/embedded.ts';
 import type { MigrationStage } from './engine/perform/ports.ts';
 import type { Database } from './ports/database.ts';
 import type { SourceControl } from './ports/source.ts';
@@ -51,7 +53,7 @@ const DEADLINE_MS = 3_600_000;
 
 /** Ties configuration, history, manifest and databases together for migrations. */
 export function createMigrations(options: MigrationsOptions): Migrations {
-  const { source, manifest } = options;
+  const { manifest } = options;
   const databases = async (environment: string): Promise<ResolvedDatabase[]> =>
     resolveDatabases(await loadConfig(options.workspace), environment);
   const open = (database: ResolvedDatabase): Database => openDatabase(database, options);
@@ -159,6 +161,25 @@ export function createMigrations(options: MigrationsOptions): Migrations {
   };
 }
 
+/** For the command line, which works from where the person sits. */
+export function migrationsOf(options: Omit<MigrationsOptions, 'source' | 'scratch'>): Migrations {
+  const scratch = async (): Promise<string> => {
+    const dir = join(options.workspace, '.sluice');
+    if ((await findEmbedded(dir))?.running !== true)
+      throw new UserError('SCRATCH_NONE', 'no PostgreSQL of ours runs in this workspace', null);
+    return (await startEmbeddedPostgres(dir)).url;
+  };
+  return createMigrations({ ...options, source: gitSource({ dir: options.workspace }), scratch });
+}
+
+/** A file that is judged by itself. */
+export async function sqlFile(path: string): Promise<MigrationFile> {
+  const sql = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new UserError('MIGRATION_UNREADABLE', `${path} cannot be read`, 'See that it is there.', error);
+  });
+  return { id: path, path, sql, line: 1, compensate: null, checksum: checksumOf(sql), noTransaction: false, bookkeeping: null };
+}
+
 /** Rollback plans ask the schema first, where there is one to ask. */
 export function withSchemaGate(planner: Planner, migrations: Pick<Migrations, 'databases'>): Planner {
   return {
@@ -251,7 +272,7 @@ async function runnable(
   if (all.length === 0) return [];
   const { pending } = await connection.plan(all);
   const early = pending.filter(({ phase }) => phase !== 'contract');
-  refuse(database, early);
+  refuse(database.name, early);
   return early;
 }
 
@@ -269,19 +290,8 @@ async function chosenFor(
       throw new UserError('PLAN_STALE', `migration ${id} of ${database.name} is not what the plan was made with`, 'Make a new plan.');
   const { pending } = await connection.plan(all);
   const chosen = pending.filter(({ file, phase }) => phase !== 'contract' && wanted.some(({ id }) => id === file.id));
-  refuse(database, chosen);
+  refuse(database.name, chosen);
   return chosen;
-}
-
-/** @throws UserError `MIGRATION_REFUSED`. */
-export function refuse(database: Pick<ResolvedDatabase, 'name'>, planned: readonly PlannedMigration[]): void {
-  const refusals = planned.flatMap(({ file, refusals: some }) => some.map((one) => `${file.path}, ${one}`));
-  if (refusals.length === 0) return;
-  throw new UserError(
-    'MIGRATION_REFUSED',
-    `migrations of ${database.name} may not run as they are: ${refusals.join('; ')}`,
-    'Rewrite them as shown, or, where the table is small: -- sluice: allow <rule> because <reason>. `sluice db plan` shows all of it.',
-  );
 }
 
 /** What had traffic, and until when. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { PlannedMigration } from '../core/data/migrations/phases.ts';
 import { UserError } from '../core/errors.ts';
 import type { Config } from './schema.ts';
 import { matching, name, object, oneOf, PATH_ALLOWED, positive, text } from './schema-parts.ts';
@@ -108,4 +109,15 @@ export function resolveDatabases(config: Config, environment: string): ResolvedD
       },
     };
   });
+}
+
+/** @throws UserError `MIGRATION_REFUSED` with all that stands against these files. */
+export function refuse(database: string, planned: readonly PlannedMigration[]): void {
+  const refusals = planned.flatMap(({ file, refusals: some }) => some.map((one) => `${file.path}, ${one}`));
+  if (refusals.length === 0) return;
+  throw new UserError(
+    'MIGRATION_REFUSED',
+    `migrations of ${database} may not run as they are: ${refusals.join('; ')}`,
+    'Rewrite them as shown, or, where the table is small: -- sluice: allow <rule> because <reason>. `sluice db plan` shows all of it.',
+  );
 }

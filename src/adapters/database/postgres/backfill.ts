@@ -12,7 +12,7 @@ import { type Hands, inTransaction, rest } from './runner.ts';
  */
 export async function backfill(
   hands: Hands,
-  { file, statements }: PlannedMigration,
+  { file }: PlannedMigration,
   range: Backfill,
   entry: Entry,
   options: ApplyOptions,
@@ -27,7 +27,7 @@ export async function backfill(
     await writeState(hands.work, entry, 'running');
     await hands.work.query('UPDATE sluice.migration SET cursor = NULL, rows_done = 0 WHERE id = $1', [file.id]);
   } else if (cursor !== null) options.onProgress?.(`${file.id}: goes on after ${range.key} ${cursor}`);
-  const sql = withParameters(statements.map(({ statement }) => statement.sql).join(';\n') || file.sql);
+  const sql = withParameters(file.sql);
   const table = quoted(range.table);
   const key = quoted(range.key);
   let lastSaid = Date.now();

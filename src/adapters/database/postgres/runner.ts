@@ -156,7 +156,7 @@ function isLockTrouble(error: unknown): boolean {
 export function failed(id: string, error: unknown): Error {
   const { code = '', message, position } = error as { code?: string; message: string; position?: string };
   if (error instanceof OutsideError || error instanceof UserError) return error;
-  if (/^(08|57P)/.test(code) || /terminated|ECONN|EPIPE/.test(message))
+  if ((/^(08|57P)/.test(code) && code !== '08P01') || /terminated|ECONN|EPIPE/.test(message))
     return new OutsideError(
       'DATABASE_UNREACHABLE',
       `the connection broke while ${id} ran: ${message}`,
