@@ -5,6 +5,7 @@ import type { Answer, CommandDefinition, Session } from './_session.ts';
 import type { Terminal } from './_terminal.ts';
 import { abort } from './abort.ts';
 import { approvals } from './approvals.ts';
+import { affected } from './affected.ts';
 import { approve } from './approve.ts';
 import { apps } from './apps.ts';
 import { auditVerify } from './audit-verify.ts';
@@ -15,6 +16,7 @@ import { checklist } from './checklist.ts';
 import { deploy } from './deploy.ts';
 import { doctor } from './doctor.ts';
 import { down } from './down.ts';
+import { GITHUB_COMMANDS, GITHUB_GROUP } from './github.ts';
 import { history } from './history.ts';
 import { holdLift } from './hold-lift.ts';
 import { init } from './init.ts';
@@ -36,6 +38,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   check,
   init,
   apps,
+  affected,
   plan,
   deploy,
   status,
@@ -55,6 +58,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   logs,
   ...DB_COMMANDS,
   ...BACKUP_COMMANDS,
+  ...GITHUB_COMMANDS,
   holdLift,
   auditVerify,
   doctor,
@@ -66,6 +70,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   audit: 'Look into the audit log',
   backup: BACKUP_GROUP,
   db: DB_GROUP,
+  github: GITHUB_GROUP,
   hold: 'Versions that a rollback has rejected',
 };
 

@@ -1,0 +1,108 @@
+/**
+ * The service that keeps the repository and shows people what becomes of a change: deployments, checks, one
+ * comment. Every call converges: it finds what an earlier one made by its key, brings it up to date, and makes
+ * it only where there is none. Proven by `test/contracts/source-control.spec.ts`.
+ */
+export interface CodeHost {
+  readonly name: string;
+  /**
+   * Say how a deployment stands. The same release, environment and commit are the same deployment; a status that is
+   * already the newest is not said again.
+   * @throws as `check`.
+   */
+  deployment(report: DeploymentReport): Promise<HostRef>;
+  /**
+   * Say how a check of a commit stands. The same name and commit are the same check. Annotations beyond what
+   * the service takes are counted in the summary, never dropped unsaid.
+   * @throws UserError `HOST_DENIED`, `HOST_NOT_FOUND`, `HOST_REFUSED` | OutsideError `HOST_UNREACHABLE`, `HOST_BUSY`.
+   */
+  check(report: CheckRunReport): Promise<HostRef>;
+  /** One comment of a change request per key, replaced in place. @throws as `check`. */
+  comment(report: CommentReport): Promise<HostRef>;
+  /** Answer a run that waits for us before it deploys. Answering again is refused by the service, and taken as done. @throws as `check`. */
+  protection(answer: ProtectionAnswer): Promise<void>;
+}
+
+export interface HostRef {
+  readonly id: number;
+  /** Where people see it; null where the service does not say. */
+  readonly url: string | null;
+  /** What had to be done: nothing, when it was so already. */
+  readonly done: 'created' | 'updated' | 'nothing';
+}
+
+export interface DeploymentReport {
+  /** Full commit id. */
+  readonly commit: string;
+  readonly environment: string;
+  /** Id of our release. */
+  readonly release: string;
+  readonly state: 'queued' | 'in_progress' | 'success' | 'failure' | 'error' | 'inactive';
+  readonly description: string;
+  /** Where the environment answers, and where the release can be followed. */
+  readonly environmentUrl: string | null;
+  readonly logUrl: string | null;
+  readonly isProduction: boolean;
+  /** It will go away: a preview. */
+  readonly isTransient: boolean;
+}
+
+export interface CheckRunReport {
+  readonly commit: string;
+  readonly name: string;
+  /** Null while it runs. */
+  readonly conclusion: 'success' | 'failure' | 'neutral' | 'cancelled' | 'skipped' | 'timed_out' | 'action_required' | null;
+  readonly title: string;
+  /** Markdown. */
+  readonly summary: string;
+  readonly annotations: readonly Annotation[];
+  readonly detailsUrl: string | null;
+}
+
+export interface Annotation {
+  /** In the repository, POSIX separators. */
+  readonly path: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  readonly level: 'notice' | 'warning' | 'failure';
+  readonly message: string;
+  readonly title: string | null;
+}
+
+export interface CommentReport {
+  /** Number of the pull request. */
+  readonly change: number;
+  /** Which of our comments it is. */
+  readonly key: string;
+  /** Markdown. */
+  readonly body: string;
+}
+
+export interface ProtectionAnswer {
+  readonly run: number;
+  readonly environment: string;
+  readonly state: 'approved' | 'rejected';
+  readonly comment: string;
+}
+
+/** Something the service tells us, verified. */
+export type HostEvent =
+  | { readonly kind: 'push'; readonly delivery: string; readonly ref: string; readonly commit: string; readonly by: string }
+  | {
+      readonly kind: 'change';
+      readonly delivery: string;
+      readonly action: string;
+      readonly number: number;
+      readonly commit: string;
+      /** The branch is in another repository: its code is not trusted. */
+      readonly isFork: boolean;
+    }
+  | {
+      readonly kind: 'protection';
+      readonly delivery: string;
+      readonly run: number;
+      readonly environment: string;
+      readonly commit: string | null;
+    }
+  /** Verified, and of no interest to us. */
+  | { readonly kind: 'other'; readonly delivery: string; readonly name: string };
