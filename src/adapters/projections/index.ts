@@ -187,6 +187,16 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
     }
   }
 
+  /** None where the events do not exist yet: the release that is being planned may bring their table. */
+  async function liveOf(source: Source) {
+    try {
+      return await readLive((await operationsOf(source)).context.pool);
+    } catch (error) {
+      if (error instanceof UserError && error.code === 'EVENTS_TABLE_UNKNOWN') return [];
+      throw error;
+    }
+  }
+
   async function startModule({ source, code }: Module, shards = source.shards): Promise<ProjectionVersion> {
     const id = await job<ProjectionVersion>(source, { kind: 'start', code, shards });
     ensureWorker(source);
@@ -241,7 +251,7 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
       return atCommit(commit, async (root) => {
         const found: ProjectionVersion[] = [];
         for (const source of sources) {
-          const live = await readLive((await operationsOf(source)).context.pool);
+          const live = await liveOf(source);
           const modules = await modulesOf(source, root);
           found.push(
             ...modules

@@ -24,12 +24,12 @@ export interface StoreLayout {
   readonly contiguous: boolean;
 }
 
-export type StoreKind = 'sluice' | 'emmett' | 'message-db' | 'marten' | 'custom';
+type StoreKind = 'sluice' | 'emmett' | 'message-db' | 'marten' | 'custom';
 
 /** What a workspace says of its event store. */
-export interface StoreConfig extends Partial<StoreLayout> {
-  readonly kind?: StoreKind;
-}
+export type StoreConfig = { readonly [Key in keyof StoreLayout]?: StoreLayout[Key] | undefined } & {
+  readonly kind?: StoreKind | undefined;
+};
 
 const LAYOUTS: Readonly<Record<StoreKind, StoreLayout>> = {
   sluice: {
@@ -105,11 +105,9 @@ const LAYOUTS: Readonly<Record<StoreKind, StoreLayout>> = {
 };
 
 export function layoutOf({ kind = 'sluice', ...own }: StoreConfig): StoreLayout {
-  return { ...LAYOUTS[kind], ...own };
+  const named = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  return { ...LAYOUTS[kind], ...named };
 }
-
-/** The kinds of store that are known by name. */
-export const STORE_KINDS = Object.keys(LAYOUTS) as readonly StoreKind[];
 
 export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 export const relation = (name: string): string => name.split('.').map(quote).join('.');

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type PostgresProjections, postgresProjections, type Source } from './adapters/projections/index.ts';
+import { loadConfig } from './config/load.ts';
+import { projectionSources } from './config/projections.ts';
+import { environmentNames } from './config/resolve.ts';
+import type { PlannedProjections, ReadyProjection } from './core/release/stages.ts';
+import { UserError } from './core/errors.ts';
+import type { ProjectionStage } from './engine/perform/index.ts';
+import type { Projections } from './ports/projections.ts';
+import type { SourceControl } from './ports/source.ts';
+
+export interface ProjectionsParts {
+  /** Root of the workspace. */
+  readonly workspace: string;
+  readonly source: SourceControl;
+  readonly warn: (message: string) => void;
+  /** Values that must not be shown. */
+  readonly notice: (value: string) => void;
+}
+
+/** Projections as the API, the planner and a release see them. */
+export interface ProjectionsOfWorkspace {
+  readonly port: Projections;
+  readonly stage: ProjectionStage;
+  /** What a commit brings to an environment; undefined: nothing new. */
+  planned(environment: string, commit: string): Promise<PlannedProjections | undefined>;
+  close(): Promise<void>;
+}
+
+const LOOK_MS = 500;
+
+export function createProjections({ workspace, source, warn, notice }: ProjectionsParts): ProjectionsOfWorkspace {
+  const configured = async (environment: string) => projectionSources(await loadConfig(workspace), environment);
+  const port = postgresProjections({
+    dir: workspace,
+    async sources(environment) {
+      return (await configured(environment)).map((one): Source => {
+        const url = process.env[one.variable] ?? null;
+        if (url !== null && URL.canParse(url)) notice(decodeURIComponent(new URL(url).password));
+        return { ...one, url };
+      });
+    },
+    checkout: (commit, into) => source.export(commit, '.', into),
+    now: Date.now,
+    warn,
+  });
+  void loadConfig(workspace)
+    .then((config) => port.adopt(environmentNames(config)))
+    .catch((error: unknown) => warn(`projections are not looked after: ${error instanceof Error ? error.message : String(error)}`));
+
+  return {
+    port,
+    stage: stageOf(port),
+    async planned(environment, commit) {
+      const sources = await configured(environment);
+      if (sources.length === 0) return undefined;
+      const pending = await port.pending(environment, commit);
+      if (pending.length === 0) return undefined;
+      return {
+        projections: pending.map(({ name, version }) => ({ name, version: String(version) })),
+        deadlineMs: Math.max(...sources.map(({ deadlineMs }) => deadlineMs)),
+      };
+    },
+    close: () => port.close(),
+  };
+}
+
+/** A release's rebuild: build all, hold them against what is there, and only then let readers see any of them. */
+function stageOf(port: PostgresProjections): ProjectionStage {
+  const ids = ({ projections }: PlannedProjections) => projections.map(({ name, version }) => ({ name, version: Number(version) }));
+  return {
+    async rebuild({ environment, commit }, planned, signal) {
+      if (commit === null)
+        throw new UserError('PROJECTION_UNKNOWN', 'a plan without a commit brings no projections', 'Make the plan again.');
+      const ready: ReadyProjection[] = [];
+      const started = Date.now();
+      for (const id of ids(planned)) {
+        const begun = await port.begin(environment, commit, id.name);
+        if (begun.version !== id.version)
+          return { ready: [], failed: `${id.name} is version ${begun.version} in the commit, while version ${id.version} was planned` };
+        const built = await complete(port, environment, id, signal);
+        if (built.failed !== null) return { ready: [], failed: built.failed };
+        const report = await port.verify(environment, id.name, id.version);
+        if (!report.passed) return { ready: [], failed: `${id.name} version ${id.version} is not right: ${report.reasons.join('; ')}` };
+        ready.push({ name: id.name, version: String(id.version), events: built.events, ms: Date.now() - started });
+      }
+      for (const id of ids(planned)) await port.switch(environment, id.name, id.version);
+      return { ready, failed: null };
+    },
+    async revert({ environment }, planned) {
+      for (const id of ids(planned).toReversed()) await port.withdraw(environment, id);
+    },
+  };
+}
+
+async function complete(
+  port: PostgresProjections,
+  environment: string,
+  id: { readonly name: string; readonly version: number },
+  signal: AbortSignal,
+): Promise<{ readonly events: number; readonly failed: string | null }> {
+  let events = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const status = await port.status(environment, id);
+    if (status === null) return { events, failed: `${id.name} version ${id.version} was removed while it was being built` };
+    events = Math.max(events, status.progress?.events ?? 0);
+    if (status.phase === 'stopped') return { events, failed: status.error };
+    if (status.phase === 'tail') return { events, failed: null };
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+}
