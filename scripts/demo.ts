@@ -20,6 +20,7 @@ const settings = {
   HARBOUR_STAGING_PORT: String(staging),
   HARBOUR_PRODUCTION_PORT: String(production),
   SLUICE_BY: 'demo',
+  HARBOUR_WITHOUT_CHECKS: '1',
   ...(hasPython() ? {} : { HARBOUR_WITHOUT_PYTHON: '1' }),
 };
 const workspace = await prepareWorkspace(settings);

@@ -37,6 +37,24 @@ const canary = {
   soak: '1s',
 };
 
+/** Tests by their report, and no copied code. `testing` is what runs an app in them. */
+const tested = {
+  checks: {
+    test: {
+      command: ['node', '--test', '--test-reporter=junit', '--test-reporter-destination={reports}/junit.xml', 'test/'],
+      inputs: ['testing'],
+      timeout: '5m',
+      reports: [{ format: 'junit' as const, path: '{reports}/junit.xml' }],
+    },
+  },
+};
+/** The demo leaves them out: it is about what happens to users, and short of time. */
+const checked = process.env['HARBOUR_WITHOUT_CHECKS'] === undefined ? tested : {};
+const checkedPython =
+  process.env['HARBOUR_WITHOUT_CHECKS'] === undefined
+    ? { checks: { test: { command: ['python3', '-m', 'unittest'], timeout: '5m' } } }
+    : {};
+
 /** Where there is no Python, harbour goes on without `rates`. */
 const python = process.env['HARBOUR_WITHOUT_PYTHON'] === undefined;
 
@@ -45,6 +63,7 @@ export default defineConfig({
   apps: {
     accounts: {
       path: 'accounts',
+      ...checked,
       ...(process.env['HARBOUR_DATABASE_URL'] === undefined ? {} : { build: ['npm', 'install', '--omit=dev', '--no-audit', '--no-fund'] }),
       run: ['node', 'server.js'],
       health: '/up',
@@ -57,6 +76,7 @@ export default defineConfig({
       ? {
           rates: {
             path: 'rates',
+            ...checkedPython,
             run: ['python3', 'server.py'],
             health: '/up',
             smoke: '/rates',
@@ -68,6 +88,7 @@ export default defineConfig({
       : {}),
     storefront: {
       path: 'storefront',
+      ...checked,
       run: ['node', 'server.js'],
       health: '/up',
       smoke: '/',
@@ -76,7 +97,7 @@ export default defineConfig({
       strategy: { kind: 'blueGreen', bake, soak: '1s' },
       analysis: { interval, minRequests: 20, metrics: [{ measure: 'errorRate', success: '< 1 %', minRequests: 20 }] },
     },
-    settler: { path: 'settler', run: ['node', 'worker.js'], strategy: 'recreate' },
+    settler: { path: 'settler', ...checked, run: ['node', 'worker.js'], strategy: 'recreate' },
   },
   environments: {
     development: { strategy: 'allAtOnce' },
