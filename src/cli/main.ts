@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-import { openSession, ownVersion } from './_open.ts';
-import { createProgram } from './_program.ts';
-import { processTerminal } from './_terminal.ts';
+import { quickAnswer } from './_quick.ts';
 
 // The entry. Everything but `sluice server` is a client of the API; that one command loads ../app.ts, and only when it runs.
 const { stdin, stdout, stderr, env, argv, execArgv, execPath } = process;
@@ -13,6 +11,17 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 stderr.on('error', () => {});
 
+const quick = argv[2] === 'affected' ? await quickAnswer(argv.slice(3), process.cwd()) : null;
+if (quick !== null) {
+  await new Promise<void>((resolve) => void stdout.write(`${quick.text}\n`, () => resolve()));
+  process.exit(0);
+}
+// The whole program takes a while to load: only what is needed is, and only now.
+const [{ openSession, ownVersion }, { createProgram }, { processTerminal }] = await Promise.all([
+  import('./_open.ts'),
+  import('./_program.ts'),
+  import('./_terminal.ts'),
+]);
 const version = ownVersion();
 const terminal = processTerminal({ stdin, stdout, stderr, env });
 const surroundings = {

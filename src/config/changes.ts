@@ -1,9 +1,10 @@
 import { canonicalJson } from '../core/canonical.ts';
+import { type Affected, affectedBy, indexOf } from '../core/changes/affected.ts';
 import type { ResolvedEnvironment } from '../core/changes/environment.ts';
 import type { ProjectGraph } from '../core/changes/project.ts';
 import { appNode } from '../core/changes/project.ts';
 import type { AppDeclaration, Readers } from '../core/changes/workspace.ts';
-import { fingerprintsOf, manifestsAt, reachable, withApps } from '../core/changes/workspace.ts';
+import { baseManifests, fingerprintsOf, manifestsAt, reachable, withApps } from '../core/changes/workspace.ts';
 import { foldersOf, inputsOfAll, sha256Hex } from './declared.ts';
 import { normalPath } from './names.ts';
 import type { Config } from './schema.ts';
@@ -35,4 +36,30 @@ export async function workspaceAt(readers: Readers, at: string, config: Config, 
   const names = environment.apps.map((app) => appNode(app.app));
   const prints = await fingerprintsOf(readers.history, at, reachable(graph, names), sha256Hex);
   return { graph, fingerprints: new Map(environment.apps.map(({ app }) => [app, prints.get(appNode(app)) ?? ''])) };
+}
+
+/**
+ * What differs between a commit and the present one, by today's configuration. A commit that a shallow clone lacks is
+ * fetched.
+ * @throws UserError `COMMIT_UNKNOWN`.
+ */
+export async function comparedWith(
+  readers: Readers,
+  config: Config,
+  environment: ResolvedEnvironment,
+  head: string,
+  commit: string,
+): Promise<{ readonly graph: ProjectGraph; readonly affected: Affected }> {
+  const { history } = readers;
+  const [there] = await history.ids(commit, ['.']);
+  const base = there === null || there === undefined ? await history.resolve(commit) : commit;
+  const folders = foldersOf(environment.apps);
+  const changed = await history.changed(base, head);
+  const now = await manifestsAt(readers, head, folders);
+  const then = await baseManifests(readers, now, base, changed, folders);
+  const [declared, everywhere] = [declaredIn(config, environment), inputsOfAll(config, [environment.name])];
+  const graph = withApps(now.projects, declared, everywhere);
+  const before = then.projects === now.projects ? null : indexOf(withApps(then.projects, declared, everywhere));
+  const files = changed.map((one) => one.path);
+  return { graph, affected: affectedBy(indexOf(graph), before, files) };
 }

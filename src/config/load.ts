@@ -1,6 +1,6 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { OutsideError, UserError } from '../core/errors.ts';
+import { OutsideError } from '../core/errors.ts';
 import { findConfig, isThere } from './find.ts';
 import { importConfig } from './import-config.ts';
 import type { Locate } from './locate.ts';

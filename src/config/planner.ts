@@ -1,8 +1,7 @@
 import type { ResolvedEnvironment } from '../core/changes/environment.ts';
-import { affectedBy, indexOf } from '../core/changes/affected.ts';
 import { reasonOf } from '../core/changes/reason.ts';
 import { appNode, type ProjectGraph } from '../core/changes/project.ts';
-import { baseManifests, manifestsAt, needsMore, type Readers, withApps } from '../core/changes/workspace.ts';
+import { needsMore, type Readers } from '../core/changes/workspace.ts';
 import { SluiceError, UserError } from '../core/errors.ts';
 import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
 import { makePlan } from '../core/release/make-plan.ts';
@@ -10,8 +9,7 @@ import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.t
 import type { Plan, Source } from '../core/release/plan.ts';
 import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
-import { declaredIn, workspaceAt } from './changes.ts';
-import { foldersOf, inputsOfAll } from './declared.ts';
+import { comparedWith, workspaceAt } from './changes.ts';
 import { loadConfig } from './load.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
 import type { Config } from './schema.ts';
@@ -113,7 +111,7 @@ export function createPlanner({ dir, source, readers, stages }: PlannerOptions):
 }
 
 /** What this environment builds from: the last commit, or a snapshot of the working tree. */
-async function sourceOf(environment: ResolvedEnvironment, source: SourceControl): Promise<Source & { readonly commit: string }> {
+export async function sourceOf(environment: ResolvedEnvironment, source: SourceControl): Promise<Source & { readonly commit: string }> {
   const { commit, branch, uncommitted } = await source.head();
   if (uncommitted.length > 0 && environment.uncommitted === 'refuse') {
     throw new UserError(
@@ -192,18 +190,7 @@ async function reasonsSince(
   environment: ResolvedEnvironment,
   { head, commit, apps }: { readonly head: string; readonly commit: string; readonly apps: readonly string[] },
 ): Promise<[string, string][]> {
-  const folders = foldersOf(environment.apps);
-  const changed = await readers.history.changed(commit, head);
-  const now = await manifestsAt(readers, head, folders);
-  const then = await baseManifests(readers, now, commit, changed, folders);
-  const [declared, everywhere] = [declaredIn(config, environment), inputsOfAll(config, [environment.name])];
-  const graph = withApps(now.projects, declared, everywhere);
-  const before = then.projects === now.projects ? null : indexOf(withApps(then.projects, declared, everywhere));
-  const affected = affectedBy(
-    indexOf(graph),
-    before,
-    changed.map((one) => one.path),
-  );
+  const { graph, affected } = await comparedWith(readers, config, environment, head, commit);
   return apps.map((app): [string, string] => [app, reasonOf(graph, affected, appNode(app), commit) ?? 'build or check settings changed']);
 }
 

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/**
+ * `sluice affected --since …`, as it is run before every commit and by every build: the same answer as the whole program
+ * gives, without loading it. Null: the whole program is to answer, because something else was asked for, or went wrong.
+ */
+export async function quickAnswer(args: readonly string[], cwd: string): Promise<{ readonly text: string } | null> {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      allowPositionals: false,
+      options: {
+        since: { type: 'string' },
+        json: { type: 'boolean' },
+        dirty: { type: 'boolean' },
+        'no-input': { type: 'boolean' },
+        workspace: { type: 'string', short: 'C' },
+      },
+    });
+    if (values.since === undefined) return null;
+    const [{ findWorkspace }, { affectedSince }, { affectedWords }] = await Promise.all([
+      import('../config/find.ts'),
+      import('../app-affected.ts'),
+      import('./_affected-words.ts'),
+    ]);
+    const dir = await findWorkspace(resolve(cwd, values.workspace ?? '.'));
+    if (dir === null) return null;
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    const found = await affectedSince({ dir, version, since: values.since, dirty: values.dirty === true });
+    const { data, text } = affectedWords(found, values.since, undefined);
+    return { text: values.json === true ? JSON.stringify(data) : text };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,40 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SluiceError } from '../core/errors.ts';
+import { importConfig } from './import-config.ts';
+import { parseText } from './locate.ts';
+import type { Config } from './schema.ts';
+import { validate } from './validate.ts';
+
+/**
+ * What an earlier text of the configuration said, or null when that cannot be told: it is wrong by today's rules, or a
+ * program that needs files which are not as they were. Whether its folders are there does not count.
+ */
+export async function readConfigText(dir: string, file: string, text: string): Promise<Config | null> {
+  try {
+    const value = /\.(json|ya?ml)$/.test(file) ? data(file, text) : await program(dir, file, text);
+    const { config, mistakes } = validate(value);
+    return mistakes.length > 0 ? null : config;
+  } catch (error) {
+    if (error instanceof SluiceError) return null;
+    throw error;
+  }
+}
+
+function data(file: string, text: string): unknown {
+  const { value, problems } = parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+  return problems.length > 0 ? null : value;
+}
+
+/** Read by a process of its own, from a folder of ours. */
+async function program(dir: string, file: string, text: string): Promise<unknown> {
+  const folder = join(dir, '.sluice', 'cache', `earlier-${process.pid}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, file), text);
+    const { value, mistakes } = await importConfig(join(folder, file));
+    return mistakes.length > 0 ? null : value;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
