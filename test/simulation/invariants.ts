@@ -3,11 +3,15 @@ import { isIntact, type VersionRef } from '../../src/core/release/plan.ts';
 import type { ReleaseState, RolloutState } from '../../src/core/release/state.ts';
 import type { Scenario } from './scenario.ts';
 import type { World } from './world.ts';
+import type { Recording } from './run.ts';
 
 export interface Moment {
   readonly before: ReleaseState | null;
   readonly after: ReleaseState;
   readonly event: ReleaseEvent;
+  readonly at: number;
+  /** All events so far, this one too. */
+  readonly log: readonly Recording[];
   readonly world: World;
   readonly violations: string[];
 }
@@ -28,6 +32,60 @@ export function checkEvent(moment: Moment): void {
   if (event.type === 'VersionRetired') checkLastCopy(moment, event.app, event.version, say);
   if (event.type === 'ReleaseRequested' && !isIntact(event.plan)) say(9, 'the plan is not what its hash says');
   if (event.type === 'RolloutFinished') checkFinished(moment, event.app, say);
+  checkSchema(moment, say);
+  if (after.plan.approval !== undefined && CHANGES.has(event.type) && after.stage !== 'restoring') checkApproved(moment, say);
+}
+
+/** Facts that change something outside, going forward. */
+const CHANGES: ReadonlySet<string> = new Set([
+  'RestorePointMade',
+  'MigrationsApplied',
+  'ProjectionsReady',
+  'RolloutStarted',
+  'ArtifactBuilt',
+  'VersionDeployed',
+  'WeightsShifted',
+]);
+
+/** 8. Once the schema no longer suits the old version, no traffic and no worker goes back to it. */
+function checkSchema({ before, after, event }: Moment, say: Say): void {
+  if (after.stage !== 'restoring' || before === null || after.preparation.migrations?.old.works !== false) return;
+  if (event.type === 'WeightsShifted') {
+    const rollout = before.rollouts[event.app];
+    const { stable = null } = rollout?.app ?? {};
+    const candidate = rollout?.candidate;
+    if (stable === null || candidate == null) return;
+    if ((rollout?.weights[candidate.id] ?? 0) > 0 && event.weights[stable.id] === 100)
+      say(8, `traffic of ${event.app} went back to ${stable.id}`);
+  }
+  if (
+    event.type === 'VersionDeployed' &&
+    before.rollouts[event.app]?.app.stable?.id === event.version &&
+    before.rollouts[event.app]?.oldStopped
+  )
+    say(8, `${event.version} of ${event.app} was started again`);
+}
+
+/** 9. Enough other people with the role said yes to this very plan, in time, nobody said no, and what they looked at still runs. */
+function checkApproved({ after, at, log }: Moment, say: Say): void {
+  const rule = after.plan.approval;
+  const mine = log.filter(({ release }) => release === after.id);
+  const asked = mine.find(({ event }) => event.type === 'ApprovalRequested')?.event;
+  if (rule === undefined || asked?.type !== 'ApprovalRequested') return say(9, 'nobody was asked');
+  const name = (person: string) => person.trim().toLowerCase();
+  const authors = new Set([after.by, ...rule.authors].map(name));
+  const yes = mine.flatMap((entry) => {
+    const { event } = entry;
+    if (event.type !== 'ApprovalGiven' || event.planHash !== after.plan.hash || entry.at >= asked.expiresAt) return [];
+    const by = name(event.by);
+    return !authors.has(by) && (rule.from.length === 0 || rule.from.some(({ people }) => people.includes(by))) ? [by] : [];
+  });
+  if (new Set(yes).size < rule.number) say(9, `${new Set(yes).size} of ${rule.number} approved`);
+  const started = mine.find(({ event }) => event.type === 'ReservationsAcquired');
+  if (started === undefined || started.at >= asked.expiresAt)
+    say(9, `started at ${started?.at ?? at}, after the approval's end at ${asked.expiresAt}`);
+  const moved = after.plan.apps.filter(({ app, stable }) => after.rollouts[app]?.app.stable?.id !== stable?.id);
+  if (moved.length > 0) say(9, `${moved.map(({ app }) => app).join(', ')} ran something else when it was approved`);
 }
 
 type Say = (invariant: number, message: string) => void;

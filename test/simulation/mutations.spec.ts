@@ -12,7 +12,7 @@ const MUTANTS = [
   {
     name: 'an inconclusive bake counts as a pass',
     file: 'rollout/next.ts',
-    from: "if (verdict.phase !== 'Successful') return pauseOn(rollout, verdict, now);",
+    from: "if (verdict.phase !== 'Successful') return pauseOn(rollout, one, verdict, now);",
     to: '',
     caughtBy: /invariant 1/,
   },
@@ -44,6 +44,56 @@ const MUTANTS = [
     to: "return record(rollout.app.app, 'ready', now, { type: 'VersionHealthy', app: rollout.app.app, version: rollout.candidate?.id ?? '' });",
     caughtBy: /is not healthy/,
   },
+  {
+    name: 'the author approves',
+    file: 'access/approval.ts',
+    from: 'if ([release.by, ...rule.authors].some((author) => isSamePerson(author, by)))',
+    to: 'if (by === "nobody")',
+    caughtBy: /invariant 9/,
+  },
+  {
+    name: 'an approval of another plan counts',
+    file: 'access/approval.ts',
+    from: 'if (planHash !== release.plan.hash || planHash !== approval.planHash)',
+    to: 'if (by === "nobody")',
+    caughtBy: /invariant 9/,
+  },
+  {
+    name: 'one person approves twice',
+    file: 'access/approval.ts',
+    from: 'if (approval.given.some((one) => isSamePerson(one.by, by)))',
+    to: 'if (by === "nobody")',
+    caughtBy: /invariant 9/,
+  },
+  {
+    name: 'somebody without the role approves',
+    file: 'access/approval.ts',
+    from: 'if (!hasRole(rule, by))',
+    to: 'if (by === "nobody" && !hasRole(rule, by))',
+    caughtBy: /invariant 9/,
+  },
+  {
+    name: 'a yes that comes too late counts, and a release may start after its approval has expired',
+    file: 'access/approval.ts',
+    from: 'if (at >= approval.expiresAt)',
+    to: 'if (at < 0)',
+    and: { file: 'release/prepare.ts', from: 'if (approval === null || now < approval.expiresAt) return null;', to: 'return null;' },
+    caughtBy: /invariant 9|never ends/,
+  },
+  {
+    name: 'an approved plan is carried out on what runs by now',
+    file: 'release/preparation.ts',
+    from: 'if (plan.approval === undefined) return null;',
+    to: 'return null;',
+    caughtBy: /invariant 9/,
+  },
+  {
+    name: 'traffic goes back to a version that cannot read the schema',
+    file: 'release/prepare.ts',
+    from: 'if (migrations === null || migrations.old.works) return null;',
+    to: 'if (migrations !== undefined) return null;',
+    caughtBy: /invariant 8/,
+  },
 ] as const;
 
 const folder = join(import.meta.dirname, '../../node_modules/.cache/sluice-mutants');
@@ -66,10 +116,12 @@ async function breed(mutant: (typeof MUTANTS)[number], index: number): Promise<S
   const copy = join(folder, String(index));
   await mkdir(dirname(copy), { recursive: true });
   await cp(join(import.meta.dirname, '../../src'), copy, { recursive: true, filter: (path) => !path.endsWith('.spec.ts') });
-  const file = join(copy, 'core', mutant.file);
-  const source = await readFile(file, 'utf8');
-  expect(source.split(mutant.from), 'the line to break must be there exactly once').toHaveLength(2);
-  await writeFile(file, source.replace(mutant.from, mutant.to));
+  for (const change of [mutant, ...('and' in mutant ? [mutant.and] : [])]) {
+    const file = join(copy, 'core', change.file);
+    const source = await readFile(file, 'utf8');
+    expect(source.split(change.from), 'the line to break must be there exactly once').toHaveLength(2);
+    await writeFile(file, source.replace(change.from, change.to));
+  }
   const load = (path: string) =>
     import(/* @vite-ignore */ pathToFileURL(join(copy, 'core/release', path)).href) as Promise<Record<string, never>>;
   const [{ evolve }, { next }] = await Promise.all([load('evolve.ts'), load('next.ts')]);

@@ -9,6 +9,7 @@ import type { ReleaseState } from '../../src/core/release/state.ts';
 import { checkEnd, checkEvent } from './invariants.ts';
 import { seeded } from './random.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
+import { AUTHOR, type Word } from './staged.ts';
 import { createWorld, failureOf, type Performance } from './world.ts';
 
 /** The runbook under test: the real one, or a mutant. */
@@ -53,10 +54,22 @@ const MOST_TURNS = 20_000;
  */
 export function simulate(
   seed: number,
-  options: { readonly crashes?: boolean; readonly commands?: boolean; readonly scenario?: Scenario; readonly subject?: Subject } = {},
+  options: {
+    readonly crashes?: boolean;
+    readonly commands?: boolean;
+    readonly stages?: boolean;
+    readonly scenario?: Scenario;
+    readonly subject?: Subject;
+  } = {},
 ): Outcome {
   const random = seeded(seed);
-  const scenario = options.scenario ?? scenarioOf(random, { crashes: options.crashes ?? true, commands: options.commands ?? true });
+  const scenario =
+    options.scenario ??
+    scenarioOf(random, {
+      crashes: options.crashes ?? true,
+      commands: options.commands ?? true,
+      ...(options.stages === false ? {} : { stages: seeded(seed ^ 0x2545f491) }),
+    });
   const subject = options.subject ?? REAL;
   const dice = seeded(seed ^ 0x5bd1e995);
   const holders = new Map<string, string>();
@@ -78,7 +91,7 @@ export function simulate(
     log.push({ release, at: now, event });
     if (event.type === 'RolloutFinished' || (event.type === 'StableRestored' && event.kept))
       stables[event.app] = after.rollouts[event.app]?.candidate ?? stables[event.app] ?? null;
-    checkEvent({ before, after, event, world, violations });
+    checkEvent({ before, after, event, at: now, log, world, violations });
   }
 
   function ownWork(release: string, effect: Effect): void {
@@ -198,9 +211,22 @@ export function simulate(
   if (violations.length === 0) checkEnd({ scenario, states, stables, world, violations });
   return { seed, scenario, log, states, stables, violations, crashes };
 
+  function hear(release: string, word: Word): void {
+    const state = states.get(release);
+    if (state === undefined || state.stage === 'closed') return;
+    const planHash = word.ofThisPlan ? state.plan.hash : `sha256:${'0'.repeat(64)}`;
+    const event: ReleaseEvent =
+      word.says === 'yes'
+        ? { type: 'ApprovalGiven', by: word.by, planHash, note: null }
+        : { type: 'ApprovalRejected', by: word.by, reason: 'not today' };
+    if (word.forged && word.says === 'yes' ? false : refusal(state, event, now) !== null) return;
+    append(release, event);
+  }
+
   function give(input: Exclude<Input, { kind: 'crash' }>): void {
+    if (input.kind === 'word') return hear(input.release, input.word);
     if (input.kind === 'request') {
-      append(input.release, { type: 'ReleaseRequested', release: input.release, plan: input.plan, by: 'ann', retryOf: null });
+      append(input.release, { type: 'ReleaseRequested', release: input.release, plan: input.plan, by: AUTHOR, retryOf: null });
       return;
     }
     const state = states.get(input.release);
@@ -212,6 +238,7 @@ export function simulate(
 }
 
 type Input = { readonly at: number } & (
+  | { readonly kind: 'word'; readonly release: string; readonly word: Word }
   | { readonly kind: 'crash' }
   | { readonly kind: 'request'; readonly release: string; readonly plan: Scenario['releases'][number]['plan'] }
   | { readonly kind: 'command'; readonly release: string; readonly command: Scenario['releases'][number]['commands'][number]['kind'] }
@@ -220,6 +247,7 @@ type Input = { readonly at: number } & (
 function inputsOf(scenario: Scenario): Input[] {
   const inputs = scenario.releases.flatMap((release): Input[] => [
     { at: release.at, kind: 'request', release: release.id, plan: release.plan },
+    ...(release.staged?.words ?? []).map((word): Input => ({ at: release.at + word.after, kind: 'word', release: release.id, word })),
     ...release.commands.map(({ after, kind }): Input => ({ at: release.at + after, kind: 'command', release: release.id, command: kind })),
   ]);
   return [...inputs, ...scenario.crashes.map((at): Input => ({ at, kind: 'crash' }))].toSorted((a, b) => a.at - b.at);

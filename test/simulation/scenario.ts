@@ -10,6 +10,7 @@ import {
   type Plan,
 } from '../../src/core/release/plan.ts';
 import type { Random } from './random.ts';
+import { type StagedRelease, stagedOf } from './staged.ts';
 
 /** How one version of one app behaves in the simulated world. */
 export interface Behaviour {
@@ -38,6 +39,8 @@ export interface Scenario {
 }
 
 export interface ScenarioRelease {
+  /** What comes before its rollouts; null: nothing. */
+  readonly staged: StagedRelease | null;
   readonly id: string;
   readonly at: number;
   readonly plan: Plan;
@@ -54,15 +57,16 @@ export function versionOf(app: string, release: string): VersionRef {
 }
 
 /** A random story: plans, faults, people's commands and crashes of the control plane. */
-export function scenarioOf(random: Random, options: { readonly crashes: boolean; readonly commands: boolean }): Scenario {
+export function scenarioOf(
+  random: Random,
+  options: { readonly crashes: boolean; readonly commands: boolean; readonly stages?: Random },
+): Scenario {
   const apps = Array.from({ length: random.int(1, 4) }, (_, index) => `app${index}`);
   const dependsOn = Object.fromEntries(apps.map((app, index) => [app, apps.slice(0, index).filter(() => random.chance(0.4))]));
   const initial = Object.fromEntries(apps.map((app) => [app, random.chance(0.75) ? versionOf(app, 'r0') : null]));
   const workers = apps.filter(() => random.chance(0.2));
   const count = random.chance(0.3) ? random.int(2, 3) : 1;
-  const releases = Array.from({ length: count }, (_, index) =>
-    releaseOf(random, index, { apps, workers, initial }, dependsOn, options.commands),
-  );
+  const releases = Array.from({ length: count }, (_, index) => releaseOf(random, index, { apps, workers, initial }, dependsOn, options));
   const crashes = options.crashes ? Array.from({ length: random.int(0, 6) }, () => random.int(0, 60_000)).toSorted((a, b) => a - b) : [];
   return { apps, workers, initial, releases, crashes };
 }
@@ -72,7 +76,7 @@ function releaseOf(
   index: number,
   { apps, workers, initial }: Pick<Scenario, 'apps' | 'workers' | 'initial'>,
   dependsOn: Readonly<Record<string, readonly string[]>>,
-  withCommands: boolean,
+  options: { readonly commands: boolean; readonly stages?: Random },
 ): ScenarioRelease {
   const id = `r${index + 1}`;
   const chosen = apps.filter(() => random.chance(0.8));
@@ -86,7 +90,10 @@ function releaseOf(
       initial[name] ?? null,
     ),
   );
+  // Of a randomness of its own, so that stories without stages stay as they are.
+  const staged = options.stages === undefined ? null : stagedOf(options.stages);
   const plan = withHash({
+    ...staged?.stages,
     schema: 1,
     workspace: 'simulated',
     environment: 'production',
@@ -96,9 +103,10 @@ function releaseOf(
     unchanged: [],
     deadlines: { queueMs: 600_000, pauseMs: 60_000, rollbackMs: 30_000 },
   });
-  const commands = withCommands && random.chance(0.5) ? Array.from({ length: random.int(1, 4) }, () => command(random)) : [];
+  const commands = options.commands && random.chance(0.5) ? Array.from({ length: random.int(1, 4) }, () => command(random)) : [];
   const behaviours = Object.fromEntries(names.map((name) => [name, behaviour(random)]));
-  return { id, at: index === 0 ? 0 : random.int(0, 40_000), plan, behaviours, commands: commands.toSorted((a, b) => a.after - b.after) };
+  const at = index === 0 ? 0 : random.int(0, 40_000);
+  return { id, at, plan, staged, behaviours, commands: commands.toSorted((a, b) => a.after - b.after) };
 }
 
 function plannedApp(random: Random, app: string, dependsOn: readonly string[], isWorker: boolean, stable: VersionRef | null): PlannedApp {

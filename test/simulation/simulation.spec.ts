@@ -9,6 +9,7 @@ const first = Number(process.env['SLUICE_FIRST_SEED'] ?? 1);
 describe('seeded releases in virtual time', () => {
   it(`keeps every invariant in ${only ?? count} random stories with faults, commands and crashes`, { timeout: 3_600_000 }, () => {
     const outcomes: Record<string, number> = {};
+    const seen: Record<string, number> = {};
     let crashes = 0;
     const seeds = only === undefined ? Array.from({ length: count }, (_, index) => first + index) : [Number(only)];
     for (const seed of seeds) {
@@ -21,12 +22,22 @@ describe('seeded releases in virtual time', () => {
       }
       for (const state of result.states.values()) outcomes[state.outcome ?? 'none'] = (outcomes[state.outcome ?? 'none'] ?? 0) + 1;
       crashes += result.crashes;
+      for (const { event } of result.log) seen[event.type] = (seen[event.type] ?? 0) + 1;
     }
     console.log(`${seeds.length} stories, ${crashes} crashes: ${JSON.stringify(outcomes)}`);
     // A simulation that never sees some ending tests nothing there.
     if (only === undefined && count >= 20_000) {
       for (const outcome of ['Succeeded', 'Failed', 'Errored', 'Aborted', 'RolledBack', 'RollbackFailed'])
         expect(outcomes[outcome] ?? 0).toBeGreaterThan(50);
+      for (const type of [
+        'ApprovalExpired',
+        'ApprovalRejected',
+        'WindowOpened',
+        'MigrationsFailed',
+        'ProjectionsReverted',
+        'RollbackRefused',
+      ])
+        expect(seen[type] ?? 0, type).toBeGreaterThan(50);
     }
   });
 });

@@ -69,6 +69,7 @@ function goodDeployOf(first: ScenarioRelease, at: number, concurrency: Concurren
     plan: withHash({ ...plan, source: { ...plan.source, commit: 'r2' }, apps }),
     behaviours: Object.fromEntries(apps.map(({ app }) => [app, GOOD])),
     commands: [],
+    staged: null,
   };
 }
 

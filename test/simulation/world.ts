@@ -5,6 +5,7 @@ import type { ReleaseEvent } from '../../src/core/release/events.ts';
 import { type PlannedApp, type VersionRef, versionId } from '../../src/core/release/plan.ts';
 import type { ReleaseState } from '../../src/core/release/state.ts';
 import type { Behaviour, Scenario } from './scenario.ts';
+import type { StageKind } from './staged.ts';
 
 export interface WorldVersion {
   readonly ref: VersionRef;
@@ -164,7 +165,21 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     return { epoch: 'one', at: now, versions: Object.fromEntries(counters) };
   }
 
+  /** Work of the release itself: an answer, a verdict against it, or a failure of the outside. */
+  function stage(kind: StageKind, release: string, good: readonly ReleaseEvent[], bad: readonly ReleaseEvent[]): Performance {
+    const { ok, takesMs, failures } = plans.get(release)?.staged?.behaviours[kind] ?? { ok: true, takesMs: 1, failures: 0 };
+    return {
+      takesMs,
+      apply: () => {
+        failing(`${release}/${kind}`, failures, () => {});
+        return ok ? good : bad;
+      },
+    };
+  }
+
   function perform(effect: Effect, state: ReleaseState, release: string): Performance {
+    if (['backup', 'migrate', 'rebuild', 'revert'].includes(effect.kind) && state.plan.apps.some(({ app }) => holders.get(app) !== release))
+      violations.push(`invariant 6: ${release} did ${effect.kind} without having its apps`);
     if ('app' in effect && holders.get(effect.app.app) !== release)
       violations.push(`${release} touched ${effect.app.app}, which ${holders.get(effect.app.app) ?? 'nobody'} holds`);
     switch (effect.kind) {
@@ -233,7 +248,8 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
         };
       }
       case 'collect': {
-        const { app, candidate, baseline, previous, since } = effect;
+        const { app, candidate, baseline, previous, since, analysis } = effect;
+        const of = analysis === undefined ? {} : { analysis };
         return {
           takesMs: 2,
           apply: () => {
@@ -244,12 +260,13 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
                   app: app.app,
                   sample: { fromAt: since, at: now, candidate: null, baseline: null, error: 'metrics are down' },
                   reading: null,
+                  ...of,
                 },
               ];
             }
             const reading = read(app, baseline === null ? [candidate] : [candidate, baseline]);
             const sample = previous === null ? null : sampleBetween(previous, reading, candidate, baseline);
-            return [{ type: 'SampleCollected', app: app.app, sample, reading }];
+            return [{ type: 'SampleCollected', app: app.app, sample, reading, ...of }];
           },
         };
       }
@@ -263,6 +280,26 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
           },
         };
       }
+      case 'check':
+        return stage(
+          'check',
+          release,
+          [{ type: 'ChecksPassed', reports: [] }],
+          [{ type: 'ChecksFailed', reports: [], reason: 'no coverage' }],
+        );
+      case 'fit':
+        return stage('fit', release, [{ type: 'SchemaCompatible' }], [{ type: 'SchemaIncompatible', reason: 'column gone' }]);
+      case 'backup':
+        return stage('backup', release, [{ type: 'RestorePointMade', points: [] }], [{ type: 'RestorePointMade', points: [] }]);
+      case 'migrate': {
+        const works = plans.get(release)?.staged?.oldWorks ?? true;
+        const old = { works, reason: works ? null : 'column gone' };
+        return stage('migrate', release, [{ type: 'MigrationsApplied', applied: [], old }], [{ type: 'MigrationsFailed', reason: 'lock' }]);
+      }
+      case 'rebuild':
+        return stage('rebuild', release, [{ type: 'ProjectionsReady', ready: [] }], [{ type: 'ProjectionsFailed', reason: 'differs' }]);
+      case 'revert':
+        return stage('revert', release, [{ type: 'ProjectionsReverted' }], [{ type: 'ProjectionsReverted' }]);
       default:
         throw new Error(`${effect.kind} is the engine's own work`);
     }

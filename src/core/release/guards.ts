@@ -23,10 +23,12 @@ export function violation(state: ReleaseState, effect: Effect): string | null {
   return null;
 }
 
+const NEEDS_NOBODY: ReadonlySet<Effect['kind']> = new Set(['record', 'unreserve', 'check']);
+
 /** Invariant 9: what changes anything was approved, in exactly this form. Putting back needs nobody's word. */
 function withoutApproval(state: ReleaseState, effect: Effect): string | null {
   const { plan, stage } = state;
-  if (plan.approval === undefined || stage === 'restoring' || effect.kind === 'check') return null;
+  if (plan.approval === undefined || stage === 'restoring' || NEEDS_NOBODY.has(effect.kind)) return null;
   if (!isApproved(state)) return 'the plan is not approved';
   if (effect.kind !== 'deploy') return null;
   if (!isIntact(plan)) return 'the plan is not what was approved';
