@@ -12,6 +12,8 @@ import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
 import { createMigrations, withSchemaGate } from './app-migrations.ts';
 import { backupEvents, createBackups } from './app-backups.ts';
+import { createMetrics } from './app-metrics.ts';
+import { createProjections } from './app-projections.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
 import { UserError } from './core/errors.ts';
@@ -77,9 +79,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     notice: secrets.notice,
     log: (message) => log.info(message),
   });
+  const projections = createProjections({ workspace, source, warn: (message) => log.warn(message), notice: secrets.notice });
   const stages = async ({ name }: { readonly name: string }, commit: string) => {
-    const planned = await migrations.planned(name, commit);
-    return planned === undefined ? {} : { migrations: planned };
+    const [planned, rebuilds] = await Promise.all([migrations.planned(name, commit), projections.planned(name, commit)]);
+    return { ...(planned === undefined ? {} : { migrations: planned }), ...(rebuilds === undefined ? {} : { projections: rebuilds }) };
   };
   const planner = noticing(
     withSchemaGate(createPlanner({ dir: workspace, source, stages, readers: changeReaders(workspace, options.version) }), migrations),
@@ -109,15 +112,24 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     warn: (message) => log.warn(message),
     notice: secrets.notice,
   });
+  const metrics = createMetrics({
+    workspace,
+    appsDir: join(dir, 'apps'),
+    edge: edges.of,
+    env: process.env,
+    jobEnv: smokeEnvironment(),
+  });
   const performer = createPerformer({
     platform,
     edge: edges.of,
+    metrics: metrics.source,
     builder,
     artifacts,
     clock: systemClock,
     environment: smokeEnvironment(),
     backup: backups.stage,
     migrations: migrations.stage,
+    projections: projections.stage,
     checks: createReleaseChecks({ dir: workspace, source }),
   });
   onProgress('Starting the engine');
@@ -131,7 +143,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
   const server = createServer({
     engine,
-    planner,
+    planner: metrics.checked(planner),
+    metrics: metrics.intake,
     workspace,
     version: options.version,
     token,
@@ -140,6 +153,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     logs: (ref, wanted) => processes.logs(ref, wanted),
     edgeUrl: edges.url,
     backups,
+    projections: projections.port,
     doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null }),
     ...(options.onShutdown === undefined ? {} : { shutdown: options.onShutdown }),
   });
@@ -155,6 +169,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const close = async () => {
     await Promise.all([caretaker.stop(), backupRounds.stop()]);
     edges.leave();
+    await projections.close();
     await server.close();
     await engine.close();
     lock?.close();

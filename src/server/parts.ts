@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Planner } from '../config/planner.ts';
 import type { Engine } from '../engine/face.ts';
 import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
+import type { Projections } from '../ports/projections.ts';
 import type { BackupsFace } from './backups.ts';
 import type { finding } from './schemas.ts';
 
@@ -20,8 +21,12 @@ export interface ServerParts {
   readonly doctor?: () => Promise<readonly Finding[]>;
   /** Where users reach an environment; null while no edge of it is running. */
   readonly edgeUrl?: (environment: string) => Promise<string | null>;
+  /** Takes what apps report over OTLP. */
+  readonly metrics?: { take(json: unknown): { readonly rejected: number; readonly reason: string } | null };
   /** Without it nothing is backed up. */
   readonly backups?: BackupsFace;
+  /** Without it there are no projections. */
+  readonly projections?: Projections;
   /** Ends the control plane; `all`: and everything it has started. Called after the answer has been sent. */
   readonly shutdown?: (options: { readonly all: boolean }) => void;
 }

@@ -1,8 +1,34 @@
+import type { SourceSettings } from './reading.ts';
+
 /** How a candidate is judged while it bakes. */
 export type AnalysisPolicy = ThresholdPolicy | SequentialPolicy;
 
+/** What any judge's verdict rests on, and what is done where there is none. Left out: the edge, `pause`, no early end. */
+export interface PolicyFrame {
+  readonly source?: SourceSettings;
+  readonly onInconclusive?: OnInconclusive;
+  /** A bake ends as soon as it has passed, but not before this, ms. */
+  readonly early?: { readonly minBakeMs: number };
+}
+
+/**
+ * `pause`: until a person decides. `extend`: bake once more as long, then pause. `rollback`: as if it were bad.
+ * `promote`: go on all the same, given the requests needed. Metrics that cannot be read always pause.
+ */
+export type OnInconclusive = 'pause' | 'extend' | 'rollback' | 'promote';
+
+/** A further analysis of a rollout, beside the one that its strategy has. */
+export interface NamedAnalysis {
+  readonly name: string;
+  /** `step`: each bake proves itself. `background`: one, from the first bake to the last. `afterPromotion`: while the old version is kept. */
+  readonly during: 'step' | 'background' | 'afterPromotion';
+  /** Looked at and shown, without consequences. */
+  readonly dryRun: boolean;
+  readonly policy: AnalysisPolicy;
+}
+
 /** Measurements against fixed limits. Semantics of limits: Argo Rollouts. */
-export interface ThresholdPolicy {
+export interface ThresholdPolicy extends PolicyFrame {
   readonly judge: 'threshold';
   /** Time between two looks, ms. */
   readonly intervalMs: number;
@@ -50,7 +76,7 @@ export interface Condition {
  * Candidate compared with baseline request by request, by evidence that may be looked at after every
  * sample without raising the false-alarm rate (docs/judge.md). `SEQUENTIAL_DEFAULTS` are good values.
  */
-export interface SequentialPolicy {
+export interface SequentialPolicy extends PolicyFrame {
   readonly judge: 'sequential';
   /** Time between two looks, ms. A burst inside one look can never fail a release alone, so 10 s or less detects fastest. */
   readonly intervalMs: number;

@@ -97,7 +97,7 @@ export function noDataPhase(policy: AnalysisPolicy): 'Failed' | 'Inconclusive' {
 }
 
 /** The newest thing heard of the source is that it could not be read. */
-function isOutage(timeline: Timeline): boolean {
+export function isOutage(timeline: Timeline): boolean {
   if (timeline.unreadable === 0) return false;
   return timeline.countedUntil === null || (timeline.errorUntil ?? -Infinity) > timeline.countedUntil;
 }

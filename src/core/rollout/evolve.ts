@@ -118,7 +118,8 @@ export function promoteRollout(rollout: RolloutState, full: string | null, at: n
 export function resumeRollout(rollout: RolloutState, at: number): RolloutState {
   if (rollout.pause === null) return rollout;
   if (rollout.pause.reason !== 'inconclusive') return promoteRollout(rollout, null, at);
-  return startStep({ ...rollout, pause: null, reason: null }, rollout.step, at);
+  const again = { ...rollout, pause: null, reason: null };
+  return startStep(rollout.also === undefined ? again : { ...again, also: {} }, rollout.step, at);
 }
 
 /** The phase people see (Argo Rollouts: Progressing, Paused, Healthy, Degraded; plus Pending before it starts). */

@@ -13,6 +13,7 @@ import type { Builder } from '../../ports/builder.ts';
 import type { Checks } from '../../ports/checks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Edge } from '../../ports/edge.ts';
+import type { MetricSource } from '../../ports/metric-source.ts';
 import type { Platform } from '../../ports/platform.ts';
 
 /** What the performers reach the outside through; filled in by the composition root. */
@@ -21,6 +22,8 @@ export interface PerformPorts {
   platform(name: string): Platform;
   /** The edge of one environment, started or adopted on first use. */
   edge(environment: string): Promise<Edge>;
+  /** @throws UserError METRIC_SOURCE_UNKNOWN */
+  metrics(kind: string): MetricSource;
   readonly builder: Builder;
   readonly artifacts: ArtifactStore;
   readonly clock: Clock;

@@ -3,6 +3,7 @@ import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
 import type { PerformContext } from '../runbook.ts';
+import { stopCollecting } from './collect.ts';
 import type { PerformPorts } from './ports.ts';
 import { applyAtEdge, edgeKey, refOf, splitterOf, weightsOf } from './traffic.ts';
 
@@ -28,6 +29,7 @@ export async function performRetire(
   // The app is reserved for this release: whatever else still runs was left behind by one that could not clean up.
   const leftOver = (await platform.observe(ref)).filter((other) => other.version !== keep?.id && other.version !== version.id);
   for (const other of leftOver) await platform.retire(ref, other.version, version.run.drainMs, context.fence);
+  await stopCollecting(ports, app, version, context);
   return [{ type: 'VersionRetired', app: app.app, version: version.id }];
 }
 

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { metricSources } from './adapters/metrics/index.ts';
+import { createOtlpIntake, type OtlpIntake } from './adapters/metrics/otlp-intake.ts';
+import type { Planner } from './config/planner.ts';
+import type { ResolvedApp } from './core/changes/environment.ts';
+import type { SourceSettings } from './core/analysis/reading.ts';
+import type { Edge } from './ports/edge.ts';
+import type { MetricSource } from './ports/metric-source.ts';
+
+export interface MetricsOptions {
+  readonly workspace: string;
+  /** Where the `processes` platform keeps its apps. */
+  readonly appsDir: string;
+  readonly edge: (environment: string) => Promise<Edge>;
+  readonly env: NodeJS.ProcessEnv;
+  /** What jobs inherit: no secrets. */
+  readonly jobEnv: NodeJS.ProcessEnv;
+}
+
+export interface Metrics {
+  readonly source: (kind: string) => MetricSource;
+  readonly intake: OtlpIntake;
+  /** Refuses plans whose metric sources could never be read. */
+  readonly checked: (planner: Planner) => Planner;
+}
+
+/** Where analyses have their numbers from. */
+export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: MetricsOptions): Metrics {
+  const now = () => Date.now();
+  const intake = createOtlpIntake({ now, epoch: randomUUID() });
+  const source = metricSources({
+    dir: workspace,
+    logFolder: join(appsDir, '{{environment}}', '{{app}}', '{{version}}', 'logs'),
+    env,
+    jobEnv,
+    intake,
+    now,
+    stats: async (environment, app) => (await edge(environment)).stats(`${environment}/${app}`),
+  });
+  return {
+    source,
+    intake,
+    checked: (planner) => ({
+      ...planner,
+      async plan(request) {
+        const { apps } = await planner.environment(request.environment);
+        for (const settings of apps.flatMap(sourcesOf)) source(settings.kind).check(settings);
+        return planner.plan(request);
+      },
+    }),
+  };
+}
+
+function sourcesOf({ strategy }: ResolvedApp): SourceSettings[] {
+  if (strategy.kind !== 'canary' && strategy.kind !== 'blueGreen') return [];
+  const policies = [...(strategy.analysis === null ? [] : [strategy.analysis]), ...(strategy.analyses ?? []).map((one) => one.policy)];
+  return policies.flatMap((policy) => (policy.source === undefined ? [] : [policy.source]));
+}
