@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { checks, gates } from './checks-schema.ts';
 import { access, approval, branches, isolated, notify, window } from './approvals-schema.ts';
 import { backups } from './backup.ts';
+import { projections } from './projections.ts';
 import { databaseOverrides, databases } from './data-migrations.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import { analysis } from './schema-analysis.ts';
@@ -235,6 +236,7 @@ export const configSchema = object({
     .describe('Where it is deployed, by name. Left out: development, staging and production, without differences.'),
   backups: backups.optional().describe('What is backed up, by name.'),
   databases: databases.optional().describe('PostgreSQL databases whose schema moves with the code, by name.'),
+  projections: projections.optional().describe('Read models that are made from events, by name of where the events are.'),
   access: access.optional().describe('Who is who, for approvals.'),
   notify: notify.optional().describe('Who is told when a person is needed: approvals, rollbacks that failed or were refused.'),
 });

@@ -5,6 +5,7 @@ import { backupRoutes } from './backups.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
 import type { ServerParts } from './parts.ts';
+import { projectionRoutes } from './projections.ts';
 import { checked, type Problem, problemOf } from './problems.ts';
 import { createRedactor, type Redactor, redactedStream } from './redact.ts';
 import { releaseRoutes } from './releases.ts';
@@ -65,7 +66,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
 /** Every route, in the order of the documentation. */
 export function allRoutes(parts: ServerParts): readonly Route[] {
-  return [...releaseRoutes(parts), ...operationRoutes(parts), ...backupRoutes(parts)];
+  return [...releaseRoutes(parts), ...operationRoutes(parts), ...backupRoutes(parts), ...projectionRoutes(parts)];
 }
 
 interface Surroundings {
