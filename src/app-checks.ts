@@ -5,12 +5,13 @@ import { localChecks } from './adapters/checks/local.ts';
 import { fileTrends } from './adapters/checks/trends.ts';
 import { reportReaders } from './adapters/reports/index.ts';
 import { gitSource } from './adapters/source/git.ts';
+import { changeReaders } from './app-changes.ts';
+import { workspaceAt } from './config/changes.ts';
 import { loadConfig } from './config/load.ts';
 import { resolveChecks } from './config/resolve-checks.ts';
 import { resolveEnvironment } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import { suggestion } from './core/changes/did-you-mean.ts';
-import { fingerprints } from './core/changes/fingerprint.ts';
 import { UserError } from './core/errors.ts';
 import type { CheckOutcome, CheckReport, Measures } from './core/gates/report.ts';
 import type { Checks } from './ports/checks.ts';
@@ -33,6 +34,8 @@ export function createReleaseChecks({ dir, source }: { readonly dir: string; rea
 export interface WorkspaceCheckOptions {
   /** Root of the workspace. */
   readonly dir: string;
+  /** Of this program. */
+  readonly version: string;
   /** Only these; none: all. */
   readonly apps: readonly string[];
   /** Only apps that differ from the base, themselves or in what they depend on. */
@@ -69,9 +72,12 @@ export async function checkWorkspace(options: WorkspaceCheckOptions, signal: Abo
   const history = gitHistory(dir);
   const commit = await stateOf(source);
   const base = options.since === null ? await history.usualBase() : await history.commit(options.since);
-  const now = await fingerprintsAt(config, options.environment, source, commit);
-  const then =
-    options.changed && base !== null ? await fingerprintsAt(config, options.environment, source, base) : new Map<string, string>();
+  // The same as a plan for that environment has, so that its release finds the evidence.
+  const readers = changeReaders(dir, options.version);
+  const at = async (id: string): Promise<ReadonlyMap<string, string>> =>
+    (await workspaceAt(readers, id, config, resolveEnvironment(config, options.environment))).fingerprints;
+  const now = await at(commit);
+  const then = options.changed && base !== null ? await at(base) : new Map<string, string>();
   const apps = asked.filter((app) => !options.changed || now.get(app) !== then.get(app));
   const checks = localChecks({
     ...common(dir),
@@ -112,20 +118,6 @@ function askedApps(config: Config, named: readonly string[]): string[] {
 async function stateOf(source: SourceControl): Promise<string> {
   const { commit, uncommitted } = await source.head();
   return commit === null || uncommitted.length > 0 ? source.snapshot() : commit;
-}
-
-async function fingerprintsAt(config: Config, environment: string, source: SourceControl, commit: string): Promise<Map<string, string>> {
-  const { apps } = resolveEnvironment(config, environment);
-  const trees = await source.trees(
-    commit,
-    apps.map((app) => app.path),
-  );
-  return fingerprints(
-    apps.flatMap((app) => {
-      const tree = trees.get(app.path) ?? null;
-      return tree === null ? [] : [{ app: app.app, tree, build: app.build, dependsOn: app.dependsOn }];
-    }),
-  );
 }
 
 async function measuresBefore(dir: string, apps: readonly string[], now: ReadonlyMap<string, string>): Promise<Map<string, Measures>> {

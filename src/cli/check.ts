@@ -51,6 +51,7 @@ export const check = command<CheckOptions>({
       const checked = await checkWorkspace(
         {
           dir,
+          version: session.version,
           apps: options.app ?? [],
           changed: options.changed === true,
           since: options.since ?? null,
