@@ -1,4 +1,6 @@
-import type { AnalysisPolicy, Condition, LatencyTests, MetricPolicy } from '../core/analysis/policy.ts';
+import { DEFAULT_SCALE_EDGES, exponentialEdgesMs } from '../core/analysis/edges-of-source.ts';
+import type { AnalysisPolicy, Condition, LatencyTests, MetricPolicy, NamedAnalysis, PolicyFrame } from '../core/analysis/policy.ts';
+import type { SourceSettings } from '../core/analysis/reading.ts';
 import type { Strategy } from '../core/release/plan.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import type { AppConfig } from './schema.ts';
@@ -32,7 +34,7 @@ export function analysisOf(analysis: AppConfig['analysis'], kind: Strategy['kind
     ...(judge === 'threshold' ? D.threshold : {}),
     ...defined(said),
   };
-  const common = { intervalMs: ms(interval), initialDelayMs: ms(initialDelay), noData, minRequests };
+  const common = { intervalMs: ms(interval), initialDelayMs: ms(initialDelay), noData, minRequests, ...frameOf(said) };
   if (judge === 'threshold') return { judge, ...common, metrics: (metrics ?? D.metrics).map(metricOf) };
   return {
     judge,
@@ -40,16 +42,56 @@ export function analysisOf(analysis: AppConfig['analysis'], kind: Strategy['kind
     alphaFail,
     alphaPass,
     errors: { ...D.errors, ...defined(errors) },
-    latency: latencyOf(latency),
+    latency: latencyOf(latency, said),
     designEffect,
     strata: 0,
   };
 }
 
-function latencyOf(latency: Analysis['latency']): LatencyTests | null {
-  if (latency === false) return null;
-  const { margin, quantiles } = { ...D.latency, ...defined(latency) };
-  return { margin, quantiles: [...quantiles], edgesMs: null };
+/** What no judge needs to know is left out where nothing is said of it: plans made before stay what they are. */
+function frameOf({ source, onInconclusive, early }: Analysis): PolicyFrame {
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it came from JSON or a file of data
+    ...(source === undefined || source.kind === 'edge' ? {} : { source: source as SourceSettings }),
+    ...(onInconclusive === undefined || onInconclusive === 'pause' ? {} : { onInconclusive }),
+    ...(early === undefined ? {} : { early: { minBakeMs: ms(early === true ? D.early.minBake : (early.minBake ?? D.early.minBake)) } }),
+  };
+}
+
+/** The further analyses of a strategy, if there are any. */
+export function namedAnalysesOf(analyses: AppConfig['analyses'], kind: Strategy['kind']): { analyses?: readonly NamedAnalysis[] } {
+  if (analyses === undefined || analyses.length === 0) return {};
+  return {
+    analyses: analyses.flatMap(({ name, during, dryRun, ...said }) => {
+      const policy = analysisOf(said, during === 'afterPromotion' ? 'blueGreen' : kind);
+      return policy === null ? [] : [{ name, during: during ?? D.named.during, dryRun: dryRun ?? D.named.dryRun, policy }];
+    }),
+  };
+}
+
+/** An early pass misses what comes later, so it asks for more: p99 too. */
+function latencyOf(latency: Analysis['latency'], { early, source }: Analysis): LatencyTests | null {
+  if (latency === false || (source !== undefined && !hasLatency(source))) return null;
+  const { margin, quantiles } = {
+    ...D.latency,
+    ...(early === undefined ? {} : { quantiles: [...D.latency.quantiles, 0.99] }),
+    ...defined(latency),
+  };
+  return { margin, quantiles: [...quantiles], edgesMs: edgesOf(source) };
+}
+
+/** Most sources have latencies only where they are told of them. */
+function hasLatency(source: NonNullable<Analysis['source']>): boolean {
+  return source.kind === 'edge' || source.kind === 'otlp' || source['latency'] !== undefined || source['bucketsMs'] !== undefined;
+}
+
+/** Bucket edges of a source: a list of them, or the scale of exponential ones. */
+function edgesOf(source: Analysis['source']): readonly number[] | null {
+  if (source === undefined || source.kind === 'edge' || source.kind === 'logs') return null;
+  const said = source['bucketsMs'];
+  if (Array.isArray(said)) return said.map(Number).toSorted((a, b) => a - b);
+  if (typeof said === 'object' && said !== null && 'scale' in said) return exponentialEdgesMs(Number(said.scale));
+  return source.kind === 'web' || source.kind === 'job' ? null : DEFAULT_SCALE_EDGES;
 }
 
 function metricOf(metric: Metric): MetricPolicy {

@@ -25,6 +25,8 @@ export const DEFAULTS = {
   sequential: { interval: '10s', initialDelay: '1m', alphaFail: 0.01, alphaPass: 0.05, designEffect: 1 },
   errors: { failRatio: 1.1, failMargin: 0.001, passRatio: 1.1, passMargin: 0.005, limit: 0.01, strict: false },
   latency: { margin: 0.1, quantiles: [0.5, 0.95] },
+  early: { minBake: '5m' },
+  named: { during: 'step', dryRun: false },
   threshold: { interval: '1m', initialDelay: '0s' },
   metric: { failureLimit: 0, inconclusiveLimit: 0, consecutiveErrorLimit: 4, consecutiveSuccessLimit: 0, minRequests: 100, dryRun: false },
   /**

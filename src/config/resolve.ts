@@ -5,7 +5,7 @@ import { UserError } from '../core/errors.ts';
 import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../core/release/plan.ts';
 import type { EdgeRoute, Sticky } from '../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../ports/platform.ts';
-import { analysisOf } from './analysis.ts';
+import { analysisOf, expandAnalysis, namedAnalysesOf } from './analysis.ts';
 import { governanceOf } from './approvals.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import type { ExpandedApp } from './expand.ts';
@@ -54,6 +54,7 @@ export function mergedApp(own: AppConfig, environment: EnvironmentConfig, app: s
   const base: ExpandedApp = {
     ...(environment.concurrency === undefined ? {} : { concurrency: environment.concurrency }),
     ...(environment.env === undefined ? {} : { run: { env: environment.env } }),
+    ...(environment.analysis === undefined ? {} : { analysis: expandAnalysis(environment.analysis) }),
   };
   const merged = merge(merge(base, expand(settings)), expand(overrides));
   const general = environment.strategy;
@@ -79,7 +80,7 @@ function resolveApp(app: string, own: AppConfig, merged: ExpandedApp, sticky: St
     smoke: smokeOf(merged.smoke),
     routes,
     sticky: merged.sticky === undefined ? sticky : stickyOf(merged.sticky),
-    strategy: strategyOf(merged.strategy ?? D.strategy, merged.analysis),
+    strategy: strategyOf(merged.strategy ?? D.strategy, merged),
     deadlines: deadlinesOf(merged.deadlines),
     concurrency: merged.concurrency ?? D.concurrency,
     ...(own.checks === undefined && own.gates === undefined ? {} : { checked: true }),
@@ -145,13 +146,13 @@ interface StrategyConfig {
   readonly steps?: readonly StepConfig[] | undefined;
 }
 
-function strategyOf(strategy: NonNullable<AppConfig['strategy']>, analysis: AppConfig['analysis']): Strategy {
+function strategyOf(strategy: NonNullable<AppConfig['strategy']>, { analysis, analyses }: ExpandedApp): Strategy {
   const said: StrategyConfig = typeof strategy === 'string' ? { kind: strategy } : strategy;
   const { kind } = said;
   if (kind === 'recreate') return { kind };
   const soakMs = ms(said.soak ?? D.soak);
   if (kind === 'allAtOnce') return { kind, soakMs };
-  const judged = { analysis: analysisOf(analysis, kind), soakMs };
+  const judged = { analysis: analysisOf(analysis, kind), ...namedAnalysesOf(analyses, kind), soakMs };
   if (kind === 'canary') return { kind, steps: (said.steps ?? D.steps).flatMap(stepsOf), ...judged };
   return { kind, confirm: said.confirm ?? D.blueGreen.confirm, bakeMs: ms(said.bake ?? D.blueGreen.bake), ...judged };
 }

@@ -86,7 +86,42 @@ const latency = z
   )
   .meta({ id: 'LatencyTests', description: 'What of its latency the sequential judge tests. False: nothing.' });
 const JUDGES = ['sequential', 'threshold'] as const;
+const source = z
+  .looseObject(
+    { kind: oneOf(['edge', 'prometheus', 'otlp', 'web', 'job', 'logs']).describe('What kind of source.') },
+    { error: 'an object with kind, …' },
+  )
+  .meta({
+    id: 'MetricSource',
+    description:
+      'Where the numbers come from: the edge, Prometheus, OpenTelemetry, a web address, a command, log lines. What each kind takes besides is in docs/metrics.md. `{{app}}`, `{{environment}}` and `{{version}}` are filled in.',
+  });
+const judged = {
+  source: source.optional().describe('Where the numbers come from. Default: the edge.'),
+  onInconclusive: oneOf(['pause', 'extend', 'rollback', 'promote'])
+    .optional()
+    .describe(
+      'When there is no verdict: wait for a person (`pause`, the default), bake once more as long, go back, or go on (given minRequests). Metrics that cannot be read always wait.',
+    ),
+  early: z
+    .union(
+      [z.literal(true), object({ minBake: duration.optional().meta({ description: 'Never before this.', default: D.early.minBake }) })],
+      {
+        error: 'true, or an object with minBake',
+      },
+    )
+    .optional()
+    .describe('End a bake as soon as it has passed. The sequential judge then asks for p99 too.'),
+  template: text('the name of a template')
+    .optional()
+    .describe('Take what is said here from a template; what is said beside it counts more.'),
+  with: z
+    .record(z.string(), z.union([z.string(), z.number()]), { error: 'an object of arguments' })
+    .optional()
+    .describe("Arguments of the template: they stand for `{{name}}` in its source's texts."),
+};
 const analysisObject = object({
+  ...judged,
   judge: oneOf(JUDGES)
     .optional()
     .describe('Which judge looks. Default: threshold where `metrics` are given and for blueGreen, else sequential.'),
@@ -124,6 +159,21 @@ const analysisObject = object({
     .optional()
     .meta({ description: 'Threshold: what is measured and what is good.', default: D.metrics }),
 });
+const named = analysisObject.extend({
+  name: text('a name').describe('What it is called.'),
+  during: oneOf(['step', 'background', 'afterPromotion']).optional().meta({
+    description: 'Each bake anew, once through all bakes, or while the old version is kept after promotion.',
+    default: D.named.during,
+  }),
+  dryRun: flag.optional().meta({ description: 'Look and show, without consequences.', default: D.named.dryRun }),
+});
+export const template = analysisObject.omit({ template: true, with: true });
+export const analyses = z
+  .array(named, { error: 'a list of analyses' })
+  .meta({
+    id: 'Analyses',
+    description: 'Further analyses beside `analysis`, each with a name: of another source, at another time, or without consequences.',
+  });
 export const analysis = z
   .union([z.literal(false), oneOf(JUDGES), analysisObject], {
     error: 'an object with judge, interval, initialDelay, noData, minRequests, …, "sequential", "threshold", or false',

@@ -5,7 +5,7 @@ import { backups } from './backup.ts';
 import { projections } from './projections.ts';
 import { databaseOverrides, databases } from './data-migrations.ts';
 import { DEFAULTS as D } from './defaults.ts';
-import { analysis } from './schema-analysis.ts';
+import { analyses, analysis, template } from './schema-analysis.ts';
 import { inputs } from './schema-inputs.ts';
 import {
   ARGV_ALLOWED,
@@ -142,6 +142,9 @@ const settings = {
     .describe(
       'How the new version is judged while it bakes (canary, blueGreen). Default: errors under 1 %, latency within 10 % of the old version. False: only health counts.',
     ),
+  analyses: analyses
+    .optional()
+    .describe('Further analyses beside `analysis`: of another source, at another time, or without consequences.'),
   routes: routes.optional().describe('What requests the edge sends to the app. Left out: none; the app gets no traffic from outside.'),
   sticky: sticky.optional().describe("How a user is recognised, so that they stay with the version they have. Default: the environment's."),
   env: env.optional().describe('Variables of the running app; short for run.env.'),
@@ -186,6 +189,7 @@ const environmentSchema = object({
   strategy: strategy
     .optional()
     .describe('Strategy for all apps here, except those with `recreate` and those with a strategy of their own below `apps`.'),
+  analysis: analysis.optional().describe('How new versions are judged here, unless the app says otherwise.'),
   env: env.optional().describe("Variables for all running apps here. An app's own variables count more."),
   uncommitted: oneOf(['include', 'ignore', 'refuse'])
     .optional()
@@ -234,6 +238,10 @@ export const configSchema = object({
     .record(name, environmentSchema, { error: 'an object of environment names and their settings' })
     .optional()
     .describe('Where it is deployed, by name. Left out: development, staging and production, without differences.'),
+  templates: z
+    .record(name, template, { error: 'an object of template names and analyses' })
+    .optional()
+    .describe('Analyses that apps may refer to by name, with arguments.'),
   backups: backups.optional().describe('What is backed up, by name.'),
   databases: databases.optional().describe('PostgreSQL databases whose schema moves with the code, by name.'),
   projections: projections.optional().describe('Read models that are made from events, by name of where the events are.'),

@@ -5,13 +5,20 @@ import type { Mistake } from './problems.ts';
 import { mistakesOf } from './problems.ts';
 import type { Config } from './schema.ts';
 import { configSchema } from './schema.ts';
+import { withTemplates } from './templates.ts';
 
 /** The configuration when there is nothing wrong with it, and all that is wrong with it otherwise. */
 export type Checked =
   | { readonly config: Config; readonly mistakes: readonly [] }
   | { readonly config: null; readonly mistakes: readonly Mistake[] };
 
-export function validate(value: unknown): Checked {
+export function validate(read: unknown): Checked {
+  const { value, mistakes } = withTemplates(read);
+  const checked = validateFilled(value);
+  return mistakes.length === 0 ? checked : { config: null, mistakes: [...mistakes, ...checked.mistakes] };
+}
+
+function validateFilled(value: unknown): Checked {
   const parsed = configSchema.safeParse(value);
   if (!parsed.success)
     return { config: null, mistakes: [...mistakesOf(parsed.error, value), ...checkTogether(withoutWrongParts(value), outlineOf(value))] };
