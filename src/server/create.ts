@@ -4,6 +4,7 @@ import { isAuthorized } from './auth.ts';
 import { backupRoutes } from './backups.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
+import { otlpRoutes } from './otlp.ts';
 import type { ServerParts } from './parts.ts';
 import { projectionRoutes } from './projections.ts';
 import { checked, type Problem, problemOf } from './problems.ts';
@@ -66,7 +67,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
 /** Every route, in the order of the documentation. */
 export function allRoutes(parts: ServerParts): readonly Route[] {
-  return [...releaseRoutes(parts), ...operationRoutes(parts), ...backupRoutes(parts), ...projectionRoutes(parts)];
+  return [...releaseRoutes(parts), ...operationRoutes(parts), ...backupRoutes(parts), ...projectionRoutes(parts), ...otlpRoutes(parts)];
 }
 
 interface Surroundings {
