@@ -37,7 +37,8 @@ export function refusal(state: ReleaseState, event: ReleaseEvent, at: number): R
     case 'ApprovalGiven':
       return state.stage === 'awaiting' ? approvalRefusal(state, event.by, event.planHash, at) : notAsked(state);
     case 'ApprovalRejected':
-      return state.stage === 'awaiting' ? null : notAsked(state);
+      // A no before anybody was asked would be lost.
+      return state.stage === 'awaiting' && state.preparation.approval !== null ? null : notAsked(state);
     case 'AbortRequested':
       return tooLate(state, 'abort') ?? turning(state);
     default:

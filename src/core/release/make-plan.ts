@@ -70,7 +70,7 @@ export function makePlan(input: PlanInput): Plan {
   const reasons = new Map<string, string>();
   const unchanged: { app: string; reason: string }[] = [];
   for (const app of apps) {
-    const decision = decide(app, input, reasons);
+    const decision = decide(app, input);
     if (decision.deploy) reasons.set(app.app, decision.reason);
     else unchanged.push({ app: app.app, reason: decision.reason });
   }
@@ -146,9 +146,9 @@ interface Decision {
   readonly reason: string;
 }
 
-function decide(app: ResolvedApp, input: PlanInput, chosen: ReadonlyMap<string, string>): Decision {
+function decide(app: ResolvedApp, input: PlanInput): Decision {
   const known = input.manifest.apps[app.app] ?? null;
-  const change = changeOf(app, known, input, chosen);
+  const change = changeOf(app, known, input);
   const asked = input.only?.includes(app.app) ?? false;
   if (input.only !== undefined && !asked) {
     return { deploy: false, reason: change === null ? 'nothing changed' : `not asked for (${change})` };
@@ -163,7 +163,7 @@ function decide(app: ResolvedApp, input: PlanInput, chosen: ReadonlyMap<string, 
 }
 
 /** Why the app differs from what is stable, one phrase; null when it does not. */
-function changeOf(app: ResolvedApp, known: KnownApp | null, input: PlanInput, chosen: ReadonlyMap<string, string>): string | null {
+function changeOf(app: ResolvedApp, known: KnownApp | null, input: PlanInput): string | null {
   if (known === null || known.stable === null) return 'first deploy';
   if (known.platform !== app.platform) return `platform changed from ${known.platform} to ${app.platform}`;
   if (known.fingerprint !== input.fingerprints.get(app.app)) return whyRebuilt(app, known.stable, input);
