@@ -65,6 +65,6 @@ const answer = z.object({ catalog: z.string() });
 
 /** The schema as it is now, in one look. Needs no right beyond connecting. */
 export async function readCatalog(client: pg.ClientBase): Promise<Catalog> {
-  const { rows } = await client.query(QUERY);
+  const { rows } = await client.query({ name: 'sluice catalog', text: QUERY });
   return JSON.parse(answer.parse(rows[0]).catalog) as Catalog;
 }

@@ -21,6 +21,8 @@ export interface ExamineOptions {
 /** What each statement would do, by rules and by trace. Changes the scratch clone, nothing else. */
 export async function examine(options: ExamineOptions): Promise<JudgedStatement[][]> {
   const { scratch } = options;
+  // Compiling the look at the catalog takes longer than looking.
+  await scratch?.query('SET jit = off');
   const start = scratch === null ? options.known : await readCatalog(scratch);
   const judge = createJudge({ start, appendOnly: options.appendOnly, serverMajor: options.serverMajor });
   let catalog = start;

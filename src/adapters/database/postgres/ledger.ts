@@ -4,7 +4,6 @@ import { UserError } from '../../../core/errors.ts';
 
 /** Where a database says what was done to it. */
 const TABLES = `
-CREATE SCHEMA IF NOT EXISTS sluice;
 CREATE TABLE IF NOT EXISTS sluice.migration (
   id text PRIMARY KEY, checksum text NOT NULL, phase text NOT NULL, state text NOT NULL, started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz, by_whom text NOT NULL, release text, rows_done bigint, cursor text, index_name text);`;
@@ -13,6 +12,9 @@ CREATE TABLE IF NOT EXISTS sluice.migration (
 export async function ensureLedger(client: pg.Client): Promise<void> {
   if (await hasLedger(client)) return;
   try {
+    // IF NOT EXISTS asks for the right to make schemas even where there is nothing to make.
+    const { rows } = await client.query<{ there: boolean }>("SELECT to_regnamespace('sluice') IS NOT NULL AS there");
+    if (rows[0]?.there !== true) await client.query('CREATE SCHEMA IF NOT EXISTS sluice');
     await client.query(TABLES);
   } catch (error) {
     const { code } = error as { code?: string };

@@ -40,7 +40,7 @@ export async function traceStatement(client: pg.Client, statement: Statement, be
     const relations = await snapshot(client);
     const error = await run(client, statement.sql);
     if (error !== null) return done({ ...nothing, after: before, error });
-    const locks = await client.query<{ oid: string; mode: string }>(LOCKS);
+    const locks = await client.query<{ oid: string; mode: string }>({ name: 'sluice locks', text: LOCKS });
     const now = await snapshot(client);
     return done({ ...compare(relations, now, locks.rows), after: await readCatalog(client), error: null });
   } finally {
@@ -64,7 +64,7 @@ async function run(client: pg.Client, sql: string): Promise<string | null> {
 }
 
 async function snapshot(client: pg.Client): Promise<Map<number, RelationRow>> {
-  const { rows } = await client.query<RelationRow>(RELATIONS);
+  const { rows } = await client.query<RelationRow>({ name: 'sluice relations', text: RELATIONS });
   return new Map(rows.map((row) => [Number(row.oid), row]));
 }
 
