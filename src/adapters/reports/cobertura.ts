@@ -38,7 +38,7 @@ const PARENTS: Readonly<Record<string, readonly string[]>> = {
   condition: ['conditions'],
 };
 
-export function coberturaScanner(): CoverageScanner & { roots(): string[] } {
+function coberturaScanner(): CoverageScanner & { roots(): string[] } {
   const files: FileCoverage[] = [];
   const roots: string[] = [];
   const own = { lines: lineTable('most'), branches: lineTable('most') };

@@ -7,7 +7,7 @@ import { checked, wholeReader } from './whole.ts';
 /** CycloneDX 1.2 to 1.7 as JSON: components and their licences. */
 export const cyclonedxReader = wholeReader('cyclonedx', parseCyclonedx);
 
-export function parseCyclonedx(bytes: Uint8Array): ReportContent {
+function parseCyclonedx(bytes: Uint8Array): ReportContent {
   const { metadata, components } = checked(cyclonedxSchema, jsonOf(bytes));
   // Without components it must at least say of what it is the list: then there really are none.
   if (components === undefined || (components.length === 0 && metadata?.component === undefined))

@@ -10,7 +10,7 @@ export const junitReader = wholeReader('junit', parseJunit);
 const MESSAGE = 300;
 const DEEPEST = 100;
 
-export function parseJunit(bytes: Uint8Array): ReportContent {
+function parseJunit(bytes: Uint8Array): ReportContent {
   const text = textOf(bytes);
   if (text.trim() === '') throw new Unreadable('empty', 'the file is empty.');
   if (/<!ENTITY/i.test(text)) throw damaged('it declares entities.');

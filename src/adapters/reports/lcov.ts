@@ -33,7 +33,7 @@ const LONGEST_LINE = 1_000_000;
 /** Kinds of lines that say nothing about lines and branches. */
 const SKIPPED = /^(TN|VER|FN|FNDA|FNF|FNH|FNL|FNA|MCDC|MCF|MCH):|^#|^\s*$/;
 
-export function lcovScanner(): CoverageScanner {
+function lcovScanner(): CoverageScanner {
   const files: FileCoverage[] = [];
   const lines = lineTable('sum');
   const branches = lineTable('sum');

@@ -9,7 +9,7 @@ import { checked, wholeReader } from './whole.ts';
  */
 export const k6Reader = wholeReader('k6', parseMetrics);
 
-export function parseMetrics(bytes: Uint8Array): ReportContent {
+function parseMetrics(bytes: Uint8Array): ReportContent {
   const value = jsonOf(bytes);
   if (!isObject(value)) throw damaged('it is no object of figures.');
   const metrics = new Map<string, number>();

@@ -12,7 +12,7 @@ export const npmAuditReader = wholeReader('npm-audit', async (bytes, context) =>
   return isNpmLock(value) ? askRegistry(value, context) : parseNpmAudit(value);
 });
 
-export function parseNpmAudit(value: unknown): ReportContent {
+function parseNpmAudit(value: unknown): ReportContent {
   if (typeof value === 'object' && value !== null && ('error' in value || 'message' in value))
     throw damaged('it is an error, not an answer.');
   const advisories = typeof value === 'object' && value !== null && 'auditReportVersion' in value ? ofAudit(value) : ofBulk(value);

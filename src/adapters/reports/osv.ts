@@ -15,7 +15,7 @@ export const osvReader = wholeReader('osv', async (bytes, context) => {
   return isNpmLock(value) ? askServer(value, context) : parseOsv(value);
 });
 
-export function parseOsv(value: unknown): ReportContent {
+function parseOsv(value: unknown): ReportContent {
   if (typeof value !== 'object' || value === null) throw damaged('it is nothing of OSV.');
   if ('vulns' in value) {
     const { vulns } = checked(osvListSchema, value);

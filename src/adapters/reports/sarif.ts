@@ -8,7 +8,7 @@ import { checked, wholeReader } from './whole.ts';
 /** SARIF 2.1.0 of linters, analysers and scanners of containers. */
 export const sarifReader = wholeReader('sarif', parseSarif);
 
-export function parseSarif(bytes: Uint8Array): ReportContent {
+function parseSarif(bytes: Uint8Array): ReportContent {
   const { runs } = checked(sarifSchema, jsonOf(bytes));
   if (runs.length === 0) throw new Unreadable('empty', 'it has no run.');
   const findings = runs.flatMap((run) => {

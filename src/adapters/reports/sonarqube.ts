@@ -16,7 +16,7 @@ export const sonarqubeReader = wholeReader('sonarqube', async (bytes, context) =
   return text.trimStart().startsWith('{') ? parseProjectStatus(bytes) : askQualityGate(parseReportTask(bytes), context);
 });
 
-export function parseProjectStatus(bytes: Uint8Array): ReportContent {
+function parseProjectStatus(bytes: Uint8Array): ReportContent {
   return statusOf(jsonOf(bytes));
 }
 
@@ -40,7 +40,7 @@ interface ReportTask {
 }
 
 /** Java properties: `key=value` lines. */
-export function parseReportTask(bytes: Uint8Array): ReportTask {
+function parseReportTask(bytes: Uint8Array): ReportTask {
   const text = textOf(bytes);
   if (text.trim() === '') throw new Unreadable('empty', 'the file is empty.');
   const entries = text.split(/\r?\n/).flatMap((line): [string, string][] => {

@@ -51,7 +51,7 @@ function countGate(
 }
 
 /** `src/a.ts:12 no-eval (major): Do not …` */
-export function findingLine({ path, line, rule, severity, message }: Finding): string {
+function findingLine({ path, line, rule, severity, message }: Finding): string {
   const place = path === null ? '' : `${path}${line === null ? '' : `:${line}`} `;
   return `${place}${rule} (${severity}): ${message}`;
 }
