@@ -1,0 +1,61 @@
+import { type Entry, type Look, type Replay, replayOf } from '../core/analysis/replay.ts';
+import { UserError } from '../core/errors.ts';
+import type { Recorded } from '../engine/face.ts';
+import type { Client } from './_client.ts';
+
+const PAGE = 1000;
+
+/** Events of the releases asked for, by release. */
+export async function eventsOf(client: Client, releases: ReadonlySet<string>): Promise<ReadonlyMap<string, readonly Entry[]>> {
+  const found = new Map<string, Entry[]>();
+  for (let after = 0; ;) {
+    const page = await client.get<{ events: Recorded[]; next: number }>('/v1/timeline', { after, limit: PAGE });
+    for (const { stream, at, data } of page.events) {
+      const release = stream.replace(/^release\//, '');
+      if (releases.has(release)) found.set(release, [...(found.get(release) ?? []), { at, data }]);
+    }
+    if (page.events.length === 0) return found;
+    after = page.next;
+  }
+}
+
+/** @throws UserError `RELEASE_UNKNOWN`, `NO_ANALYSIS` */
+export async function replayed(client: Client, release: string): Promise<Replay> {
+  const events = (await eventsOf(client, new Set([release]))).get(release);
+  if (events === undefined) throw new UserError('RELEASE_UNKNOWN', `there is no release ${release}`, '`sluice history` lists them.');
+  const replay = replayOf(events);
+  if (replay.looks.length === 0 && replay.verdicts.length === 0)
+    throw new UserError(
+      'NO_ANALYSIS',
+      `no analysis has looked at release ${release}`,
+      'Only canary and blueGreen strategies with an analysis bake.',
+    );
+  return replay;
+}
+
+const BARS = '▁▂▃▄▅▆▇█';
+const WIDTH = 40;
+
+/** Values from 0 to 1 as a line of bars, the highest of each stretch. */
+export function sparkline(values: readonly number[]): string {
+  const stretch = Math.max(1, Math.ceil(values.length / WIDTH));
+  const highest = Array.from({ length: Math.ceil(values.length / stretch) }, (_, i) =>
+    Math.max(...values.slice(i * stretch, (i + 1) * stretch)),
+  );
+  return highest.map((value) => BARS[Math.min(BARS.length - 1, Math.max(0, Math.round(value * (BARS.length - 1))))]).join('');
+}
+
+/** How far towards a proof, 0 to 1, on the scale on which evidence adds up. */
+export function towards(has: number | null, needed: number): number {
+  return has === null || has <= 1 ? 0 : Math.min(1, Math.log(has) / Math.log(needed));
+}
+
+/** The looks of each analysis of each bake. */
+export function byBake(looks: readonly Look[]): Map<string, Look[]> {
+  const groups = new Map<string, Look[]>();
+  for (const look of looks) {
+    const key = `${look.app}${look.analysis === null ? '' : ` (${look.analysis})`}, step ${look.step + 1}`;
+    groups.set(key, [...(groups.get(key) ?? []), look]);
+  }
+  return groups;
+}
