@@ -5,7 +5,7 @@ import { projectionSources } from './config/projections.ts';
 import { environmentNames } from './config/resolve.ts';
 import type { PlannedProjections, ReadyProjection } from './core/release/stages.ts';
 import { UserError } from './core/errors.ts';
-import type { ProjectionStage } from './engine/perform/index.ts';
+import type { ProjectionOutcome, ProjectionStage } from './engine/perform/ports.ts';
 import type { Projections } from './ports/projections.ts';
 import type { SourceControl } from './ports/source.ts';
 
@@ -68,25 +68,25 @@ export function createProjections({ workspace, source, warn, notice }: Projectio
 /** A release's rebuild: build all, hold them against what is there, and only then let readers see any of them. */
 function stageOf(port: PostgresProjections): ProjectionStage {
   const ids = ({ projections }: PlannedProjections) => projections.map(({ name, version }) => ({ name, version: Number(version) }));
+  const rebuild: ProjectionStage['rebuild'] = async ({ environment, commit }, planned, signal) => {
+    if (commit === null) throw new UserError('PROJECTION_UNKNOWN', 'a plan without a commit brings no projections', 'Make the plan again.');
+    const ready: ReadyProjection[] = [];
+    const started = Date.now();
+    for (const id of ids(planned)) {
+      const begun = await port.begin(environment, commit, id.name);
+      if (begun.version !== id.version)
+        return { ready: [], failed: `${id.name} is version ${begun.version} in the commit, while version ${id.version} was planned` };
+      const built = await complete(port, environment, id, signal);
+      if (built.failed !== null) return { ready: [], failed: built.failed };
+      const report = await port.verify(environment, id.name, id.version);
+      if (!report.passed) return { ready: [], failed: `${id.name} version ${id.version} is not right: ${report.reasons.join('; ')}` };
+      ready.push({ name: id.name, version: String(id.version), events: built.events, ms: Date.now() - started });
+    }
+    for (const id of ids(planned)) await port.switch(environment, id.name, id.version);
+    return { ready, failed: null };
+  };
   return {
-    async rebuild({ environment, commit }, planned, signal) {
-      if (commit === null)
-        throw new UserError('PROJECTION_UNKNOWN', 'a plan without a commit brings no projections', 'Make the plan again.');
-      const ready: ReadyProjection[] = [];
-      const started = Date.now();
-      for (const id of ids(planned)) {
-        const begun = await port.begin(environment, commit, id.name);
-        if (begun.version !== id.version)
-          return { ready: [], failed: `${id.name} is version ${begun.version} in the commit, while version ${id.version} was planned` };
-        const built = await complete(port, environment, id, signal);
-        if (built.failed !== null) return { ready: [], failed: built.failed };
-        const report = await port.verify(environment, id.name, id.version);
-        if (!report.passed) return { ready: [], failed: `${id.name} version ${id.version} is not right: ${report.reasons.join('; ')}` };
-        ready.push({ name: id.name, version: String(id.version), events: built.events, ms: Date.now() - started });
-      }
-      for (const id of ids(planned)) await port.switch(environment, id.name, id.version);
-      return { ready, failed: null };
-    },
+    rebuild: (request, planned, signal) => rebuild(request, planned, signal).catch(asAnswer),
     async revert({ environment }, planned) {
       for (const id of ids(planned).toReversed()) await port.withdraw(environment, id);
     },
@@ -109,4 +109,10 @@ async function complete(
     if (status.phase === 'tail') return { events, failed: null };
     await sleep(LOOK_MS, undefined, { signal });
   }
+}
+
+/** A mistake in a projection is evidence against the release, not a failure of ours. */
+function asAnswer(error: unknown): ProjectionOutcome {
+  if (error instanceof UserError) return { ready: [], failed: error.message };
+  throw error;
 }

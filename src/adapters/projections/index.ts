@@ -140,6 +140,7 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
   }
 
   function progress(source: Source, build: Build, checkpoints: Parameters<typeof progressOf>[1]): BuildProgress {
+    if (build.phase === 'tail') return { share: 1, events: checkpoints.reduce((sum, { events }) => sum + events, 0), rate: null, etaMs: 0 };
     const key = `${source.name}/${build.projection}/${build.version}/${build.startedAt}`;
     const at = options.now();
     const before = looks.get(key) ?? { events: 0, share: 0, at: build.startedAt };
@@ -162,7 +163,7 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
       phase: build.error !== null ? 'stopped' : build.paused ? 'paused' : build.phase,
       live: live?.version === build.version,
       keptUntil: build.retireAt,
-      progress: build.phase === 'catchUp' ? progress(source, build, await readCheckpoints(pool, build)) : null,
+      progress: progress(source, build, await readCheckpoints(pool, build)),
       verified: build.verdict?.passed ?? null,
       deadLetters: Number(dead.rows[0]?.n),
       error: build.error,
@@ -268,16 +269,18 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
       const build = builds.find((one) => one.version === version);
       return build === undefined ? null : statusOf(source, build);
     },
-    async withdraw(environment, { name, version }) {
-      const { source, builds } = await findSource(environment, name);
-      const build = builds.find((one) => one.version === version);
-      if (build === undefined) return;
-      const operations = await operationsOf(source);
-      const [live] = await readLive(operations.context.pool, name);
+    async withdraw(environment, id) {
+      const found = await findSource(environment, id.name).catch(nothingBuilt);
+      const build = found?.builds.find((one) => one.version === id.version);
+      if (found === null || build === undefined) return;
+      const operations = await operationsOf(found.source);
+      const [live] = await readLive(operations.context.pool, id.name);
       // Without a version before there is nothing to go back to; nobody but the new code reads it.
-      if (live?.version === version && live.previous === null) return;
-      if (live?.version === version && live.previous !== null)
-        await job<SwitchedReport>(source, { kind: 'switch', id: { projection: name, version: live.previous }, keepMs: source.keepOldMs });
+      if (live?.version === id.version && live.previous === null) return;
+      if (live?.version === id.version && live.previous !== null) {
+        const before = { projection: id.name, version: live.previous };
+        await job<SwitchedReport>(found.source, { kind: 'switch', id: before, keepMs: found.source.keepOldMs });
+      }
       await operations.cancel(idOf(build));
     },
     async adopt(environments) {
@@ -299,6 +302,16 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
 }
 
 const PROGRESS_MS = 2_000;
+
+/** Where there are no events, or no such module any more, nothing was built. */
+function nothingBuilt(error: unknown): null {
+  if (
+    error instanceof UserError &&
+    ['EVENTS_TABLE_UNKNOWN', 'EVENTS_COLUMN_UNKNOWN', 'PROJECTION_UNKNOWN', 'PROJECTION_UNREADABLE'].includes(error.code)
+  )
+    return null;
+  throw error;
+}
 
 function urlOf({ name, url, variable }: Source): string {
   if (url !== null) return url;

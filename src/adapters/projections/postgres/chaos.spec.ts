@@ -164,15 +164,20 @@ test(
       }
       await kill(other);
     }
-    startWorker();
+    let last = startWorker();
     await until('the end of the catch-up', 300_000, async () => (await phases()).every((phase) => phase === 'tail'));
-    await sleep(1_000);
+    for (let round = 0; round < KILLS / 2; round += 1) {
+      await sleep(300 + Math.random() * 1_500);
+      await kill(last);
+      last = startWorker();
+    }
     stop.abort();
     await Promise.all(writers);
     await until('no difference', 30_000, settled);
     const holes = await sql.query('SELECT max(position) - count(*) AS holes, count(*) AS events FROM event');
     const report = {
       kills: KILLS * 2,
+      killsWhileTailing: Math.ceil(KILLS / 2),
       stops: STOPS,
       ...tally,
       holes: Number(holes.rows[0].holes),

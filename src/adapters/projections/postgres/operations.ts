@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { SluiceError, UserError } from '../../../core/errors.ts';
 import type { Projection } from '../../../core/data/projections/definition.ts';
@@ -50,6 +51,9 @@ export interface VersionId {
   readonly version: number;
 }
 
+/** Time until another look when another process is tailing, ms. */
+const AGAIN_MS = 20;
+
 /** @throws UserError `EVENTS_TABLE_UNKNOWN`, `EVENTS_COLUMN_UNKNOWN` */
 export async function openOperations(options: OperationsOptions): Promise<Operations> {
   const { url, schema = 'public', now = Date.now } = options;
@@ -88,6 +92,7 @@ function operationsOf(context: Context, options: OperationsOptions): Operations 
       for (;;) {
         const report = await verify(context, loaded, { ...wanted, ...(await liveBefore(context, id)) });
         if (report !== null) return report;
+        await sleep(AGAIN_MS);
       }
     },
     async switch(id, wanted) {
