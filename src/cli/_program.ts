@@ -6,6 +6,7 @@ import type { Terminal } from './_terminal.ts';
 import { abort } from './abort.ts';
 import { approvals } from './approvals.ts';
 import { affected } from './affected.ts';
+import { ANALYSIS_COMMANDS, ANALYSIS_GROUP } from './analysis.ts';
 import { approve } from './approve.ts';
 import { apps } from './apps.ts';
 import { auditVerify } from './audit-verify.ts';
@@ -30,12 +31,14 @@ import { reject } from './reject.ts';
 import { resume } from './resume.ts';
 import { retry } from './retry.ts';
 import { rollback } from './rollback.ts';
+import { scan } from './scan.ts';
 import { server } from './server.ts';
 import { status } from './status.ts';
 
 /** Every command, in the order in which they are shown. */
 export const COMMANDS: readonly CommandDefinition[] = [
   check,
+  scan,
   init,
   apps,
   affected,
@@ -56,6 +59,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   history,
   manifest,
   logs,
+  ...ANALYSIS_COMMANDS,
   ...DB_COMMANDS,
   ...BACKUP_COMMANDS,
   ...GITHUB_COMMANDS,
@@ -67,6 +71,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
 ];
 
 const GROUPS: Readonly<Record<string, string>> = {
+  analysis: ANALYSIS_GROUP,
   audit: 'Look into the audit log',
   backup: BACKUP_GROUP,
   db: DB_GROUP,

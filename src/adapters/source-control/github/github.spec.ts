@@ -132,8 +132,8 @@ describe('a check', () => {
   it('beyond 500 annotations says how many are not shown', async () => {
     const one = await host();
     await one.check({ ...checkRun, summary: 'z'.repeat(70_000), annotations: Array.from({ length: 700 }, (_, i) => annotation(i)) });
-    const [{ fields }] = github.state.checks as [{ fields: { output?: { summary: string } } }];
-    const summary = fields.output?.summary ?? '';
+    const output = github.state.checks[0]?.fields['output'] as { readonly summary: string } | undefined;
+    const summary = output?.summary ?? '';
     expect(summary).toContain('200 more findings');
     expect(summary.length).toBeLessThanOrEqual(65_535);
     expect(github.state.checks[0]?.annotations).toHaveLength(500);

@@ -1,0 +1,85 @@
+import { resolve } from 'node:path';
+import { Option } from 'commander';
+import { UserError } from '../core/errors.ts';
+import { EXIT } from './_exit.ts';
+import { reasonOption } from './_options.ts';
+import { command } from './_session.ts';
+import { plural, table } from './_words.ts';
+
+interface ScanOptions {
+  readonly workspace?: string;
+  readonly staged?: boolean;
+  readonly range?: string;
+  readonly force?: boolean;
+  readonly ignore?: string;
+  readonly reason?: string;
+  readonly installHook?: boolean;
+}
+
+export const scan = command<ScanOptions>({
+  path: ['scan'],
+  args: '',
+  summary: 'Look for secrets in the tree, in what is staged, or in a range of commits',
+  help: `Without options: every file that is tracked or would be. A secret is never printed; each has a mark that it is known by.
+Rules of a .gitleaks.toml count. Exit code 3 when something was found.
+
+  $ sluice scan
+  $ sluice scan --staged
+  $ sluice scan --range origin/main..HEAD
+  $ sluice scan --ignore 3fa9c1d2 --reason "key of a public sandbox"
+  $ sluice scan --install-hook`,
+  options: [
+    new Option('--staged', 'only new lines of what is about to be committed'),
+    new Option('--range <commits>', 'only new lines of these commits: a base, or base..head'),
+    new Option('--force', 'look at files again that were clean before'),
+    new Option('--ignore <mark>', 'answer for a secret that was found: its mark, or the beginning of it; needs --reason'),
+    reasonOption(),
+    new Option('--install-hook', 'have git scan before each commit'),
+  ],
+  async run(session, { options }) {
+    const { ignoreSecrets, installHook, scanSecrets } = await import('../app-scan.ts');
+    const dir = resolve(options.workspace ?? '.');
+    if (options.installHook === true) {
+      const path = await installHook(dir, session.self);
+      return { exit: EXIT.ok, data: { hook: path }, text: `${path} scans before each commit` };
+    }
+    const what =
+      options.staged === true
+        ? ({ kind: 'staged' } as const)
+        : options.range === undefined
+          ? ({ kind: 'tree' } as const)
+          : ({ kind: 'range', range: options.range } as const);
+    if (options.ignore !== undefined) {
+      if (!/^[0-9a-f]{8,64}$/.test(options.ignore))
+        throw new UserError('USAGE', '--ignore takes a mark, or at least 8 characters of it', 'sluice scan prints the marks.');
+      if (options.reason === undefined)
+        throw new UserError('USAGE', 'why may it be ignored?', 'Say --reason "…": it stands beside the mark.');
+      const at = new Date(session.now()).toISOString().slice(0, 10);
+      const count = await ignoreSecrets(dir, options.ignore, { by: session.by, reason: options.reason, at }, what);
+      if (count === 0)
+        throw new UserError(
+          'MARK_UNKNOWN',
+          `no secret with the mark ${options.ignore} was found`,
+          'Say --staged or --range if it was found there.',
+        );
+      return { exit: EXIT.ok, data: { ignored: count }, text: `Written to .sluice-secrets: commit it` };
+    }
+    const result = await scanSecrets(dir, { what, force: options.force === true });
+    const isBad = result.findings.length > 0 || result.envFiles.length > 0;
+    const exit = isBad ? EXIT.failed : EXIT.ok;
+    const lines = [
+      ...table(result.findings.map((one) => [`${one.path}:${one.line}:${one.column}`, one.rule, one.mark.slice(0, 12), one.description])),
+      ...result.envFiles.map(({ path, problem }) =>
+        problem === 'tracked'
+          ? `${path} is tracked: git rm --cached ${path}, and add it to .gitignore`
+          : `${path} is not ignored: add it to .gitignore`,
+      ),
+      ...result.skipped.map((path) => `${path} was not looked at: too large, or not to be read`),
+      `${plural(result.findings.length, 'secret')} in ${plural(result.files, 'file')}${result.cached > 0 ? `, ${plural(result.cached, 'file')} clean as before` : ''}${result.ignored > 0 ? `, ${result.ignored} ignored` : ''}`,
+      ...(result.findings.length > 0
+        ? ['Take it back where it was issued first: it is in the history. If it is none: sluice scan --ignore MARK --reason "…"']
+        : []),
+    ];
+    return { exit, data: { ...result, exitCode: exit }, text: lines.join('\n') };
+  },
+});
