@@ -11,12 +11,12 @@ export function withTemplates(value: unknown): { readonly value: unknown; readon
   const one = (analysis: unknown, path: PropertyKey[]): unknown => {
     if (!isObject(analysis) || typeof analysis['template'] !== 'string') return analysis;
     const { template: name, with: args, ...own } = analysis;
-    const template = templates[String(name)];
+    const template = templates[name];
     if (!isObject(template)) {
       const known = Object.keys(templates).join(', ');
       mistakes.push({
         path: [...path, 'template'],
-        message: `there is no template "${String(name)}"; there ${known === '' ? 'are none' : `are ${known}`}.`,
+        message: `there is no template "${name}"; there ${known === '' ? 'are none' : `are ${known}`}.`,
       });
       return own;
     }
