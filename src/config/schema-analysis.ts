@@ -168,12 +168,10 @@ const named = analysisObject.extend({
   dryRun: flag.optional().meta({ description: 'Look and show, without consequences.', default: D.named.dryRun }),
 });
 export const template = analysisObject.omit({ template: true, with: true });
-export const analyses = z
-  .array(named, { error: 'a list of analyses' })
-  .meta({
-    id: 'Analyses',
-    description: 'Further analyses beside `analysis`, each with a name: of another source, at another time, or without consequences.',
-  });
+export const analyses = z.array(named, { error: 'a list of analyses' }).meta({
+  id: 'Analyses',
+  description: 'Further analyses beside `analysis`, each with a name: of another source, at another time, or without consequences.',
+});
 export const analysis = z
   .union([z.literal(false), oneOf(JUDGES), analysisObject], {
     error: 'an object with judge, interval, initialDelay, noData, minRequests, …, "sequential", "threshold", or false',

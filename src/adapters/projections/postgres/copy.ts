@@ -151,7 +151,7 @@ export async function readJson<T>(
   client: pg.Client,
   select: string,
   each: (value: T) => void,
-  signal = new AbortController().signal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
   let isFirst = true;
   await copyOut(
