@@ -13,7 +13,7 @@ export interface DbOptions {
   readonly database?: string;
 }
 
-export const databaseOption = (): Option => new Option('-d, --database <name>', 'only this database');
+const databaseOption = (): Option => new Option('-d, --database <name>', 'only this database');
 export const dbOptions = (): Option[] => [environmentOption(), databaseOption()];
 
 /** One database of an environment, opened from where the person sits: it needs the addresses, not the control plane. */
@@ -23,7 +23,7 @@ export interface OpenDatabase {
   readonly files: readonly MigrationFile[];
 }
 
-export function environmentFrom(session: Session, options: DbOptions): string {
+function environmentFrom(session: Session, options: DbOptions): string {
   return options.env ?? (session.env['SLUICE_ENV'] || 'development');
 }
 

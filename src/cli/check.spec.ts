@@ -77,6 +77,13 @@ it('fails with exit code 3, shows the output, and says it in Markdown and SARIF'
   expect(sarif.runs.map(({ results }) => results.map((one) => one.ruleId))).toEqual([['check/test'], []]);
 });
 
+it('stops all apps at the first failure when asked to', PATIENCE, async () => {
+  configure({ api: 'setTimeout(() => process.exit(1), 200)', web: 'setTimeout(() => {}, 300_000)' });
+  const stopped = await sluice('check', '--fail-fast', '--jobs', '2');
+  expect(stopped.exit).toBe(3);
+  expect(stopped.out).toContain('Failed: api, web.');
+});
+
 it('looks at what has changed since a commit alone, uncommitted changes too', PATIENCE, async () => {
   put('web/main.js', 'start(again);\n');
   const changed = await sluice('check', '--changed', '--since', 'HEAD');

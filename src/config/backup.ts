@@ -135,7 +135,7 @@ export type BackupConfig = z.input<typeof backup>;
 export type BackupStoreConfig = z.input<typeof store>;
 
 /** The control plane's own database where the configuration says nothing. */
-export const OWN = 'sluice';
+const OWN = 'sluice';
 /** Where our own events lie in it. */
 export const OWN_EVENTS = { table: 'sluice.event', position: 'position' };
 

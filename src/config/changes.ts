@@ -10,7 +10,7 @@ import { normalPath } from './names.ts';
 import type { Config } from './schema.ts';
 
 /** What the apps are made from in one environment: the settings that count there, in full. */
-export function declaredIn(config: Config, environment: ResolvedEnvironment): AppDeclaration[] {
+function declaredIn(config: Config, environment: ResolvedEnvironment): AppDeclaration[] {
   return environment.apps.map(({ app, path, dependsOn, build: { command, output, env } }) => {
     const { inputs = [], checks, gates } = config.apps[app] ?? {};
     return {

@@ -46,7 +46,7 @@ async function load(dir: string): Promise<Config> {
 }
 
 /** Whether a configuration says the same each time it is read: it is data, or a program that asks nobody anything. */
-export function isSelfContained(file: string, text: string): boolean {
+function isSelfContained(file: string, text: string): boolean {
   if (/\.(json|ya?ml)$/.test(file)) return true;
   const rest = text.replaceAll(/^import\s+(?:type\s+)?\{[^}]*\}\s+from\s+['"]sluice['"];?\s*$/gm, '');
   return !/\b(import|require|process|globalThis|global|Date|Math|performance|crypto|fetch|eval|Function|await|new|this)\b/.test(rest);

@@ -30,8 +30,11 @@ export interface Backup {
   restore(request: RestoreRequest, signal: AbortSignal): Promise<Restored>;
   /** Remove what a policy no longer wants. May be repeated. */
   expire(expiry: Expiry): Promise<void>;
-  /** Bring to the store(s) what is only at the source yet: finished log, missing copies. Called once a minute. */
-  ship(signal: AbortSignal): Promise<void>;
+  /**
+   * Bring to the store(s) what is only at the source yet: finished log, missing copies. Called once a minute.
+   * `all`: also the log that is still being written; once it resolves, everything committed before the call can be restored.
+   */
+  ship(signal: AbortSignal, all?: boolean): Promise<void>;
   /** How the archiving goes; null where there is no log. */
   archiver(): Promise<ArchiverReading | null>;
 }

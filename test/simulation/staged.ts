@@ -29,7 +29,7 @@ export interface Word {
 
 /** Who asks for every release of the simulation. */
 export const AUTHOR = 'ann';
-export const APPROVERS = ['bob', 'cleo', 'dan'];
+const APPROVERS = ['bob', 'cleo', 'dan'];
 /** Has no role. */
 const STRANGER = 'eve';
 

@@ -45,7 +45,7 @@ export interface ClusterWorld {
   end(): Promise<void>;
 }
 
-export const EVENTS = { table: 'shop.event', position: 'position' };
+const EVENTS = { table: 'shop.event', position: 'position' };
 
 export async function clusterWorld(
   options: { readonly policy?: Partial<BackupPolicy>; readonly archiveTimeoutS?: number } = {},

@@ -19,7 +19,7 @@ const projection = postgreSQLRawSQLProjection({
   name: 'peer_balance',
   canHandle: ['Opened', 'Deposited', 'Withdrawn'],
   evolve: (event) => {
-    const amount = event.type === 'Deposited' ? event.data.amount : event.type === 'Withdrawn' ? -event.data.amount : 0;
+    const amount = event.type === 'Opened' ? 0 : (event.type === 'Withdrawn' ? -1 : 1) * Number(event.data.amount);
     return SQL`INSERT INTO peer_balance VALUES (${event.metadata.streamName}, ${amount}, 1)
       ON CONFLICT (key) DO UPDATE SET balance = peer_balance.balance + ${amount}, movements = peer_balance.movements + 1`;
   },

@@ -20,6 +20,9 @@ export function serve(handle, close = async () => {}) {
     response.on('finish', () => ending && setImmediate(() => server.closeIdleConnections()));
     if (url.pathname.endsWith('/up'))
       return send(response, isUp(startedAt) ? { status: 200, body: 'up' } : { status: 503, body: 'not yet' });
+    if (url.pathname === '/metrics') return send(response, { status: 200, body: metricsText() });
+    const since = performance.now();
+    response.on('finish', () => count(response.statusCode, (performance.now() - since) / 1000));
     served += 1;
     if (fault.kind === 'crashAfter' && served > fault.requests) process.exit(1);
     if (fault.kind === 'noAnswer') return;
@@ -43,6 +46,36 @@ export function serve(handle, close = async () => {}) {
     server.close(() => void close().finally(() => process.exit(0)));
     server.closeIdleConnections();
   });
+}
+
+/** Seconds; four a doubling would be better, this is what most have. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, Infinity];
+const took = BUCKETS.map(() => 0);
+const answers = { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 };
+let seconds = 0;
+
+function count(status, duration) {
+  answers[`${Math.floor(status / 100)}xx`] += 1;
+  seconds += duration;
+  took[BUCKETS.findIndex((edge) => duration <= edge)] += 1;
+}
+
+/** For Prometheus: every answer but those to it and to the health check. */
+function metricsText() {
+  const version = `version="${process.env.SLUICE_VERSION ?? 'local'}"`;
+  let below = 0;
+  const buckets = BUCKETS.map(
+    (edge, i) => `http_request_duration_seconds_bucket{${version},le="${edge === Infinity ? '+Inf' : edge}"} ${(below += took[i])}`,
+  );
+  return [
+    '# TYPE http_requests_total counter',
+    ...Object.entries(answers).map(([code, n]) => `http_requests_total{${version},code="${code}"} ${n}`),
+    '# TYPE http_request_duration_seconds histogram',
+    ...buckets,
+    `http_request_duration_seconds_sum{${version}} ${seconds}`,
+    `http_request_duration_seconds_count{${version}} ${below}`,
+    '',
+  ].join('\n');
 }
 
 /** The whole request body as text. */

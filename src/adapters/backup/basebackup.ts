@@ -64,7 +64,7 @@ function createCollector(options: BasebackupOptions): Collector {
   }
 
   /** As far as the server has come now (it ends once it is beyond `endpos`); what is not a whole segment yet stays behind as `.partial`. */
-  async function flush(signal: AbortSignal): Promise<void> {
+  async function flush(signal: AbortSignal): Promise<null> {
     const url = await options.url();
     const { major, lsn } = await withClient(url, async (client) => {
       const found = await client.query<{ version: number; lsn: string }>(
@@ -89,6 +89,7 @@ function createCollector(options: BasebackupOptions): Collector {
     }
     failure = null;
     fetchedAt = Date.now();
+    return null;
   }
 
   return {

@@ -169,7 +169,11 @@ describe('backups of an embedded PostgreSQL', () => {
     // Put right by the next backup.
     await world.backup.prepare(signal);
     await write();
-    await expect.poll(async () => judgeArchiver(await reading(), Date.now() + 600_000), { timeout: 60_000 }).toEqual([]);
+    const shipped = async () => {
+      await world.backup.ship(signal);
+      return judgeArchiver(await reading(), Date.now() + 600_000);
+    };
+    await expect.poll(shipped, { timeout: 60_000 }).toEqual([]);
   });
 });
 

@@ -61,13 +61,20 @@ function createCollector(options: EmbeddedBackupOptions): Collector {
     },
     begin: async (label) => begin({ ...options, data: data() }, label),
     // The server archives by itself; what a backup needs is switched to by pg_backup_stop.
-    flush: async () => {},
+    flush: async (_signal, all) => (all ? withClient(await options.url(), switchSegment) : null),
     async archiver(): Promise<ArchiverReading> {
       const reading = await withClient(await options.url(), readArchiver);
       const { waiting, since } = await spooled(spool ?? '');
       return waiting > 0 && reading.waitingSince === null ? { ...reading, waiting, waitingSince: since } : reading;
     },
   };
+}
+
+/** Begin a new segment, so that the one with everything so far in it is archived. @returns its name */
+async function switchSegment(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('SELECT pg_walfile_name(pg_current_wal_insert_lsn() - 1) AS name');
+  await client.query('SELECT pg_switch_wal()');
+  return rows[0]?.name ?? '';
 }
 
 /** Seen by PostgreSQL's own user, through a shell. A segment that is there already was archived before a crash. */

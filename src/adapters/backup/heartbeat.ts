@@ -90,6 +90,14 @@ export async function beat(
   });
 }
 
+/** The source's own clock, ms: what commits are dated by. */
+export async function clockOf(url: string): Promise<number> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ at: number }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at');
+    return Math.ceil(rows[0]?.at ?? 0);
+  });
+}
+
 const COLUMNS = 'beat::text, (extract(epoch FROM at) * 1000)::float8 AS at, lsn::text, position, migration, counts';
 
 interface BeatRow {

@@ -40,16 +40,6 @@ export async function sumOf(url: string, { table, position }: EventStoreTable, u
   });
 }
 
-/** Databases of a running copy that are not templates. */
-export async function databasesOf(url: string): Promise<string[]> {
-  return withClient(url, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      'SELECT datname AS name FROM pg_database WHERE NOT datistemplate AND datallowconn ORDER BY 1',
-    );
-    return rows.map(({ name }) => name);
-  });
-}
-
 /** The same server, another database. */
 export function inDatabase(url: string, database: string): string {
   const match = /^(postgres(?:ql)?:\/\/[^/]*\/)[^?]*(\?.*)?$/.exec(url);

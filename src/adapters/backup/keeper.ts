@@ -8,7 +8,7 @@ import { dueBackup, retryAfterMs } from '../../core/backup/schedule.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Backup, Restored } from '../../ports/backup.ts';
 import { runDrill, type DrillResult } from './drill.ts';
-import { beat, type EventStoreTable, lastBeatAt } from './heartbeat.ts';
+import { beat, clockOf, type EventStoreTable, lastBeatAt } from './heartbeat.ts';
 
 /** Where events are kept: the stream `backup/<source>` of the event log. */
 export interface Journal {
@@ -153,7 +153,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     restore: ({ to, backup: id, into, by }, signal) =>
       alone(async () => {
         await backup
-          .ship(signal)
+          .ship(signal, true)
           .catch((error: unknown) => options.warn(`the newest log could not be fetched before the restore: ${String(error)}`));
         const restored = await backup.restore({ backup: id, to, into, scratch: false }, signal);
         await record({ type: 'BackupRestored', source, backup: restored.backup, to, into, by });
@@ -184,10 +184,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
         const needsFull = !backup.capabilities.pointInTime || backups.length === 0;
         const base = needsFull ? (await takeNow('full', name, patience)).record : backups.toSorted((a, b) => b.endedAt - a.endedAt)[0];
         await heartbeat(true);
-        const at = Date.now();
-        // A commit beyond the moment, or recovery would look for its end in vain; and the log of it out of the house.
+        const at = options.url === null ? Date.now() : await clockOf(await options.url());
+        // A commit beyond the moment, or recovery would look for its end in vain; and the log of both out of the house.
+        await new Promise((resolve) => setTimeout(resolve, 5));
         await heartbeat(false);
-        await backup.ship(patience);
+        await backup.ship(patience, true);
         const point = { name, at, backup: base?.id ?? '' };
         await record({ type: 'BackupPointMade', source, ...point });
         return point;

@@ -136,7 +136,7 @@ describe('order', () => {
     const nodes = Array.from({ length: 20 }, (_, i) => ({ name: `n${i}`, needs: i >= 10 ? [`n${i - 10}`] : [] }));
     await runGraph(nodes, {
       slots: slots(3),
-      failFast: false,
+      stop: null,
       signal: never,
       isGood: () => true,
       skipped: () => 'skipped',

@@ -11,16 +11,15 @@ export interface GraphOptions<N extends Node, R> {
   /** What a node is that was never begun. `because`: the node that went wrong. */
   skipped(node: N, because: string): R;
   readonly slots: Slots;
-  /** Stop everything at the first that goes wrong. Otherwise only what needs it is left out. */
-  readonly failFast: boolean;
+  /** Aborted at the first that goes wrong, when there is one; graphs that share it stop together. Otherwise only what needs it is left out. */
+  readonly stop: AbortController | null;
   readonly signal: AbortSignal;
 }
 
 /** Does all nodes, side by side as far as needs and slots allow. Results in the order of the nodes. */
 export async function runGraph<N extends Node, R>(nodes: readonly N[], options: GraphOptions<N, R>): Promise<R[]> {
   const results = new Map<string, Promise<R>>();
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const signal = options.stop === null ? options.signal : AbortSignal.any([options.signal, options.stop.signal]);
   let firstBad: string | null = null;
   const begin = async (node: N): Promise<R> => {
     for (const need of node.needs) {
@@ -33,7 +32,7 @@ export async function runGraph<N extends Node, R>(nodes: readonly N[], options: 
       const result = await options.run(node, signal);
       if (!options.isGood(result)) {
         firstBad ??= node.name;
-        if (options.failFast) stop.abort(new Error(`${node.name} failed`));
+        options.stop?.abort(new Error(`${node.name} failed`));
       }
       return result;
     } finally {

@@ -45,6 +45,7 @@ export interface LocalChecksOptions {
   readonly place: 'workspace' | 'checkout';
   /** Commands at a time, of all apps together. */
   readonly concurrency: number;
+  /** Stop all apps' checks at the first one that fails; for one round of runs. */
   readonly failFast: boolean;
   /** Run everything, whatever evidence there is. */
   readonly force: boolean;
@@ -58,13 +59,14 @@ export function localChecks(options: LocalChecksOptions): Checks {
   const free = slots(options.concurrency);
   // One for all apps that are looked at side by side.
   const watchdog = createWatchdog();
+  const stop = options.failFast ? new AbortController() : null;
   let underWay = 0;
   return {
     async run(request, signal) {
       signal.throwIfAborted();
       underWay += 1;
       try {
-        return await runApp(request, { ...options, free, watchdog }, signal);
+        return await runApp(request, { ...options, free, watchdog, stop }, signal);
       } catch (error) {
         throw isDiskFull(error)
           ? new OutsideError('DISK_FULL', `The disk is full (${options.store}).`, 'Free some space, and run the checks again.', error)
@@ -80,6 +82,8 @@ export function localChecks(options: LocalChecksOptions): Checks {
 interface Context extends LocalChecksOptions {
   readonly free: Slots;
   readonly watchdog: Watchdog;
+  /** Stops all apps. */
+  readonly stop: AbortController | null;
 }
 
 async function runApp(request: CheckRequest, context: Context, signal: AbortSignal): Promise<CheckReport> {
@@ -162,7 +166,7 @@ async function runChecks(settings: AppChecks, request: CheckRequest, context: Ap
     specs.map((spec) => ({ ...spec, name: spec.check })),
     {
       slots: context.free,
-      failFast: context.failFast,
+      stop: context.stop,
       signal,
       isGood: ({ outcome }) => outcome.result === 'passed',
       skipped: (spec, because) => ({

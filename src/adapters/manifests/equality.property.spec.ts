@@ -160,7 +160,7 @@ function identity(model: Model, name: string): string {
     return [
       one,
       project?.folder,
-      [...(project?.sources ?? [])].toSorted(),
+      [...(project?.sources ?? [])].map(String).toSorted(),
       [...(project?.needs ?? [])].toSorted(),
       [...(project?.takes ?? [])].toSorted(),
       project?.extendsBase,

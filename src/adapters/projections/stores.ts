@@ -104,7 +104,7 @@ const LAYOUTS: Readonly<Record<StoreKind, StoreLayout>> = {
   },
 };
 
-export function layoutOf({ kind = 'sluice', ...own }: StoreConfig): StoreLayout {
+function layoutOf({ kind = 'sluice', ...own }: StoreConfig): StoreLayout {
   const named = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
   return { ...LAYOUTS[kind], ...named };
 }

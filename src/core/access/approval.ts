@@ -20,7 +20,7 @@ export interface ApprovalRefusal {
 }
 
 /** Whether two names mean one person: case, surrounding space and how letters are encoded make nobody another one. */
-export function isSamePerson(one: string, other: string): boolean {
+function isSamePerson(one: string, other: string): boolean {
   return personKey(one) === personKey(other);
 }
 

@@ -5,7 +5,7 @@ import { parse as parseYaml } from 'yaml';
 
 export type Data = Readonly<Record<string, unknown>>;
 
-export function isData(value: unknown): value is Data {
+function isData(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -117,7 +117,10 @@ export function pgbackrest(options: PgbackrestOptions): Backup {
       // Its own retention may have been quicker.
       for (const id of expire) if (known.has(id)) await run(commands.expire(place, id));
     },
-    ship: async () => {},
+    // `check` begins a new segment, and waits until the one before has come to every repository.
+    ship: async (_signal, all = false) => {
+      if (all) await run(commands.check(place), 'ARCHIVER_FAILING');
+    },
     archiver: async () => withClient(await options.url(), readArchiver),
   };
 
@@ -201,7 +204,7 @@ function recordOf(backup: Stanza['backup'][number]): BackupRecord {
 }
 
 /** Defects by their names, out of what `verify` prints. It ends with 0 whatever it finds. */
-export function defectsOf(output: string): Finding[] {
+function defectsOf(output: string): Finding[] {
   const hint = 'See `pgbackrest verify`; use the other repository, or an earlier backup, and take a full backup now.';
   const found = (code: Finding['code'], pattern: RegExp, what: string): Finding[] => {
     const lines = output.split('\n').filter((line) => pattern.test(line));

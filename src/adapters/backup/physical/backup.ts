@@ -23,8 +23,11 @@ export interface Collector {
   begin(label: string, signal: AbortSignal): Promise<Collected>;
   /** Where finished segments of the log wait to be shipped; null when the source is lost. */
   readonly spool: string | null;
-  /** Have the log up to this place come to the spool. Resolves once it has been asked for. */
-  flush(signal: AbortSignal): Promise<void>;
+  /**
+   * Have the log come to the spool. `all`: also the segment that is being written.
+   * @returns the segment that will come by itself and has to be waited for; null: all there is lies in the spool.
+   */
+  flush(signal: AbortSignal, all: boolean): Promise<string | null>;
   archiver(): Promise<ArchiverReading>;
 }
 
@@ -94,9 +97,10 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     secondLocation: options.second?.location ?? null,
     capabilities: { pointInTime: true, partial: false, restoresTo: 'folder', isDatabase: true },
     prepare: (signal) => collector.prepare(signal),
-    ship: async (signal) => {
-      await collector.flush(signal);
+    ship: async (signal, all = false) => {
+      const segment = await collector.flush(signal, all);
       await ship(signal);
+      if (segment !== null) await untilStored(segment, signal);
     },
     archiver: () => collector.archiver(),
     async take({ reason }, signal) {
@@ -161,22 +165,27 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     },
   };
 
+  async function untilStored(segment: string, signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + (options.archiveMs ?? ARCHIVE_MS);
+    while (!(await listWal(store, prefix)).some(({ name }) => name === segment)) {
+      if (Date.now() > deadline) throw notArchived([segment], '');
+      await sleep(100, undefined, { signal });
+      await ship(signal);
+    }
+  }
+
   /** Only with all of its log is a backup more than a heap of files. */
   async function untilArchived(manifest: Manifest, signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + (options.archiveMs ?? ARCHIVE_MS);
     for (;;) {
-      await collector.flush(signal);
+      await collector.flush(signal, false);
       if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
       const missing = gapsOf(manifest, await listWal(store, prefix));
       if (missing.length === 0) return;
       if (Date.now() > deadline) {
         const reading = await collector.archiver().catch(() => null);
         const why = reading?.lastFailedAt == null ? '' : `; the archive command has failed ${reading.failedCount} times`;
-        throw new OutsideError(
-          'BACKUP_WAL_NOT_ARCHIVED',
-          `the files are copied, but segment ${someOf(missing)} of the log did not come to the archive in time${why}`,
-          "See the server's log for the archive command's own words, and `sluice backup list`.",
-        );
+        throw notArchived(missing, why);
       }
       await sleep(200, undefined, { signal });
     }
@@ -307,6 +316,14 @@ function gapsOf({ wal, server }: Manifest, stored: readonly StoredWal[]): string
 /** The name of the segment that a backup begins in, without its timeline. */
 function segmentFrom({ wal, server }: Manifest): string {
   return segmentName(wal.timeline, segmentAt(wal.startLsn, server.segmentBytes), server.segmentBytes).slice(8);
+}
+
+function notArchived(segments: readonly string[], why: string): OutsideError {
+  return new OutsideError(
+    'BACKUP_WAL_NOT_ARCHIVED',
+    `segment ${someOf(segments)} of the log did not come to the archive in time${why}`,
+    "See the server's log for the archive command's own words, and `sluice backup list`.",
+  );
 }
 
 function walMissing(missing: readonly string[], store: BackupStore): OutsideError {

@@ -107,7 +107,7 @@ function applyTo(fold: Fold, tuple: Tuple, streams: Parameters<Fold['apply']>[1]
   }
 }
 
-export function evolveFailed(
+function evolveFailed(
   projection: Projection,
   event: { readonly position: number; readonly type: string },
   stream: string,

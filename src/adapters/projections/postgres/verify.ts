@@ -3,7 +3,7 @@ import type { ProjectedEvent, Row } from '../../../core/data/projections/definit
 import { upcastWith } from '../../../core/data/projections/upcast.ts';
 import { comparable, type Comparison, type Difference, type Refold, verdictOf } from '../../../core/data/projections/verdict.ts';
 import { quote } from '../stores.ts';
-import { readLive, SCHEMA, type StoredVerdict, tableOf } from './builds.ts';
+import { SCHEMA, type StoredVerdict, tableOf } from './builds.ts';
 import { connect, copyOut } from './copy.ts';
 import { type Context, type LoadedBuild, REPEATABLE, transaction } from './context.ts';
 import { createFold } from './fold.ts';
@@ -252,9 +252,4 @@ async function differingFrom(
     ],
   );
   return rows.map(({ key, before, after }) => differenceOf(key, before, after));
-}
-
-/** The version that readers use now. */
-export async function liveVersion(context: Context, projection: string): Promise<number | null> {
-  return (await readLive(context.pool, projection))[0]?.version ?? null;
 }

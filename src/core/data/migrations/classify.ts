@@ -19,7 +19,7 @@ export interface JudgedStatement {
 
 const WORST: readonly Hazard[] = ['loss', 'breaks', 'lock', 'manual'];
 
-export function worst(findings: readonly Finding[]): StatementClass {
+function worst(findings: readonly Finding[]): StatementClass {
   return WORST.find((hazard) => findings.some((one) => one.hazard === hazard && one.stops)) ?? 'additive';
 }
 
@@ -27,7 +27,7 @@ export function worst(findings: readonly Finding[]): StatementClass {
  * Both detectors together: what the rules are sure of, and what the trace saw. Where a rule had to guess, a trace that ran
  * without trouble and saw nothing of the kind counts more.
  */
-export function judgeStatement(context: RuleContext, statement: Statement, trace: Trace | null, held: string | null): JudgedStatement {
+function judgeStatement(context: RuleContext, statement: Statement, trace: Trace | null, held: string | null): JudgedStatement {
   const rules = checkStatement(context, statement);
   const traced = trace === null ? [] : judgeTrace(context, statement, trace);
   const isSeen = trace !== null && trace.error === null;

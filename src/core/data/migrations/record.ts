@@ -52,7 +52,7 @@ export function pendingOf(files: readonly MigrationFile[], record: MigrationReco
 }
 
 /** Numbers by their size, the rest by its letters: `9_a` before `10_b`. */
-export function compare(a: string, b: string): number {
+function compare(a: string, b: string): number {
   const [x, y] = [Number.parseInt(a, 10), Number.parseInt(b, 10)];
   if (Number.isFinite(x) && Number.isFinite(y) && x !== y) return x - y;
   return a < b ? -1 : a > b ? 1 : 0;
