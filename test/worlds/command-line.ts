@@ -83,8 +83,7 @@ let program: Promise<string> | null = null;
 
 /** The program as it is shipped, in JavaScript: it starts several times faster than through tsx. */
 async function buildProgram(): Promise<string> {
-  const core = ['analysis', 'analysis/sequential', 'changes', 'release', 'rollout', ''].map((room) => join('src/core', room));
-  const { folder, url } = await built(['src/cli', 'src/config', 'src/ports', 'src/adapters/_shared', ...core]);
+  const { folder, url } = await built(['src/cli/main.ts']);
   await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module', version: VERSION }));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

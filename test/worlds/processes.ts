@@ -76,13 +76,7 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   for (const folder of [artifact, starts]) mkdirSync(folder);
   await writeFile(join(artifact, 'app.mjs'), APP);
 
-  const { folder: code, url } = await built([
-    ROOM,
-    'src/adapters/_shared',
-    'src/core/errors.ts',
-    'test/worlds/mortal-supervisor.ts',
-    'test/worlds/mortal-control.ts',
-  ]);
+  const { folder: code, url } = await built([`${ROOM}/supervisor.ts`, 'test/worlds/mortal-supervisor.ts', 'test/worlds/mortal-control.ts']);
   const supervisorEntry = url(`${ROOM}/supervisor.ts`);
 
   const platform = (options: Partial<ProcessesOptions> = {}): Platform =>

@@ -51,12 +51,7 @@ test('a lock of a living process is not taken from it', async () => {
 test('processes that contend, some of them dying with the lock in hand, lose no update', async () => {
   const file = join(folder, 'number');
   writeFileSync(file, '0');
-  const { folder: code, url } = await built([
-    'src/adapters/platform/processes/lock.ts',
-    'src/adapters/_shared',
-    'src/core/errors.ts',
-    'test/worlds/lock-contender.ts',
-  ]);
+  const { folder: code, url } = await built(['test/worlds/lock-contender.ts']);
   try {
     const entry = fileURLToPath(url('test/worlds/lock-contender.ts'));
     const rounds = [20, 20, 20, 20];
