@@ -31,7 +31,7 @@ describe('documentation', () => {
 
   it('names only commands and options that there are', async () => {
     const lines = (await pages()).flatMap(({ path, text }) =>
-      named(text, /(?:^|`|\$ |\| )sluice ([^`\n|#]+)/gm).map((line) => ({ path, line })),
+      named(text, /(?:^|`|\$ |\| )sluice ([^`\n|#;&]+)/gm).map((line) => ({ path, line })),
     );
     expect(lines.length).toBeGreaterThan(20);
     expect(lines.flatMap(({ path, line }) => mistakesIn(line).map((mistake) => `${path}: sluice ${line}: ${mistake}`))).toEqual([]);
@@ -61,7 +61,14 @@ function mistakesIn(line: string): string[] {
   const words = line.split(/\s+/);
   const name = [words.slice(0, 2).join(' '), words[0] ?? ''].find((one) => commands.has(one));
   if (name === undefined)
-    return words[0] === 'help' || words[0]?.startsWith('-') === true || words[0] === '…' ? [] : ['there is no such command'];
+    return words[0] === 'help' || words[0]?.startsWith('-') === true || words[0] === '…' || isGroup(words)
+      ? []
+      : ['there is no such command'];
   const known = [...COMMON, ...(commands.get(name) ?? []).flatMap(({ short, long }) => [short, long])];
   return words.filter((word) => /^--?[a-z]/i.test(word) && !known.includes(word.split('=')[0])).map((word) => `there is no option ${word}`);
+}
+
+/** The name of several commands, with nothing after it: "see sluice db". */
+function isGroup(words: readonly string[]): boolean {
+  return (words.length === 1 || words[1] === '…') && [...commands.keys()].some((name) => name.startsWith(`${words[0]} `));
 }

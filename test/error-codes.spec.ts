@@ -31,6 +31,8 @@ describe('error codes', () => {
     ["throw new UserError('AA_BB', 'x')", ['AA_BB']],
     ["throw new OutsideError(full ? 'DISK_FULL' : 'DISK_LOST', 'x')", ['DISK_FULL', 'DISK_LOST']],
     ["const cause = { kind: 'verdict', code: 'CC_DD' }", ['CC_DD']],
+    ["const code = bad ? 'CC_EE' : 'CC_FF'", ['CC_EE', 'CC_FF']],
+    ["return [{ code: 'EE_GG' as const }]", ['EE_GG']],
     ["class Bad extends UserError { constructor() { super('EE_FF', 'x') } }", ['EE_FF']],
     ["if (error.code === 'ENOENT') fail('XX_YY')", []],
   ])('finds the codes in %s', (text, codes) => {
@@ -65,6 +67,7 @@ function codesIn(file: ts.SourceFile): string[] {
 function codeOf(node: ts.Node): ts.Node | undefined {
   if (ts.isNewExpression(node)) return /Error\)?$/.test(node.expression.getText()) ? node.arguments?.[0] : undefined;
   if (ts.isCallExpression(node)) return node.expression.kind === ts.SyntaxKind.SuperKeyword ? node.arguments[0] : undefined;
+  if (ts.isVariableDeclaration(node)) return node.name.getText() === 'code' ? node.initializer : undefined;
   if (ts.isPropertyAssignment(node)) return node.name.getText() === 'code' ? node.initializer : undefined;
   return ts.isPropertySignature(node) && node.name.getText() === 'code' ? node.type : undefined;
 }
@@ -73,6 +76,7 @@ function codeOf(node: ts.Node): ts.Node | undefined {
 function literalsIn(node: ts.Node): string[] {
   if (ts.isStringLiteral(node)) return CODE.test(node.text) ? [node.text] : [];
   if (ts.isConditionalExpression(node)) return [...literalsIn(node.whenTrue), ...literalsIn(node.whenFalse)];
+  if (ts.isAsExpression(node)) return literalsIn(node.expression);
   if (ts.isLiteralTypeNode(node)) return literalsIn(node.literal);
   return ts.isUnionTypeNode(node) ? node.types.flatMap(literalsIn) : [];
 }

@@ -1,7 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CommandLineWorld, commandLineWorld } from '../../test/worlds/command-line.ts';
 import { canary } from '../../test/worlds/memory-planner.ts';
 import { COMMANDS } from './_program.ts';
+
+/** A folder with nothing in it. */
+const NOWHERE = mkdtempSync(join(tmpdir(), 'sluice-nowhere-'));
+afterAll(() => rmSync(NOWHERE, { recursive: true }));
 
 let world: CommandLineWorld;
 beforeEach(async () => {
@@ -55,7 +62,7 @@ function steady(value: unknown, key = ''): unknown {
 function json(out: string): unknown {
   expect(out.trim().split('\n')).toHaveLength(1);
   const names: string[] = [];
-  const numbered = JSON.stringify(steady(JSON.parse(out))).replaceAll(/\b[0-9a-f]{12}\b/g, (id) => {
+  const numbered = JSON.stringify(steady(JSON.parse(out.replaceAll(NOWHERE, '<nowhere>')))).replaceAll(/\b[0-9a-f]{12}\b/g, (id) => {
     if (!names.includes(id)) names.push(id);
     return `<version ${names.indexOf(id) + 1}>`;
   });
@@ -92,6 +99,42 @@ const SNAPSHOTS: Readonly<
   doctor: { argv: ['doctor'], pick: ({ findings }) => findings.map((one: any) => [one.name, Object.keys(one)]) },
   server: { argv: ['server', '--port', '99999'], exit: 1 },
   down: { argv: ['down'], exit: 2 },
+  apps: { argv: ['apps'], exit: 1 },
+  approvals: { argv: ['approvals'] },
+  checklist: {
+    argv: ['checklist', 'r-0003'],
+    before: past,
+    pick: ({ lines }) => lines.map(({ item, result }: any) => `${item} ${result}`),
+    exit: 3,
+  },
+  'promote-env': { argv: ['promote-env', 'production', 'staging', '--yes'], before: past },
+  'analysis show': { argv: ['analysis', 'show', 'r-0003'], before: past, pick: (value) => Object.keys(value) },
+  'analysis replay': { argv: ['analysis', 'replay', 'r-0003'], before: past, pick: (value) => Object.keys(value) },
+  'analysis backtest': { argv: ['analysis', 'backtest'], before: past, pick: (value) => Object.keys(value) },
+  'analysis simulate': { argv: ['analysis', 'simulate', '--runs', '2'], pick: (value) => Object.keys(value) },
+  // What these say where there is nothing for them; what they do is proven beside the rooms they lead to.
+  check: { argv: ['check'], exit: 1 },
+  scan: { argv: ['scan'], exit: 1 },
+  init: { argv: ['init', '--dry-run'], pick: ({ apps }) => apps },
+  affected: { argv: ['affected'], pick: ({ error }) => error.code, exit: 1 },
+  'db plan': { argv: ['db', 'plan'], exit: 1 },
+  'db migrate': { argv: ['db', 'migrate', '-e', 'staging'], exit: 1 },
+  'db status': { argv: ['db', 'status'], exit: 1 },
+  'db contract': { argv: ['db', 'contract', '-e', 'staging'], exit: 1 },
+  'db compensate': { argv: ['db', 'compensate', '0001_a', '-e', 'staging'], exit: 1 },
+  'db projections': { argv: ['db', 'projections'], exit: 1 },
+  'db rebuild': { argv: ['db', 'rebuild', 'balance', '-e', 'staging'], exit: 1 },
+  'db verify': { argv: ['db', 'verify', 'balance', '-e', 'staging'], exit: 1 },
+  'backup now': { argv: ['backup', 'now'], exit: 1 },
+  'backup list': { argv: ['backup', 'list'], exit: 1 },
+  'backup verify': { argv: ['backup', 'verify'], exit: 1 },
+  'backup restore': { argv: ['backup', 'restore', '--into', '/nowhere'], exit: 1 },
+  'backup runbook': { argv: ['backup', 'runbook'], exit: 1 },
+  drill: { argv: ['drill'], exit: 1 },
+  'github comment': { argv: ['github', 'comment', '/nowhere.md', '--pr', '1'], exit: 2 },
+  'github check': { argv: ['github', 'check', 'tests'], exit: 2 },
+  'github deployment': { argv: ['github', 'deployment', 'r-0001'], exit: 2 },
+  'github protect': { argv: ['github', 'protect', '-e', 'staging'], exit: 1 },
 };
 
 describe('--json', () => {
@@ -104,7 +147,7 @@ describe('--json', () => {
     if (before === paused) await world.run(['deploy', '-e', 'production', '--yes']);
     await before?.();
     const line = name === 'hold lift' ? ['hold', 'lift', 'web', await heldVersion(), '-e', 'production'] : argv;
-    const ran = await world.run([...line, '--json', '--no-input']);
+    const ran = await world.run([...line, '--json', '--no-input', '-C', NOWHERE]);
     const lines = ran.out.trim().split('\n');
     expect({
       exit: ran.exit,

@@ -7,7 +7,7 @@ test.each(Object.entries(generated))('%s is current (npx tsx src/config/generate
   expect(await readFile(placeOf(path), 'utf8')).toBe(make());
 });
 
-test('every option is explained, and an environment may override all but path and dependsOn', () => {
+test('every option is explained, and an environment may override all but what belongs to the source', () => {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a JSON Schema
   const { definitions, properties } = jsonSchema() as {
     definitions: Record<string, Record<string, unknown>>;
@@ -27,5 +27,5 @@ test('every option is explained, and an environment may override all but path an
   expect(unexplained).toEqual([]);
   const keys = (name: string): string[] => Object.keys(definitions[name]?.['properties'] ?? {});
   expect(keys('Overrides').length).toBeGreaterThan(5);
-  expect(['path', 'dependsOn', 'checks', 'gates', ...keys('Overrides')]).toEqual(keys('App'));
+  expect(['path', 'dependsOn', 'inputs', 'checks', 'gates', ...keys('Overrides')]).toEqual(keys('App'));
 });

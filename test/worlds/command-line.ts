@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -119,7 +120,7 @@ async function runHere(argv: readonly string[], { env = {}, answers, onReady }: 
 
 export async function runApart(
   argv: readonly string[],
-  { env = {}, onStderr, cwd = ROOT }: SpawnOptions & { readonly cwd?: string },
+  { env = {}, onStderr, cwd = tmpdir() }: SpawnOptions & { readonly cwd?: string },
 ): Promise<Ran> {
   program ??= buildProgram();
   const child = spawn(process.execPath, [await program, ...argv], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });

@@ -4,7 +4,7 @@ import type { ApplyOptions } from '../../../ports/database.ts';
 import { keepInStep } from './bookkeeping.ts';
 import { type Entry, readRows, writeState } from './ledger.ts';
 import type { Limits } from './limits.ts';
-import { type Hands, inTransaction, rest } from './runner.ts';
+import { type Hands, inTransaction, rest } from './hands.ts';
 
 /**
  * Rows in small transactions, in the order of their key. Each one also writes down how far it came, so that the next run goes

@@ -7,7 +7,7 @@ import { keepInStep } from './bookkeeping.ts';
 import { blockersOf, inWords, oldTransactions } from './blockers.ts';
 import { type Entry, readRows, writeState } from './ledger.ts';
 import type { Limits } from './limits.ts';
-import { failed, type Hands, tablesOf } from './runner.ts';
+import { failed, type Hands, tablesOf } from './hands.ts';
 
 /**
  * A statement outside any transaction, as CREATE INDEX CONCURRENTLY needs it. It waits for older transactions by its nature, so

@@ -15,7 +15,8 @@ import { ensureLedger, readLedger, writeState } from './ledger.ts';
 import { type Limits, LIMITS } from './limits.ts';
 import { parseStatements } from './parse.ts';
 import { lookAt } from './rights.ts';
-import { applyFiles, type Hands, inTransaction } from './runner.ts';
+import { type Hands, inTransaction } from './hands.ts';
+import { applyFiles } from './runner.ts';
 
 export interface PostgresOptions {
   /** For the apps, as a rule through a pooler; null where there is none. */
