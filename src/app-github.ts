@@ -7,14 +7,14 @@ import type { Annotation, CodeHost } from './ports/source-control.ts';
 
 /**
  * GitHub as the variables of its Actions name it; elsewhere the same variables are set by hand.
- * @throws UserError `HOST_UNKNOWN`.
+ * @throws UserError `GITHUB_UNKNOWN`.
  */
 export function connectGithub(env: NodeJS.ProcessEnv): CodeHost {
   const [owner, repo, ...rest] = (env['GITHUB_REPOSITORY'] ?? '').split('/');
   const token = env['GITHUB_TOKEN'] ?? '';
   if (owner === undefined || owner === '' || repo === undefined || repo === '' || rest.length > 0 || token === '') {
     throw new UserError(
-      'HOST_UNKNOWN',
+      'GITHUB_UNKNOWN',
       'it is not said which repository of GitHub this is, or who asks',
       'Set GITHUB_REPOSITORY (owner/name) and GITHUB_TOKEN; in a workflow: env: { GITHUB_TOKEN: "${{ github.token }}" }.',
     );

@@ -114,7 +114,7 @@ const SNAPSHOTS: Readonly<
   'analysis simulate': { argv: ['analysis', 'simulate', '--runs', '2'], pick: (value) => Object.keys(value) },
   // What these say where there is nothing for them; what they do is proven beside the rooms they lead to.
   check: { argv: ['check'], exit: 1 },
-  scan: { argv: ['scan'], exit: 1 },
+  scan: { argv: ['scan'], pick: ({ error }) => error.code, exit: 1 },
   init: { argv: ['init', '--dry-run'], pick: ({ apps }) => apps },
   affected: { argv: ['affected'], pick: ({ error }) => error.code, exit: 1 },
   'db plan': { argv: ['db', 'plan'], exit: 1 },
