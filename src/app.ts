@@ -13,6 +13,7 @@ import { createReleaseChecks } from './app-checks.ts';
 import { createMigrations, withSchemaGate } from './app-migrations.ts';
 import { backupEvents, createBackups } from './app-backups.ts';
 import { createMetrics } from './app-metrics.ts';
+import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
@@ -166,8 +167,17 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const backupRounds = backups.start();
   const caretaker = startCaretaker({ engine, planner, platform, edge: edges.of, warn: (message) => log.warn(message) });
 
+  const notices = notifyPeople({
+    engine,
+    workspace,
+    env: process.env,
+    jobEnv: smokeEnvironment(),
+    warn: (message) => log.warn(message),
+    notice: secrets.notice,
+  });
+
   const close = async () => {
-    await Promise.all([caretaker.stop(), backupRounds.stop()]);
+    await Promise.all([caretaker.stop(), backupRounds.stop(), notices.stop()]);
     edges.leave();
     await projections.close();
     await server.close();

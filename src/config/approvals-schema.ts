@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isTimeZone } from '../core/access/window.ts';
-import { argv, flag, matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
+import { argv, env, flag, matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
 
 /* Who may have something deployed, when, and who is told. */
 
@@ -58,32 +58,41 @@ export const branches = z.array(text('a branch, such as "main" or "release/*"'),
 
 export const isolated = flag;
 
-const webhookUrl = z.union(
-  [
-    matching(/^https?:\/\/\S+$/, 'an address such as "https://hooks.example.com/x"'),
-    object({
-      fromEnv: matching(/^[A-Za-z_]\w*$/, 'the name of a variable').describe(
-        "Name of a variable of the control plane's own environment: an address that must not stand in a file.",
-      ),
-    }),
-  ],
-  { error: 'an address, or { fromEnv: "NAME" }' },
-);
+const fromEnv = object({
+  fromEnv: matching(/^[A-Za-z_]\w*$/, 'the name of a variable').describe(
+    "Name of a variable of the control plane's own environment: what must not stand in a file.",
+  ),
+});
+
+const webhookUrl = z.union([matching(/^https?:\/\/\S+$/, 'an address such as "https://hooks.example.com/x"'), fromEnv], {
+  error: 'an address, or { fromEnv: "NAME" }',
+});
 
 const occasion = oneOf(['approval', 'rollbackFailed', 'rollbackRefused', 'breakGlass']);
 
+const notifier = object({
+  webhook: webhookUrl.optional().describe('Address that gets a JSON document by POST.'),
+  format: oneOf(['json', 'slack', 'pagerduty']).optional().meta({
+    description: 'What the webhook understands: the whole notice, a message of Slack, or an event of PagerDuty (Events API v2).',
+    default: 'json',
+  }),
+  secret: fromEnv.optional().describe('Signs `json` as Standard Webhooks does; the routing key of `pagerduty`.'),
+  command: argv.optional().describe('Gets the notice as JSON on its standard input. Exit code 0: somebody was told.'),
+  env: env.optional().describe('Variables for the command besides PATH, HOME, LANG, TZ and TMPDIR.'),
+  log: z.literal(true, { error: 'true' }).optional().describe("Written to the control plane's log."),
+  on: z.array(occasion, { error: 'a list of occasions' }).optional().describe('Left out: all of them.'),
+})
+  .refine((one) => [one.webhook, one.command, one.log].filter((way) => way !== undefined).length === 1, {
+    error: 'exactly one of webhook, command, log',
+  })
+  .refine((one) => one.webhook !== undefined || (one.format === undefined && one.secret === undefined), {
+    error: 'format and secret beside a webhook only',
+  })
+  .refine((one) => one.command !== undefined || one.env === undefined, { error: 'env beside a command only' })
+  .refine((one) => one.format !== 'pagerduty' || one.secret !== undefined, { error: 'secret, the routing key, beside format "pagerduty"' });
+
 export const notify = z
-  .array(
-    object({
-      webhook: webhookUrl.optional().describe('Gets a JSON document by POST, with an `Idempotency-Key`.'),
-      command: argv.optional().describe('Gets the same document on its standard input.'),
-      log: z.literal(true, { error: 'true' }).optional().describe("Written to the control plane's log."),
-      on: z.array(occasion, { error: 'a list of occasions' }).optional().describe('Left out: all of them.'),
-    }).refine((one) => [one.webhook, one.command, one.log].filter((way) => way !== undefined).length === 1, {
-      error: 'exactly one of webhook, command, log',
-    }),
-    { error: 'a list of { webhook }, { command } or { log: true }' },
-  )
+  .array(notifier, { error: 'a list of { webhook }, { command } or { log: true }' })
   .meta({ id: 'Notify', description: 'Who is told when a person is needed.' });
 
 export type ApprovalConfig = z.input<typeof approval>;
