@@ -117,7 +117,8 @@ function beatOf(row: BeatRow | undefined): Heartbeat {
 /** Heartbeats of this database, oldest first. Empty where none were ever written. */
 export async function readBeats(client: pg.Client): Promise<Heartbeat[]> {
   if (!(await isThere(client, TABLE))) return [];
-  const { rows } = await client.query<BeatRow>(`SELECT ${COLUMNS} FROM ${TABLE} ORDER BY beat`);
+  // By the number: as an output column `beat` is a text, and the ninth would come after the tenth.
+  const { rows } = await client.query<BeatRow>(`SELECT ${COLUMNS} FROM ${TABLE} h ORDER BY h.beat`);
   return rows.map(beatOf);
 }
 

@@ -135,12 +135,9 @@ export function pgbackrest(options: PgbackrestOptions): Backup {
     const data = join(request.into, 'data');
     const remove = () => rm(request.into, { recursive: true, force: true });
     try {
-      await run(commands.restore(place, { data, set: base.id, to: request.to }), 'RESTORE_FAILED').catch(async (error: unknown) => {
-        // The folder must be there before pgBackRest writes into it.
-        if (!String(error).includes('missing')) throw error;
-        await emptyFolder(data, programs);
-        return run(commands.restore(place, { data, set: base.id, to: request.to }), 'RESTORE_FAILED');
-      });
+      // The folder must be there before pgBackRest writes into it.
+      await emptyFolder(data, programs);
+      await time('files', () => run(commands.restore(place, { data, set: base.id, to: request.to }), 'RESTORE_FAILED'));
       const major = Number((await readFile(join(data, 'PG_VERSION'), 'utf8')).trim());
       const superuser = await superuserOf(options);
       const copy = await time('replay', () =>
