@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { AnalysisPolicy } from '../analysis/policy.ts';
 import type { Reading } from '../analysis/reading.ts';
 import { refusal } from './commands.ts';
 import type { Effect } from './effects.ts';
@@ -7,42 +6,24 @@ import type { ReleaseEvent } from './events.ts';
 import { evolve } from './evolve.ts';
 import { violation } from './guards.ts';
 import { next } from './next.ts';
-import { type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from './plan.ts';
+import type { PlannedApp } from './plan.ts';
 import type { ReleaseState } from './state.ts';
-
-const RUN = { command: ['node', 'server.js'], env: {}, instances: 1, listens: true, drainMs: 1000 };
-const OLD = version('sha256:old');
-const NEW = version('sha256:new');
-const ANALYSIS: AnalysisPolicy = {
-  judge: 'threshold',
-  intervalMs: 1_000,
-  initialDelayMs: 0,
-  metrics: [
-    {
-      name: 'errors',
-      measure: { kind: 'errorRate' },
-      success: { compare: '<', value: 0.01, of: 'candidate' },
-      failure: null,
-      failureLimit: 0,
-      inconclusiveLimit: 3,
-      consecutiveErrorLimit: 4,
-      consecutiveSuccessLimit: 0,
-      minRequests: 10,
-      dryRun: false,
-    },
-  ],
-  noData: 'inconclusive',
-  minRequests: 20,
-};
-const CANARY: Strategy = {
-  kind: 'canary',
-  steps: [
-    { kind: 'weight', weight: 5 },
-    { kind: 'bake', forMs: 10_000 },
-  ],
-  analysis: ANALYSIS,
-  soakMs: 1_000,
-};
+import {
+  CANARY,
+  NEW,
+  OLD,
+  type Timed,
+  acquired,
+  at,
+  built,
+  deployed,
+  given,
+  healthy,
+  requested,
+  shifted,
+  started,
+  weights,
+} from '../../../test/worlds/histories.ts';
 
 describe('a release waits its turn', () => {
   it('asks for its apps first', () => {
@@ -299,86 +280,12 @@ describe('guards', () => {
   });
 });
 
-type Timed = { readonly at: number; readonly event: ReleaseEvent };
-
-function given(history: readonly (ReleaseEvent | Timed)[]): ReleaseState {
-  let state: ReleaseState | null = null;
-  let now = 0;
-  for (const item of history) {
-    if ('event' in item) now = item.at;
-    state = evolve(state, 'event' in item ? item.event : item, now);
-  }
-  return state as ReleaseState;
-}
-
 function when(state: ReleaseState, now = 0): ReturnType<typeof next> {
   return next(state, now);
 }
 
-function at(time: number, event: ReleaseEvent): Timed {
-  return { at: time, event };
-}
-
-function version(artifact: string): VersionRef {
-  return { id: versionId(artifact, RUN, null), artifact, commit: 'c', run: RUN, health: null };
-}
-
-function requested(strategy: Strategy = CANARY, stable: VersionRef | null = OLD): ReleaseEvent {
-  const app: PlannedApp = {
-    app: 'web',
-    path: 'web',
-    platform: 'processes',
-    dependsOn: [],
-    reason: 'source changed',
-    fingerprint: 'f',
-    artifact: null,
-    stable,
-    build: null,
-    run: RUN,
-    health: null,
-    smoke: null,
-    routes: [{ host: null, pathPrefix: '/' }],
-    sticky: { by: 'cookie' },
-    strategy,
-    deadlines: { buildMs: 60_000, healthyMs: 30_000, smokeMs: 10_000, progressMs: 600_000 },
-    concurrency: 'queue',
-  };
-  const plan = withHash({
-    schema: 1,
-    workspace: 'w',
-    environment: 'production',
-    kind: 'deploy',
-    source: { commit: 'c', branch: 'main', dirty: false },
-    apps: [app],
-    unchanged: [],
-    deadlines: { queueMs: 600_000, pauseMs: 60_000, rollbackMs: 30_000 },
-  });
-  return { type: 'ReleaseRequested', release: 'r1', plan, by: 'ann', retryOf: null };
-}
-
 function busy(holder: string): ReleaseEvent {
   return { type: 'ReservationBusy', app: 'web', holder };
-}
-function acquired(stable: VersionRef | null): ReleaseEvent {
-  return { type: 'ReservationsAcquired', stables: { web: stable } };
-}
-function started(): ReleaseEvent {
-  return { type: 'RolloutStarted', app: 'web' };
-}
-function built(): ReleaseEvent {
-  return { type: 'ArtifactBuilt', app: 'web', version: NEW, reused: false, log: null };
-}
-function deployed(): ReleaseEvent {
-  return { type: 'VersionDeployed', app: 'web', version: NEW.id };
-}
-function healthy(): ReleaseEvent {
-  return { type: 'VersionHealthy', app: 'web', version: NEW.id };
-}
-function weights(split: Record<string, number>): ReleaseEvent {
-  return { type: 'WeightsShifted', app: 'web', weights: split };
-}
-function shifted(weight: number): ReleaseEvent {
-  return weights({ [OLD.id]: 100 - weight, [NEW.id]: weight });
 }
 function failed(): ReleaseEvent {
   return { type: 'RollbackStarted', cause: { kind: 'verdict', app: 'web', code: 'ANALYSIS_FAILED', message: 'too many errors' } };
