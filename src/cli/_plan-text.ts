@@ -1,8 +1,8 @@
 import { approversText } from '../core/access/approval.ts';
-import { closedBecause, opensAt } from '../core/access/window.ts';
+import { closedText, opensAt } from '../core/access/window.ts';
 import type { Plan } from '../core/release/plan.ts';
 import { type Expected, expectedOf, expectedOfAll } from '../core/rollout/duration.ts';
-import { duration, minute, planText, strategyWords } from './_words.ts';
+import { duration, planText, strategyWords } from './_words.ts';
 
 /** The whole plan for people: what, why, what comes first, who must agree, how long, and the way back. */
 export function fullPlanText(plan: Plan, notices: readonly string[], now: number): string {
@@ -64,10 +64,10 @@ function before(plan: Plan, now: number): string[] {
 }
 
 function windowText(window: NonNullable<Plan['window']>, now: number): string {
-  const closed = closedBecause(window, now);
+  const closed = closedText(window, now);
   if (closed === null) return 'the deployment window is open';
-  const at = opensAt(window, now);
-  return at === null ? `${closed}, and does not open within ${duration(window.waitMs)}` : `${closed}: it waits until ${minute(at)}`;
+  if (window.waitMs === 0) return `${closed}; a deploy now is refused`;
+  return opensAt(window, now) === null ? `${closed}; it waits no longer than ${duration(window.waitMs)}` : `${closed}: it waits until then`;
 }
 
 function wayBack(plan: Plan): string[] {

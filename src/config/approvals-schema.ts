@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { isTimeZone } from '../core/access/window.ts';
-import { argv, env, flag, matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
+import { argv, duration, env, flag, matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
 
 /* Who may have something deployed, when, and who is told. */
 
-const people = z.array(text('a person, as in SLUICE_USER'), { error: 'a list of people' });
+const people = z.array(text('a person, as in SLUICE_BY'), { error: 'a list of people' });
 
 export const access = object({
   roles: z
     .record(name, people, { error: 'an object of role names and their people' })
-    .describe('People by role. A name is what `SLUICE_USER` says, or git; case does not matter.'),
+    .describe('People by role. A name is what `SLUICE_BY` says, otherwise the name somebody is signed in with; case does not matter.'),
 }).meta({ id: 'Access', description: 'Who is who.' });
 
 export const APPROVAL_DEFAULTS = { number: 1, expires: '7d', breakGlass: '1h', wait: '7d' } as const;
@@ -51,7 +51,11 @@ export const window = object({
     )
     .optional()
     .describe('When no release may start.'),
-  wait: positive.optional().meta({ description: 'Longest wait for it to open; a release that would wait longer ends.', default: D.wait }),
+  wait: duration.optional().meta({
+    description:
+      'Longest wait for it to open; a release that would wait longer ends. 0: nothing waits, a deploy outside is refused at once.',
+    default: D.wait,
+  }),
 }).meta({ id: 'Window', description: 'When releases may start. One that comes too early waits; one that is under way goes on.' });
 
 export const branches = z.array(text('a branch, such as "main" or "release/*"'), { error: 'a list of branches' });

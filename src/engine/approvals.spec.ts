@@ -138,3 +138,33 @@ test('an altered plan is refused before it becomes a release', async () => {
   const { approval: _approval, ...bare } = plan;
   await expect(engine.request({ ...bare, hash: plan.hash }, { by: 'ann' })).rejects.toMatchObject({ code: 'PLAN_STALE' });
 });
+
+test('outside its window a release waits and holds nothing, or is refused at once; a rollback passes', { timeout: 60_000 }, async () => {
+  const frozenFor = (ms: number) => [{ from: 0, to: Date.now() + ms, reason: 'sale' }];
+  const window = { timeZone: 'UTC', open: [], freezes: frozenFor(3_600_000), waitMs: 7_200_000 };
+  const waits = await engine.request(withHash({ ...planOf(['web']), window }), { by: 'ann' });
+  await until('the wait', async () => (await stageOf(waits)) === 'scheduled');
+  const back = await engine.request(withHash({ ...planOf(['web'], { source: 'two' }), kind: 'rollback' }), { by: 'dan' });
+  await closed(back);
+  expect(await stageOf(waits)).toBe('scheduled');
+  await engine.command(waits, { kind: 'abort', by: 'ann' });
+  await closed(waits);
+
+  const freezes = frozenFor(1_500);
+  const soon = await engine.request(withHash({ ...planOf(['web'], { source: 'three' }), window: { ...window, freezes } }), { by: 'ann' });
+  await closed(soon);
+  const begun = (await engine.events({ release: soon })).find(({ type }) => type === 'ReservationsAcquired')?.at ?? 0;
+  expect(begun).toBeGreaterThanOrEqual(freezes[0]?.to ?? Infinity);
+  expect(await engine.release(soon)).toMatchObject({ outcome: 'Succeeded' });
+
+  const shut = withHash({
+    ...planOf(['api']),
+    window: { ...window, freezes: [{ from: 0, to: now + 86_400_000, reason: 'sale' }], waitMs: 0 },
+  });
+  await expect(engine.request(shut, { by: 'ann' })).rejects.toMatchObject({
+    code: 'WINDOW_CLOSED',
+    message: expect.stringMatching(
+      /production takes no releases now: frozen: sale; it opens \w{3} \d{4}-\d\d-\d\d \d\d:\d\d UTC/,
+    ) as string,
+  });
+});

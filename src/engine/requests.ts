@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { closedText } from '../core/access/window.ts';
 import { UserError } from '../core/errors.ts';
 import { refusal } from '../core/release/commands.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
@@ -29,6 +30,7 @@ export interface RequestOptions {
 export async function requestRelease(tools: Asking, plan: Plan, options: RequestOptions): Promise<string> {
   if (!isIntact(plan)) throw new UserError('PLAN_STALE', 'This plan is not what its hash says.', 'Make the plan again.');
   const at = tools.now();
+  refuseClosed(plan, at);
   const release = newId(at);
   await tools.database.transaction(async (sql) => {
     await lockReservations(sql, plan.environment);
@@ -49,6 +51,17 @@ export async function requestRelease(tools: Asking, plan: Plan, options: Request
     if (state.stage === 'queued') await enqueue(sql, release, plan.environment, position, apps);
   });
   return release;
+}
+
+/** A window that nothing waits for; others let a release wait (`scheduled`). */
+function refuseClosed({ environment, window }: Plan, at: number): void {
+  const closed = window === undefined || window.waitMs > 0 ? null : closedText(window, at);
+  if (closed === null) return;
+  throw new UserError(
+    'WINDOW_CLOSED',
+    `${environment} takes no releases now: ${closed}.`,
+    'Deploy then. In an emergency: `--break-glass "why"`, and one other person agrees.',
+  );
 }
 
 async function refuseRejected(sql: Sql, plan: Plan): Promise<void> {

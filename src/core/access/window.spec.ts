@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fitsBranch } from './governance.ts';
-import { closedBecause, type DeploymentWindow, instantOf, opensAt, WEEKDAYS } from './window.ts';
+import { closedBecause, closedText, type DeploymentWindow, instantOf, opensAt, WEEKDAYS } from './window.ts';
 
 const WORK_DAYS = WEEKDAYS.slice(0, 5);
 const DAY_MS = 86_400_000;
@@ -71,4 +72,105 @@ test.each([
   ['a*bc', 'abcc', false],
 ])('branch rule %s and branch %s: %s', (pattern, branch, expected) => {
   expect(fitsBranch([pattern], branch)).toBe(expected);
+});
+
+const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'America/Santiago', 'Pacific/Apia'];
+const HOUR_MS = 3_600_000;
+const minuteOfDay = fc.oneof(fc.integer({ min: 0, max: 1_439 }), fc.constantFrom(0, 60, 90, 120, 150, 179, 180, 1_439));
+const opening = fc.record({
+  days: fc.subarray([...WEEKDAYS], { minLength: 1 }),
+  from: minuteOfDay,
+  to: fc.oneof(minuteOfDay, fc.constant(1_440)),
+});
+/** Near the moments at which some clocks are changed, and anywhere else. */
+const moment = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom('2026-03-08', '2026-03-29', '2026-04-05', '2026-10-04', '2026-10-25', '2026-11-01', '2027-02-14', '2026-07-01'),
+      fc.integer({ min: -4 * 1_440, max: 2 * 1_440 }),
+    )
+    .map(([date, minutes]) => at(`${date}T00:00:00Z`) + minutes * 60_000),
+  fc
+    .tuple(
+      fc.constantFrom('2026-03-29T01:00Z', '2026-10-25T01:00Z', '2026-03-08T07:00Z', '2026-11-01T06:00Z', '2026-04-04T15:00Z'),
+      fc.integer({ min: -180, max: 120 }),
+    )
+    .map(([change, minutes]) => at(change) + minutes * 60_000),
+);
+const anyWindow = moment.chain((near) =>
+  fc.record({
+    near: fc.constant(near),
+    window: fc.record({
+      timeZone: fc.constantFrom(...ZONES),
+      open: fc.array(opening, { minLength: 0, maxLength: 3 }),
+      freezes: fc.array(
+        fc
+          .tuple(fc.integer({ min: -72, max: 96 }), fc.integer({ min: 1, max: 72 }))
+          .map(([from, hours]) => ({ from: near + from * HOUR_MS, to: near + (from + hours) * HOUR_MS, reason: 'sale' })),
+        { maxLength: 3 },
+      ),
+      waitMs: fc.constant(30 * DAY_MS),
+    }),
+  }),
+);
+
+/** What the wall shows there, by the machine's own means, and nothing of the code under test. */
+function wall(moment: number, timeZone: string): { readonly day: string; readonly minutes: number } {
+  const [day = '', time = ''] = new Date(moment)
+    .toLocaleString('en-GB', { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit' })
+    .split(/,? /);
+  const [hours = 0, minutes = 0] = time.split(':').map(Number);
+  return { day: day.toLowerCase(), minutes: hours * 60 + minutes };
+}
+
+function isOpenByHand({ open, freezes, timeZone }: DeploymentWindow, moment: number): boolean {
+  if (freezes.some(({ from, to }) => moment >= from && moment < to)) return false;
+  const { day, minutes } = wall(moment, timeZone);
+  const before = WEEKDAYS[(WEEKDAYS.findIndex((name) => name === day) + 6) % 7];
+  return (
+    open.length === 0 ||
+    open.some(({ days, from, to }) =>
+      from < to
+        ? days.some((name) => name === day) && minutes >= from && minutes < to
+        : (days.some((name) => name === day) && minutes >= from) || (days.some((name) => name === before) && minutes < to),
+    )
+  );
+}
+
+describe('for any window, in any time zone, around any change of the clocks', () => {
+  test('it is open exactly when the clock on the wall says so', { timeout: 60_000 }, () => {
+    fc.assert(
+      fc.property(anyWindow, fc.integer({ min: 0, max: 6 * 1_440 }), ({ near, window }, minutes) => {
+        const moment = near + minutes * 60_000;
+        expect(closedBecause(window, moment) === null).toBe(isOpenByHand(window, moment));
+      }),
+      { numRuns: 2_000, seed: 4 },
+    );
+  });
+
+  test('it opens at the first moment at which it is open, to the minute', { timeout: 120_000 }, () => {
+    let waited = 0;
+    fc.assert(
+      fc.property(anyWindow, ({ near, window }) => {
+        const opens = opensAt(window, near);
+        // By walking, minute by minute.
+        let moment = near;
+        while (moment <= near + 9 * DAY_MS && closedBecause(window, moment) !== null) moment += 60_000;
+        if (moment > near && moment <= near + 9 * DAY_MS) waited += 1;
+        if (moment > near + 9 * DAY_MS) expect(opens ?? Infinity).toBeGreaterThan(near + 9 * DAY_MS);
+        else expect(opens === null ? null : new Date(opens).toISOString()).toBe(new Date(moment).toISOString());
+      }),
+      { numRuns: 700, seed: 4 },
+    );
+    expect(waited).toBeGreaterThan(100);
+  });
+});
+
+test('people are told when it opens, by the clock there', () => {
+  expect(closedText(berlin(), at('2026-10-23T20:00:00Z'))).toBe(
+    'outside the deployment window; it opens Mon 2026-10-26 09:00 Europe/Berlin',
+  );
+  const forever = { from: 0, to: at('2036-01-01T00:00:00Z'), reason: 'sold' };
+  expect(closedText(berlin({ freezes: [forever] }), at('2026-10-23T20:00:00Z'))).toBe('frozen: sold, for longer than a year');
+  expect(closedText(berlin(), at('2026-07-01T08:00:00Z'))).toBeNull();
 });

@@ -1,4 +1,4 @@
-import { closedBecause, opensAt } from '../access/window.ts';
+import { closedBecause, closedText, opensAt } from '../access/window.ts';
 import { checklistOf } from './checklist.ts';
 import { attempt, persist, record, technical, wait, type Wish } from './decide.ts';
 import type { Decision, EffectBody } from './effects.ts';
@@ -45,15 +45,15 @@ export function scheduled(state: ReleaseState, now: number): Decision {
   const givesUpAt = state.stageSince + window.waitMs;
   const at = opensAt(window, now);
   if (now >= givesUpAt || at === null || at > givesUpAt)
-    return ended(state, 'Errored', `${closedBecause(window, now)}, and it does not open in time`, now);
+    return ended(state, 'Errored', `${closedText(window, now)}, which is too late for this release`, now);
   return wait(Math.min(at, state.preparation.approval?.expiresAt ?? Infinity));
 }
 
 /** What keeps a release that stands in line from starting: its approval or its window is over. Null: nothing. */
 export function tooLateToStart(state: ReleaseState, now: number): Decision | null {
   const { window } = state.plan;
-  const closed = window === undefined ? null : closedBecause(window, now);
-  if (closed !== null) return ended(state, 'Errored', `${closed} by the time its apps were free`, now);
+  const closed = window === undefined ? null : closedText(window, now);
+  if (closed !== null) return ended(state, 'Errored', `by the time its apps were free: ${closed}`, now);
   return expired(state, now);
 }
 
