@@ -9,8 +9,10 @@ export interface LoadOptions {
   readonly clients: number;
   /** Asked in turn. */
   readonly paths: readonly string[];
-  /** Of all clients together; as fast as they can when left out. */
-  readonly ratePerSecond?: number;
+  /** Of all clients together, at a moment too (ms since epoch); as fast as they can when left out. */
+  readonly ratePerSecond?: number | ((now: number) => number);
+  /** How long a client waits for an answer until it gives up, ms (30,000). */
+  readonly patienceMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -69,9 +71,11 @@ export function startLoad(options: LoadOptions): Load {
   async function client(user: number): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const cookies = new Map<string, string>();
-    const pauseMs = options.ratePerSecond === undefined ? 0 : (1000 * options.clients) / options.ratePerSecond;
-    let due = performance.now() + Math.random() * pauseMs;
+    const { ratePerSecond: rate } = options;
+    const pauseOf = () => (rate === undefined ? 0 : (1000 * options.clients) / (typeof rate === 'number' ? rate : rate(Date.now())));
+    let due = performance.now() + Math.random() * pauseOf();
     for (let turn = user; !stopping; turn += 1) {
+      const pauseMs = pauseOf();
       if (pauseMs > 0) {
         await until(due);
         due = Math.max(due + pauseMs, performance.now());
@@ -79,7 +83,7 @@ export function startLoad(options: LoadOptions): Load {
       const path = options.paths[turn % options.paths.length] as string;
       const startedAt = performance.now();
       try {
-        const { status, headers } = await get(agent, base, path, cookies, options.headers ?? {});
+        const { status, headers } = await get(agent, base, path, cookies, options.headers ?? {}, options.patienceMs ?? 30_000);
         remember(cookies, headers);
         byStatus[status] = (byStatus[status] ?? 0) + 1;
         if (status === 500) appErrors += 1;
@@ -136,17 +140,18 @@ function get(
   path: string,
   cookies: ReadonlyMap<string, string>,
   extra: Readonly<Record<string, string>>,
+  patienceMs: number,
 ): Promise<{ status: number; headers: IncomingHttpHeaders }> {
   const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   const headers = { ...extra, ...(cookie === '' ? {} : { cookie }) };
   return new Promise((resolve, reject) => {
-    const call = request({ agent, host: base.hostname, port: base.port, path, headers, timeout: 30_000 }, (answer: IncomingMessage) => {
+    const call = request({ agent, host: base.hostname, port: base.port, path, headers, timeout: patienceMs }, (answer: IncomingMessage) => {
       answer.on('error', reject);
       answer.on('aborted', () => reject(new Error('the answer was cut off')));
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers }));
       answer.resume();
     });
-    call.on('timeout', () => call.destroy(new Error('no answer within 30 s')));
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));
     call.on('error', reject);
     call.end();
   });

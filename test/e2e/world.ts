@@ -19,8 +19,8 @@ export interface World {
   api<T>(method: string, path: string, body?: unknown): Promise<T>;
   /** Commit another version of an app. */
   commit(app: string, version: string, fault?: object): Promise<void>;
-  /** Request a deploy of what changed and return the release's id. */
-  deploy(): Promise<string>;
+  /** Request a deploy of what changed (of these apps) and return the release's id. */
+  deploy(...apps: string[]): Promise<string>;
   /** Wait for a release's outcome, calling `each` about every 50 ms meanwhile. */
   outcome(release: string, each?: () => Promise<void>): Promise<string>;
   events(release: string): Promise<readonly { type: string; at: number; data: Record<string, unknown> }[]>;
@@ -41,6 +41,9 @@ export interface WorldOptions {
   readonly bake?: string;
   readonly databaseUrl?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Apps of one's own: which of harbour's each is a copy of, and the configuration. */
+  readonly apps?: Readonly<Record<string, 'accounts' | 'settler'>>;
+  readonly config?: (dir: string) => object;
 }
 
 const root = join(import.meta.dirname, '../..');
@@ -56,9 +59,9 @@ interface ControlPlaneRecord {
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
   await chmod(dir, 0o755);
-  await cp(join(root, 'examples/harbour/accounts'), join(dir, 'web'), { recursive: true });
-  await cp(join(root, 'examples/harbour/settler'), join(dir, 'worker'), { recursive: true });
-  await writeFile(join(dir, 'sluice.config.json'), JSON.stringify(configOf(dir, options), null, 2));
+  for (const [name, of] of Object.entries(options.apps ?? { web: 'accounts', worker: 'settler' }))
+    await cp(join(root, 'examples/harbour', of), join(dir, name), { recursive: true });
+  await writeFile(join(dir, 'sluice.config.json'), JSON.stringify(options.config?.(dir) ?? configOf(dir, options), null, 2));
   await writeFile(join(dir, '.gitignore'), '.sluice/\n');
   git(dir, 'init', '-q', '-b', 'main');
   git(dir, 'add', '-A');
@@ -196,8 +199,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       await writeFile(join(dir, app, 'fault.json'), JSON.stringify(fault));
       git(dir, 'commit', '-q', '-am', `${app} ${version}`);
     },
-    async deploy() {
-      const { id } = await api<{ id: string | null }>('POST', '/v1/releases', { environment: 'production', by: 'test' });
+    async deploy(...apps) {
+      const asked = { environment: 'production', by: 'test', ...(apps.length === 0 ? {} : { apps }) };
+      const { id } = await api<{ id: string | null }>('POST', '/v1/releases', asked);
       if (id === null) throw new Error('there was nothing to deploy');
       return id;
     },

@@ -30,6 +30,7 @@ export function serve(handle, close = async () => {}) {
     if (fault.kind === 'errors' && served > (fault.after ?? 0) && Math.random() < fault.rate)
       return send(response, { status: 500, body: 'this version is broken' });
     if (fault.kind === 'slow' && Math.random() < (fault.share ?? 1)) await new Promise((resolve) => setTimeout(resolve, fault.ms));
+    if (WORK_MS > 0) await new Promise((resolve) => setTimeout(resolve, workMs(Date.now())));
     try {
       send(response, await handle(request, url));
     } catch (error) {
@@ -46,6 +47,17 @@ export function serve(handle, close = async () => {}) {
     server.close(() => void close().finally(() => process.exit(0)));
     server.closeIdleConnections();
   });
+}
+
+const WORK_MS = Number(process.env.HARBOUR_WORK_MS ?? 0);
+const DAY_MS = Number(process.env.HARBOUR_DAY_MS ?? 0);
+
+/** What a request costs where work is asked for: one in ten is not in memory and takes three times as long, and at noon all are slower. */
+function workMs(now) {
+  const noon = DAY_MS > 0 ? 1 + 0.4 * Math.sin((2 * Math.PI * now) / DAY_MS) : 1;
+  const usual = WORK_MS * noon * (0.8 + 0.4 * Math.random());
+  if (Math.random() >= 0.1) return usual;
+  return usual * 3 * (fault.kind === 'slowTail' ? fault.factor : 1);
 }
 
 /** Seconds; four a doubling would be better, this is what most have. */

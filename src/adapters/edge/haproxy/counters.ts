@@ -57,7 +57,7 @@ export function createCounters(): Counters {
       const [token = '', status = '', ended = '', micros = '', millis = ''] = line.split(' ');
       const tally = byToken.get(token)?.tally;
       const outcome = outcomeOf(Number(status), ended);
-      if (tally === undefined || outcome === null) return;
+      if (tally === undefined) return;
       tally.requests += 1;
       tally.byClass[outcome] = (tally.byClass[outcome] ?? 0) + 1;
       const bucket = bucketOf(latencyMs(Number(micros) / 1_000, Number(millis)));
@@ -83,12 +83,14 @@ export function createCounters(): Counters {
 
 /**
  * What became of a request, from its status and the first two flags of the termination state
- * (configuration.txt section 8.5). Null: the client left, which says nothing about the version.
+ * (configuration.txt section 8.5). A client that left before there was an answer is no failure, but it has waited:
+ * how long says what a version is like that never answers.
  */
-export function outcomeOf(status: number, ended: string): string | null {
+export function outcomeOf(status: number, ended: string): string {
   if (status === 101) return '1xx';
   const [by = '-', phase = '-'] = ended;
-  if (by === 'C' || by === 'c') return null;
+  const isLate = by === 'C' || by === 'c';
+  if (isLate && (phase !== 'D' || status < 200)) return 'aborted';
   // The version (S, s), or a proxy that could not take its answer (PH).
   if (by === 'S' || by === 's' || (by === 'P' && phase === 'H')) return 'failed';
   return status >= 200 && status < 600 ? `${Math.floor(status / 100)}xx` : 'failed';
