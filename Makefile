@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SUDO := $(shell [ "$$(id -u)" = 0 ] || (command -v sudo >/dev/null && sudo -n true 2>/dev/null && echo "sudo -n"))
 CAN_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || [ -n "$(SUDO)" ]; } && echo yes)
 # command:Debian package:what cannot be shown without it
-DEBIAN_PACKAGES := git:git:everything python3:python3:the_app_rates_of_harbour haproxy:haproxy:the_HAProxy_edge pg_ctlcluster:postgresql:backups_of_your_own_PostgreSQL pgbackrest:pgbackrest:pgBackRest prometheus:prometheus:Prometheus_as_a_metric_source
+DEBIAN_PACKAGES := git:git:everything python3:python3:the_app_rates_of_harbour haproxy:haproxy:the_HAProxy_edge pg_ctlcluster:postgresql:backups_of_your_own_PostgreSQL pgbackrest:pgbackrest:pgBackRest prometheus:prometheus:Prometheus_as_a_metric_source pgbouncer:pgbouncer:pooled_connections
 export npm_config_update_notifier := false
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 

@@ -13,6 +13,7 @@ import { verifyAudit } from './log/audit.ts';
 import { append, readLog, readStream } from './log/log.ts';
 import { silent, type Log } from './logging.ts';
 import { migrate } from './migrations.ts';
+import { isMissingRight, unreachable } from './postgres/connection.ts';
 import { openDatabase, type Database } from './postgres/database.ts';
 import { commandRelease, liftHold, requestRelease } from './requests.ts';
 import type { Performer, Runbook } from './runbook.ts';
@@ -51,7 +52,7 @@ export const systemClock: Clock = {
 
 /**
  * Start working on the releases of this database, together with any other control plane that shares it.
- * @throws UserError `DATABASE_URL_INVALID`, `DATABASE_UNREACHABLE`, `SCHEMA_NEWER`, `ENGINE_RUNNING`; OutsideError `DATABASE_UNREACHABLE`
+ * @throws UserError `DATABASE_URL_INVALID`, `DATABASE_URL_POOLED`, `DATABASE_UNREACHABLE`, `SCHEMA_NEWER`, `ENGINE_RUNNING`; OutsideError `DATABASE_UNREACHABLE`
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { runbook, performer, clock = systemClock, log = silent } = options;
@@ -62,7 +63,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const executor = randomUUID();
   const opened = await open(options, database, duty, executor, log, clock).catch(async (error: unknown) => {
     await closeDatabases();
-    throw error;
+    throw isMissingRight(error) ? unreachable(error, new URL(options.databaseUrl)) : error;
   });
   const { durable, membership } = opened;
   const states = createStates(runbook);

@@ -68,6 +68,11 @@ export function isConnectionLoss(error: unknown): boolean {
   return false;
 }
 
+/** The role may not do what it was to do. */
+export function isMissingRight(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '42501';
+}
+
 /** Another transaction got in the way; nothing was written. */
 function isConflict(error: unknown): boolean {
   const { code, constraint } = error as { code?: unknown; constraint?: unknown };
@@ -109,7 +114,10 @@ export function unreachable(error: unknown, url?: URL): Error {
     return refused(`${where} does not let ${user} in.`, 'Check user and password in DATABASE_URL, and pg_hba.conf on the server.');
   if (code === '3D000') return refused(`${where} has no ${database}.`, 'Create it, or correct the name at the end of DATABASE_URL.');
   if (code === '42501')
-    return refused(`${where} does not let ${user} create its tables in ${database}.`, 'Grant it CREATE on the database.');
+    return refused(
+      `${where} does not let ${user} create its tables in ${database}: ${(error as Error).message}.`,
+      `Make the user the owner of the database, or, as its owner: GRANT CREATE ON DATABASE ${database.replace('database ', '')} TO ${user.replace('user ', '')};`,
+    );
   if (code === 'ENOTFOUND') return refused(`There is no host ${url?.hostname ?? ''}.`, 'Correct the host in DATABASE_URL.');
   if (!isConnectionLoss(error)) return error instanceof Error ? error : new Error(String(error));
   return new OutsideError(

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type pg from 'pg';
 import { createPool, isConnectionLoss, parseDatabaseUrl, unreachable, withRetry, type Sql } from './connection.ts';
+import { isPoolerRefusal, pooled, refusePooler } from './pooler.ts';
 
 /** How long a caller from outside (HTTP, CLI) waits for a database that does not answer, ms. */
 const CALLER_PATIENCE_MS = 20_000;
@@ -28,7 +29,7 @@ export interface DatabaseOptions {
   onLoss?(error: unknown): void;
 }
 
-/** @throws UserError `DATABASE_URL_INVALID`, `DATABASE_UNREACHABLE`; OutsideError `DATABASE_UNREACHABLE` */
+/** @throws UserError `DATABASE_URL_INVALID`, `DATABASE_URL_POOLED`, `DATABASE_UNREACHABLE`; OutsideError `DATABASE_UNREACHABLE` */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const url = parseDatabaseUrl(options.url);
   const pool = createPool(options.url, options.poolSize, 'sluice');
@@ -41,10 +42,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     ...(options.onLoss === undefined ? {} : { onLoss: options.onLoss }),
   });
   try {
-    await pool.query('SELECT 1');
+    await refusePooler(pool, options.url);
   } catch (error) {
     await pool.end().catch(() => {});
-    throw unreachable(error, url);
+    throw isPoolerRefusal(error) ? pooled() : unreachable(error, url);
   }
   const transact = <T>(until: number | null, work: (sql: Sql) => Promise<T>) => {
     const unsettled: Unsettled<T> | null = until === null ? null : { xid: null, result: null };
