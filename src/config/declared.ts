@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from '../core/canonical.ts';
 import type { AppDeclaration } from '../core/changes/workspace.ts';
 import { environmentNames, environmentOf, normalPath } from './names.ts';
@@ -6,7 +6,7 @@ import type { Config } from './schema.ts';
 
 /** SHA-256, in hex. */
 export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 /** What the apps are made from and how they are deployed, in all environments: everything that the configuration says of each. */

@@ -2,9 +2,8 @@ import { readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { OutsideError } from '../core/errors.ts';
 import { findConfig, isThere } from './find.ts';
-import { importConfig } from './import-config.ts';
 import type { Locate } from './locate.ts';
-import { locateByPath, parseText } from './locate.ts';
+import { plainJson } from './plain-json.ts';
 import type { Mistake, Problem } from './problems.ts';
 import { ConfigError, valueAt } from './problems.ts';
 import { normalPath } from './resolve.ts';
@@ -24,7 +23,7 @@ export async function loadConfig(dir: string): Promise<Config> {
   const { config, mistakes } = validate(value);
   const missing = await missingPaths(dir, value);
   const all = [...mistakes, ...missing];
-  if (config === null || all.length > 0) throw new ConfigError(inReadingOrder(all.map(locate)));
+  if (config === null || all.length > 0) throw new ConfigError(inReadingOrder(all.map(await locate())));
   return config;
 }
 
@@ -32,20 +31,30 @@ function inReadingOrder(problems: readonly Problem[]): Problem[] {
   return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
-async function read(dir: string, file: string): Promise<{ value: unknown; locate: Locate }> {
+interface Written {
+  readonly value: unknown;
+  /** Where things stand in it is only worked out, with parsers that take a while to load, when something is wrong. */
+  locate(): Promise<Locate>;
+}
+
+async function read(dir: string, file: string): Promise<Written> {
   const path = join(dir, file);
   if (!/\.(json|ya?ml)$/.test(file)) {
-    const locate = locateByPath(file);
+    const { importConfig } = await import('./import-config.ts');
     const { value, mistakes } = await importConfig(path);
-    if (mistakes.length > 0) throw new ConfigError(mistakes.map(locate));
+    const locate = async (): Promise<Locate> => (await import('./locate.ts')).locateByPath(file);
+    if (mistakes.length > 0) throw new ConfigError(mistakes.map(await locate()));
     return { value, locate };
   }
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new OutsideError('CONFIG_UNREADABLE', `${path} could not be read: ${error.message}.`, 'See that the file may be read.', error);
   });
-  const { value, locate, problems } = parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+  const parse = async () => (await import('./locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+  const plain = file.endsWith('.json') ? plainJson(text) : null;
+  if (plain !== null) return { value: plain.value, locate: async () => (await parse()).locate };
+  const { value, locate, problems } = await parse();
   if (problems.length > 0) throw new ConfigError(problems);
-  return { value, locate };
+  return { value, locate: async () => locate };
 }
 
 /** Apps whose folder is not there, or is a link that leads out of the workspace. */

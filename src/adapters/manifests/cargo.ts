@@ -38,8 +38,8 @@ export const cargoReader: Reader = {
         else reading.reads(project, local, path);
       }
       const lock = [folder, ...ancestors(folder)].map((one) => locks.get(one)).find((one) => one !== undefined);
-      const closure = lock?.closure(folder, text(record(values['package'])['name']), {}) ?? '';
-      if (closure !== '') project.locks.add(closure);
+      const closure = lock?.closure(folder, text(record(values['package'])['name']), new Map()) ?? '';
+      if (closure !== '') project.locks.push(closure);
       const toolchain = reading.shared('toolchain:rust', 'rust-toolchain.toml');
       for (const file of ['rust-toolchain', '.cargo', '.tool-versions', 'mise.toml']) reading.reads(toolchain, file, file);
       reading.depends(project, 'toolchain:rust', 'rust-toolchain.toml');
@@ -57,7 +57,7 @@ function shareRoot(reading: Reading, folder: string, path: string, values: Value
     dependencies: _dependencies,
     ...rest
   } = record(values['workspace']);
-  shared.settings.add(digest(canonicalJson(JSON.parse(JSON.stringify([rest, values['profile'] ?? null, values['patch'] ?? null])))));
+  shared.settings.push(digest(canonicalJson(JSON.parse(JSON.stringify([rest, values['profile'] ?? null, values['patch'] ?? null])))));
 }
 
 /** Folders of the dependencies that are folders, also those that the workspace's root names. */

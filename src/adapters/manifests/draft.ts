@@ -8,8 +8,8 @@ export interface Draft {
   /** Name → file that says so. */
   readonly edges: Map<string, string>;
   readonly inputs: Map<string, string>;
-  readonly locks: Set<string>;
-  readonly settings: Set<string>;
+  readonly locks: string[];
+  readonly settings: string[];
 }
 
 /** The workspace while its manifests are being read. */
@@ -64,7 +64,7 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
   const make = (name: string, path: string): Draft => {
     const known = projects.get(name);
     if (known !== undefined) return known;
-    const draft: Draft = { path, edges: new Map(), inputs: new Map(), locks: new Set(), settings: new Set() };
+    const draft: Draft = { path, edges: new Map(), inputs: new Map(), locks: [], settings: [] };
     projects.set(name, draft);
     return draft;
   };
@@ -113,13 +113,19 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
 }
 
 export function finished(draft: Draft): Project {
-  return {
-    path: draft.path,
-    edges: [...draft.edges].map(([to, via]): Edge => ({ to, via })),
-    inputs: [...draft.inputs].map(([path, via]): Input => ({ path, via })),
-    lock: [...draft.locks].toSorted().join(' '),
-    settings: draft.settings.size === 0 ? '' : digest([...draft.settings].toSorted().join('\n')),
-  };
+  const edges: Edge[] = [];
+  for (const [to, via] of draft.edges) edges.push({ to, via });
+  const inputs: Input[] = [];
+  for (const [path, via] of draft.inputs) inputs.push({ path, via });
+  return { path: draft.path, edges, inputs, lock: joined(draft.locks, ' '), settings: settingsOf(draft.settings) };
+}
+
+function settingsOf(settings: readonly string[]): string {
+  return settings.length === 0 ? '' : digest(joined(settings, '\n'));
+}
+
+function joined(values: readonly string[], by: string): string {
+  return values.length < 2 ? (values[0] ?? '') : [...new Set(values)].toSorted().join(by);
 }
 
 /** A path that a manifest in `folder` names; null when it leads out of the workspace. */

@@ -37,10 +37,10 @@ export const goReader: Reader = {
       }
       const work = workOf(reading, one.folder);
       if (work === null) continue;
-      project.settings.add(languageOf(reading.files.get(pathFrom(work, 'go.work') ?? '') ?? ''));
+      project.settings.push(languageOf(reading.files.get(pathFrom(work, 'go.work') ?? '') ?? ''));
       const sums = reading.files.get(pathFrom(work, 'go.work.sum') ?? '') ?? '';
       const own = sumsOf(sums, one.requires);
-      if (own !== '') project.locks.add(own);
+      if (own !== '') project.locks.push(own);
     }
   },
 };
@@ -54,9 +54,9 @@ function shareRoot(reading: Reading, one: Module): void {
     const project = reading.projects.get(folder);
     if (project === undefined || nearestModule(reading, folder) !== '.') continue;
     reading.reads(project, '**/*.go', one.path);
-    project.settings.add(one.language);
+    project.settings.push(one.language);
     const own = sumsOf(reading.files.get('go.sum') ?? '', one.requires);
-    if (own !== '') project.locks.add(own);
+    if (own !== '') project.locks.push(own);
   }
 }
 

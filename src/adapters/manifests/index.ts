@@ -1,39 +1,46 @@
+import { matchesPattern } from '../../core/changes/glob.ts';
+import { isPattern } from '../../core/changes/project.ts';
 import type { Manifests } from '../../ports/manifests.ts';
+import type { Reader } from './draft.ts';
 
-/** Every file that any reader asks for by name; a test compares it with them. */
-const NAMES: readonly string[] = [
-  'package.json',
-  'pnpm-workspace.yaml',
-  'package-lock.json',
-  'npm-shrinkwrap.json',
-  'pnpm-lock.yaml',
-  'yarn.lock',
-  'bun.lock',
-  'pyproject.toml',
-  'requirements*.txt',
-  'requirements*.in',
-  'uv.lock',
-  'poetry.lock',
-  'go.mod',
-  'go.sum',
-  'go.work',
-  'go.work.sum',
-  'Cargo.toml',
-  'Cargo.lock',
-  'tsconfig*.json',
-  'jsconfig.json',
-  'Dockerfile',
-  'Dockerfile.*',
-  '*.Dockerfile',
-  '*.dockerfile',
-  'Containerfile',
-  'Makefile',
-  'makefile',
-  'GNUmakefile',
+/** One kind of manifest; its reader, with its parsers, is loaded when there is something to read. */
+interface Kind {
+  /** What the reader itself asks for by name; a test compares them. */
+  readonly names: readonly string[];
+  load(): Promise<Reader>;
+}
+
+/** Every kind of manifest that is understood; TypeScript after Node, as it asks for what that found. */
+export const kinds: readonly Kind[] = [
+  {
+    names: ['package.json', 'pnpm-workspace.yaml', 'package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock'],
+    load: async () => (await import('./node.ts')).nodeReader,
+  },
+  {
+    names: ['pyproject.toml', 'requirements*.txt', 'requirements*.in', 'uv.lock', 'poetry.lock'],
+    load: async () => (await import('./python.ts')).pythonReader,
+  },
+  { names: ['go.mod', 'go.sum', 'go.work', 'go.work.sum'], load: async () => (await import('./go.ts')).goReader },
+  { names: ['Cargo.toml', 'Cargo.lock'], load: async () => (await import('./cargo.ts')).cargoReader },
+  { names: ['tsconfig*.json', 'jsconfig.json'], load: async () => (await import('./typescript.ts')).typescriptReader },
+  {
+    names: ['Dockerfile', 'Dockerfile.*', '*.Dockerfile', '*.dockerfile', 'Containerfile'],
+    load: async () => (await import('./docker.ts')).dockerReader,
+  },
+  { names: ['Makefile', 'makefile', 'GNUmakefile'], load: async () => (await import('./make.ts')).makeReader },
 ];
 
-/** Finds projects by reading manifests. The readers and their parsers are loaded when there is something to read. */
+/** Finds projects by reading manifests. */
 export const manifestReaders: Manifests = {
-  names: NAMES,
-  graph: async (files, folders) => (await import('./readers.ts')).readGraph(files, folders),
+  names: kinds.flatMap((kind) => kind.names),
+  async graph(files, folders) {
+    const there = [...new Set([...files.keys()].map((path) => path.slice(path.lastIndexOf('/') + 1)))];
+    const needed = kinds.filter(({ names }) => names.some((name) => has(there, name)));
+    const [{ readGraph }, ...readers] = await Promise.all([import('./readers.ts'), ...needed.map((kind) => kind.load())]);
+    return readGraph(readers, files, folders);
+  },
 };
+
+function has(there: readonly string[], name: string): boolean {
+  return isPattern(name) ? there.some((one) => matchesPattern(one, name)) : there.includes(name);
+}

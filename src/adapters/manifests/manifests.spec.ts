@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { matchesPattern } from '../../core/changes/glob.ts';
-import { manifestReaders } from './index.ts';
+import { kinds, manifestReaders } from './index.ts';
 import { cargoLock } from './locks/cargo.ts';
 import type { Lock } from './locks/lock.ts';
 import { npmLock } from './locks/npm.ts';
 import { pnpmLock } from './locks/pnpm.ts';
 import { pythonLock } from './locks/python.ts';
 import { yarnLock } from './locks/yarn.ts';
-import { readers } from './readers.ts';
 
 const LOCKS: readonly { readonly name: string; readonly read: (text: string) => Lock; readonly text: string }[] = [
   {
@@ -223,7 +222,7 @@ checksum = "OTHER"
 ];
 
 describe.each(LOCKS)('the lockfile of $name', ({ read, text }) => {
-  const closure = (content: string): string => read(content).closure('apps/a', 'a', { near: '^1.0.0' });
+  const closure = (content: string): string => read(content).closure('apps/a', 'a', new Map([['near', '^1.0.0']]));
 
   test('changes what is resolved when something far away does', () => {
     expect(closure(text)).not.toBe('');
@@ -334,8 +333,8 @@ describe('projects found in manifests', () => {
     expect(projects.has('c')).toBe(true);
   });
 
-  test('every name that a reader asks for is listed', () => {
-    expect([...manifestReaders.names].toSorted()).toEqual(readers.flatMap((reader) => reader.names).toSorted());
+  test.each(kinds)('every name that the reader of $names asks for is listed', async ({ names, load }) => {
+    expect([...names].toSorted()).toEqual([...(await load()).names].toSorted());
   });
 });
 

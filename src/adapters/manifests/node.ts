@@ -41,6 +41,8 @@ interface Manifest {
 interface Root {
   readonly folder: string;
   readonly patterns: readonly string[];
+  /** Those written with a `!`. */
+  readonly exceptions: readonly string[];
 }
 
 /** `package.json`: npm, pnpm and yarn workspaces, `file:` and `link:` dependencies, and their lockfiles. */
@@ -74,7 +76,7 @@ export const nodeReader: Reader = {
       if (lock === undefined || lockRoot === null) continue;
       const relative = lockRoot === '.' ? one.folder : one.folder === lockRoot ? '.' : one.folder.slice(lockRoot.length + 1);
       const closure = lock.closure(relative, one.name, one.wishes);
-      if (closure !== '') project.locks.add(closure);
+      if (closure !== '') project.locks.push(closure);
     }
   },
 };
@@ -83,19 +85,34 @@ function manifestsOf(reading: Reading): Manifest[] {
   return reading.named('package.json').flatMap(({ path, folder, text: content }) => {
     const values = reading.parsed(path, () => record(JSON.parse(content)));
     if (values === null) return [];
-    const all = Object.assign({}, ...KINDS.toReversed().map((kind) => wishes(values[kind]))) as Wishes;
-    return [{ path, folder, name: text(values['name']), wishes: all, values }];
+    return [{ path, folder, name: text(values['name']), wishes: wishesOf(values), values }];
   });
+}
+
+/** What it asks for; of two that ask for the same, the first kind says which. */
+function wishesOf(values: Values): Wishes {
+  const all = wishes(values[KINDS[0]]);
+  for (const kind of KINDS.slice(1)) for (const [name, range] of wishes(values[kind])) if (!all.has(name)) all.set(name, range);
+  return all;
 }
 
 function rootsOf(reading: Reading, manifests: readonly Manifest[]): Root[] {
   const fromNpm = manifests.flatMap(({ folder, values }): Root[] => {
     const said = values['workspaces'];
     const patterns = Array.isArray(said) ? texts(said) : texts(record(said)['packages']);
-    return patterns.length === 0 ? [] : [{ folder, patterns }];
+    return patterns.length === 0 ? [] : [rootOf(folder, patterns)];
   });
-  const fromPnpm = reading.named('pnpm-workspace.yaml').map(({ folder, text: content }) => ({ folder, patterns: packagesOf(content) }));
+  const fromPnpm = reading.named('pnpm-workspace.yaml').map(({ folder, text: content }) => rootOf(folder, packagesOf(content)));
   return [...fromPnpm, ...fromNpm].toSorted((a, b) => b.folder.length - a.folder.length);
+}
+
+function rootOf(folder: string, said: readonly string[]): Root {
+  const all = said.map((pattern) => pattern.replace(/\/+$/, ''));
+  return {
+    folder,
+    patterns: all.filter((pattern) => !pattern.startsWith('!')),
+    exceptions: all.flatMap((pattern) => (pattern.startsWith('!') ? [pattern.slice(1)] : [])),
+  };
 }
 
 /** The list `packages:` of a pnpm-workspace.yaml. */
@@ -113,18 +130,23 @@ function packagesOf(content: string): string[] {
   return items.flatMap((item) => (item === undefined ? [] : [item.trim().replaceAll(/^["']|["']$/g, '')]));
 }
 
+/** The workspace that a folder belongs to: the nearest root above whose patterns it fits. */
 function membership(roots: readonly Root[]): (folder: string) => Root | null {
-  const isBelow = (folder: string, root: string): boolean => root === '.' || folder.startsWith(`${root}/`);
-  return (folder) =>
-    roots.find((root) => {
-      if (folder === root.folder || !isBelow(folder, root.folder)) return false;
-      const relative = root.folder === '.' ? folder : folder.slice(root.folder.length + 1);
-      const matches = (pattern: string): boolean => matchesPattern(relative, pattern.replace(/\/+$/, ''));
-      return (
-        root.patterns.some((pattern) => !pattern.startsWith('!') && matches(pattern)) &&
-        !root.patterns.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1)))
-      );
-    }) ?? null;
+  const known = new Map<string, Root | null>();
+  return (folder) => {
+    let root = known.get(folder);
+    if (root === undefined) known.set(folder, (root = roots.find((one) => isMember(folder, one)) ?? null));
+    return root;
+  };
+}
+
+function isMember(folder: string, root: Root): boolean {
+  const isBelow = root.folder === '.' || folder.startsWith(`${root.folder}/`);
+  if (folder === root.folder || !isBelow) return false;
+  const relative = root.folder === '.' ? folder : folder.slice(root.folder.length + 1);
+  return (
+    root.patterns.some((pattern) => matchesPattern(relative, pattern)) && !root.exceptions.some((one) => matchesPattern(relative, one))
+  );
 }
 
 function locksOf(reading: Reading): Map<string, Lock> {
@@ -150,9 +172,9 @@ function shareRoot(reading: Reading, root: Root, manifest: Manifest | undefined,
     if (path !== null) reading.reads(shared, path, path);
   }
   if (manifest === undefined) return;
-  shared.settings.add(canonicalJson(Object.fromEntries(OF_EVERYONE.map((key) => [key, manifest.values[key] ?? null]))));
+  shared.settings.push(canonicalJson(Object.fromEntries(OF_EVERYONE.map((key) => [key, manifest.values[key] ?? null]))));
   const closure = lock?.closure('.', manifest.name, manifest.wishes) ?? '';
-  if (closure !== '') shared.locks.add(closure);
+  if (closure !== '') shared.locks.push(closure);
 }
 
 function toolchainOf(reading: Reading): Draft {
@@ -162,7 +184,7 @@ function toolchainOf(reading: Reading): Draft {
 }
 
 function linkOne(reading: Reading, project: Draft, one: Manifest, folderOfName: (name: string) => string | undefined): void {
-  for (const [name, range] of Object.entries(one.wishes)) {
+  for (const [name, range] of one.wishes) {
     const local = /^(?:file|link|portal):(.+)$/.exec(range)?.[1];
     const target = local === undefined ? folderOfName(name) : pathFrom(one.folder, local);
     if (target === undefined || target === null || range.startsWith('npm:')) continue;

@@ -2,7 +2,7 @@ import { parse } from 'smol-toml';
 import { ancestors, folderOf } from '../../core/changes/project.ts';
 import type { Draft, Reader, Reading } from './draft.ts';
 import { pathFrom } from './draft.ts';
-import { type Lock, wholeLock } from './locks/lock.ts';
+import { type Lock, wholeLock, type Wishes } from './locks/lock.ts';
 import { pythonLock, pythonName } from './locks/python.ts';
 import { list, record, text, texts, type Values } from './values.ts';
 
@@ -34,7 +34,7 @@ export const pythonReader: Reader = {
         if (reading.projects.has(target)) reading.depends(project, target, path);
         else if (local !== null) reading.reads(project, target, path);
       }
-      addLock(project, folder, name, Object.fromEntries([...needsOf(values).keys()].map((need) => [need, ''])), locks);
+      addLock(project, folder, name, new Map([...needsOf(values).keys()].map((need) => [need, ''])), locks);
     }
     for (const { path } of reading.named(REQUIREMENTS)) {
       const project = reading.owner(folderOf(path));
@@ -81,13 +81,13 @@ function needsOf(values: Values): Map<string, string | null> {
   return needs;
 }
 
-function addLock(project: Draft, folder: string, name: string, wishes: Record<string, string>, locks: ReadonlyMap<string, Lock>): void {
+function addLock(project: Draft, folder: string, name: string, wishes: Wishes, locks: ReadonlyMap<string, Lock>): void {
   const at = [folder, ...ancestors(folder)].find((one) => locks.has(one));
   const lock = at === undefined ? undefined : locks.get(at);
   if (lock === undefined || at === undefined) return;
   const relative = at === '.' ? folder : folder === at ? '.' : folder.slice(at.length + 1);
   const closure = lock.closure(relative, name, wishes);
-  if (closure !== '') project.locks.add(closure);
+  if (closure !== '') project.locks.push(closure);
 }
 
 /** `-r other.txt`, `-c constraints.txt`, `-e ../library`, `../library` */

@@ -19,6 +19,8 @@ export function texts(value: unknown): string[] {
 }
 
 /** Names and texts of an object; what is not a text is left out. */
-export function wishes(value: unknown): Record<string, string> {
-  return Object.fromEntries(Object.entries(record(value)).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+export function wishes(value: unknown): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, one] of Object.entries(record(value))) if (typeof one === 'string') found.set(name, one);
+  return found;
 }

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { UserError } from '../../core/errors.ts';
@@ -59,9 +59,7 @@ export function gitSource(options: GitSourceOptions): SourceControl {
       return withTemporary(async (folder) => {
         // A copy of the index keeps git's knowledge of unchanged files, so that only changed ones are read.
         const env = { GIT_INDEX_FILE: join(folder, 'index') };
-        await copyFile(index, env.GIT_INDEX_FILE).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOENT') throw error;
-        });
+        await copyIndex(index, env.GIT_INDEX_FILE);
         await run(['-c', 'advice.addEmbeddedRepo=false', 'add', '--all', ...inWorkspace(prefix, await excludedByUs())], { env });
         return (await run(['write-tree'], { env })).output.trim();
       });
@@ -96,6 +94,20 @@ export function gitSource(options: GitSourceOptions): SourceControl {
       });
     },
   };
+}
+
+/**
+ * The copy is as old as the index, as that is how git knows which files may have changed since within one tick of the
+ * clock; a copy of now would hide them. None is there before the first `git add`.
+ */
+async function copyIndex(index: string, copy: string): Promise<void> {
+  try {
+    const { atime, mtimeMs } = await stat(index);
+    await copyFile(index, copy);
+    await utimes(copy, atime, Math.floor(mtimeMs) / 1000);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 interface Place {

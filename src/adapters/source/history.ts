@@ -1,13 +1,10 @@
 import { posix } from 'node:path';
 import { SluiceError, UserError } from '../../core/errors.ts';
 import type { Changed, Entry, History } from '../../ports/history.ts';
+import { namedLines } from './listing.ts';
 import { git, type Ran, type RunExtra } from './run.ts';
+import { idsOfPaths, objectsOf } from './trees.ts';
 
-/** The tree that holds nothing, by the length of the repository's ids. */
-const EMPTY_TREE: Readonly<Record<number, string>> = {
-  40: '4b825dc642cb6eb9a060e54bf8d69288fbee4904',
-  64: '6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321',
-};
 /** Trees are compared as they are: no moves guessed, nothing left out, whatever the user's settings say. */
 const RAW = ['--raw', '-z', '--no-renames', '--no-abbrev', '--no-ext-diff', '--ignore-submodules=none', '--relative'];
 
@@ -31,32 +28,32 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
     },
 
     async list(at, names) {
-      const empty = EMPTY_TREE[at.length] ?? EMPTY_TREE[40] ?? '';
-      const { output } = await run(['diff', ...RAW, empty, at, '--', ...names.map((name) => `:(glob)**/${name}`)]);
-      return added(output);
+      const found: Entry[] = [];
+      const lines = namedLines(names, (line) => found.push(...entry(line)));
+      // The whole listing, looked through here, costs git less than a comparison of every path with every pattern.
+      await run(['ls-tree', '-r', '-z', at], { onOutput: lines.take });
+      return found;
     },
 
     async below(at, folders) {
       const { output } = await run(['ls-tree', '-r', '-z', at, '--', ...folders.map((folder) => (folder === '.' ? '.' : `${folder}/`))]);
-      return output.split('\0').flatMap((line): Entry[] => {
-        const tab = line.indexOf('\t');
-        return tab < 0 ? [] : [{ id: line.slice(0, tab).split(' ')[2] ?? '', path: line.slice(tab + 1) }];
-      });
+      return output.split('\0').flatMap(entry);
     },
 
     async ids(at, paths) {
       if (paths.length === 0) return [];
       const before = await workspacePrefix();
-      const names = paths.map((path) => `${at}:${inRepository(before, path)}\n`);
-      const { output } = await run(['cat-file', '--batch-check=%(objectname)'], { input: names.join('') });
-      const lines = output.split('\n');
-      return paths.map((_, i) => (/^[0-9a-f]{40,64}$/.test(lines[i] ?? '') ? (lines[i] ?? null) : null));
+      return idsOfPaths(
+        run,
+        at,
+        paths.map((path) => inRepository(before, path)),
+      );
     },
 
     async texts(ids) {
       if (ids.length === 0) return [];
       const { bytes } = await run(['cat-file', '--batch'], { input: `${ids.join('\n')}\n` });
-      return readBatch(bytes, ids.length);
+      return objectsOf(bytes, ids.length).map((one) => (one?.type === 'blob' ? bytes.toString('utf8', one.start, one.end) : null));
     },
 
     async changed(from, to) {
@@ -116,22 +113,8 @@ function entries(output: string): Changed[] {
   return found;
 }
 
-function added(output: string): Entry[] {
-  return entries(output).flatMap(({ path, id }) => (id === null ? [] : [{ path, id }]));
-}
-
-/** `<id> blob <size>\n<content>\n`, or `<name> missing\n`, for each. */
-function readBatch(bytes: Buffer, count: number): (string | null)[] {
-  const texts: (string | null)[] = [];
-  for (let at = 0; texts.length < count && at < bytes.length;) {
-    const end = bytes.indexOf(10, at);
-    const size = /^[0-9a-f]+ blob (\d+)$/.exec(bytes.toString('latin1', at, end))?.[1];
-    at = end + 1;
-    if (size === undefined) texts.push(null);
-    else {
-      texts.push(bytes.toString('utf8', at, at + Number(size)));
-      at += Number(size) + 1;
-    }
-  }
-  return texts;
+/** A line of `git ls-tree`. */
+function entry(line: string): Entry[] {
+  const tab = line.indexOf('\t');
+  return tab < 0 ? [] : [{ id: line.slice(0, tab).split(' ')[2] ?? '', path: line.slice(tab + 1) }];
 }

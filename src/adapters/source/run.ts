@@ -8,6 +8,8 @@ export interface RunExtra {
   /** Exit codes besides 0 that are answers, not failures. */
   readonly accept?: readonly number[];
   readonly signal?: AbortSignal;
+  /** Takes the output as it comes, so that none of it is kept: `output` is empty then. */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface Ran {
@@ -29,7 +31,7 @@ export async function git(dir: string, args: readonly string[], extra: RunExtra)
     extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
   const env = { ...inherited, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_LITERAL_PATHSPECS: '0', ...gitDir, ...extra.env };
   const cwd = extra.env?.['GIT_WORK_TREE'] ?? dir;
-  const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null });
+  const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null, onOutput: extra.onOutput });
   if (ended.code === 0 || extra.accept?.includes(ended.code) === true) return ended;
   throw explained(dir, args, ended);
 }
@@ -41,7 +43,7 @@ interface Ended extends Ran {
 function run(
   file: string,
   args: readonly string[],
-  options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null },
+  options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null; onOutput: RunExtra['onOutput'] | undefined },
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, [...args], {
@@ -52,7 +54,7 @@ function run(
     });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    child.stdout.on('data', options.onOutput ?? ((chunk: Buffer) => output.push(chunk)));
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
     child.stdin.on('error', () => undefined); // it ended before it read everything; its exit code says why
     child.stdin.end(options.input);

@@ -15,84 +15,92 @@ export type Digest = (text: string) => string;
  * by their name alone. Each node is visited once: 5,000 nodes take a few milliseconds besides their digests.
  */
 export function merkle(nodes: readonly MerkleNode[], digest: Digest): Map<string, string> {
-  const byName = new Map(nodes.map((node) => [node.name, node]));
   const ids = new Map<string, string>();
-  for (const component of components(nodes, byName)) {
-    const members = new Set(component);
-    const outside = (node: MerkleNode): string[] =>
-      node.dependsOn.flatMap((name) => (members.has(name) ? [] : [`${name} ${ids.get(name) ?? '-'}`]));
-    if (component.length === 1) {
-      const node = byName.get(component[0] ?? '');
-      if (node !== undefined) ids.set(node.name, digest([node.own, ...unique(outside(node))].join('\n')));
+  for (const component of components(nodes)) {
+    const [first, ...others] = component;
+    if (first === undefined) continue;
+    if (others.length === 0) {
+      const needs = outside(first, [first.name], ids);
+      ids.set(first.name, digest(needs.length === 0 ? first.own : `${first.own}\n${sorted(needs).join('\n')}`));
       continue;
     }
     // In a circle everyone reaches everyone: they share one identity, to which each adds its own.
-    const all = component.toSorted().flatMap((name) => {
-      const node = byName.get(name);
-      return node === undefined ? [] : [`${name} ${node.own}`, ...unique([...outside(node), ...inside(node, members)])];
-    });
+    const names = component.map((node) => node.name);
+    const members = new Set(names);
+    const all = component
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((node) => {
+        const inside = node.dependsOn.filter((name) => members.has(name));
+        return [`${node.name} ${node.own}`, ...sorted([...outside(node, names, ids), ...inside])];
+      });
     const shared = digest(all.join('\n'));
-    for (const name of component) ids.set(name, digest(`${name}\n${shared}`));
+    for (const name of names) ids.set(name, digest(`${name}\n${shared}`));
   }
   return ids;
 }
 
-function inside(node: MerkleNode, members: ReadonlySet<string>): string[] {
-  return node.dependsOn.filter((name) => members.has(name));
+/** What a node depends on besides the members of its circle, each with its identity. */
+function outside(node: MerkleNode, members: readonly string[], ids: ReadonlyMap<string, string>): string[] {
+  const found: string[] = [];
+  for (const name of node.dependsOn) if (!members.includes(name)) found.push(`${name} ${ids.get(name) ?? '-'}`);
+  return found;
 }
 
-function unique(values: readonly string[]): string[] {
-  return [...new Set(values)].toSorted();
+function sorted(values: readonly string[]): readonly string[] {
+  return values.length < 2 ? values : [...new Set(values)].toSorted();
 }
 
-interface Frame {
-  readonly name: string;
-  readonly dependsOn: readonly string[];
+/** A node on the way of the search. */
+interface Visited {
+  readonly node: MerkleNode;
+  readonly index: number;
+  /** The first node that it reaches among those still open. */
+  low: number;
+  isOpen: boolean;
+  /** Which of its dependencies is looked at next. */
   next: number;
 }
 
 /** Circles of nodes (most are of one node), each after all it depends on. Tarjan's algorithm, without recursion. */
-function components(nodes: readonly MerkleNode[], byName: ReadonlyMap<string, MerkleNode>): string[][] {
-  const index = new Map<string, number>();
-  const low = new Map<string, number>();
-  const open = new Set<string>();
-  const stack: string[] = [];
-  const found: string[][] = [];
-  const enter = (name: string): Frame => {
-    index.set(name, index.size);
-    low.set(name, index.size - 1);
-    stack.push(name);
-    open.add(name);
-    return { name, dependsOn: byName.get(name)?.dependsOn ?? [], next: 0 };
+function components(nodes: readonly MerkleNode[]): MerkleNode[][] {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const visited = new Map<string, Visited>();
+  const open: Visited[] = [];
+  const found: MerkleNode[][] = [];
+  const enter = (node: MerkleNode): Visited => {
+    const one = { node, index: visited.size, low: visited.size, isOpen: true, next: 0 };
+    visited.set(node.name, one);
+    open.push(one);
+    return one;
   };
-  const lower = (name: string, to: number): void => void low.set(name, Math.min(low.get(name) ?? to, to));
-  for (const node of nodes) {
-    if (index.has(node.name)) continue;
-    const frames = [enter(node.name)];
-    for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
-      const next = frame.dependsOn[frame.next];
-      if (next !== undefined) {
-        frame.next += 1;
-        if (!byName.has(next)) continue;
-        if (!index.has(next)) frames.push(enter(next));
-        else if (open.has(next)) lower(frame.name, index.get(next) ?? 0);
+  for (const start of byName.values()) {
+    if (visited.has(start.name)) continue;
+    const way = [enter(start)];
+    for (let here = way.at(-1); here !== undefined; here = way.at(-1)) {
+      const name = here.node.dependsOn[here.next];
+      if (name !== undefined) {
+        here.next += 1;
+        const seen = visited.get(name);
+        const next = seen === undefined ? byName.get(name) : undefined;
+        if (next !== undefined) way.push(enter(next));
+        else if (seen?.isOpen === true) here.low = Math.min(here.low, seen.index);
         continue;
       }
-      frames.pop();
-      const parent = frames.at(-1);
-      if (parent !== undefined) lower(parent.name, low.get(frame.name) ?? 0);
-      if (low.get(frame.name) === index.get(frame.name)) found.push(closed(stack, open, frame.name));
+      way.pop();
+      const above = way.at(-1);
+      if (above !== undefined) above.low = Math.min(above.low, here.low);
+      if (here.low === here.index) found.push(closed(open, here));
     }
   }
   return found;
 }
 
-function closed(stack: string[], open: Set<string>, root: string): string[] {
-  const component: string[] = [];
-  for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
-    open.delete(name);
-    component.push(name);
-    if (name === root) break;
+function closed(open: Visited[], root: Visited): MerkleNode[] {
+  const component: MerkleNode[] = [];
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    one.isOpen = false;
+    component.push(one.node);
+    if (one === root) break;
   }
   return component;
 }

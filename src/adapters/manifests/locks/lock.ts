@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { merkle, type MerkleNode } from '../../../core/changes/merkle.ts';
 
 /** What a package asks for, by name, as its manifest says it. */
-export type Wishes = Readonly<Record<string, string>>;
+export type Wishes = ReadonlyMap<string, string>;
 
 /** A lockfile, read once, asked for each project that it serves. */
 export interface Lock {
@@ -11,7 +11,7 @@ export interface Lock {
 }
 
 export function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 32);
+  return hash('sha256', text, 'base64url').slice(0, 32);
 }
 
 /** Identities of the packages of a lockfile, each with everything it brings along. */
@@ -21,8 +21,9 @@ export function closures(nodes: readonly MerkleNode[]): ReadonlyMap<string, stri
 
 /** Identity of a set of packages; '' of none. */
 export function together(ids: readonly (string | undefined)[]): string {
-  const all = [...new Set(ids.filter((id) => id !== undefined))].toSorted();
-  return all.length === 0 ? '' : digest(all.join('\n'));
+  const all = new Set<string>();
+  for (const id of ids) if (id !== undefined) all.add(id);
+  return all.size === 0 ? '' : digest([...all].toSorted().join('\n'));
 }
 
 /** A lockfile of a kind we cannot take apart: any change of it changes everything it serves. */

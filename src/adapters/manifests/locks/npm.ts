@@ -1,30 +1,41 @@
-import { closures, type Lock, together, wholeLock, type Wishes } from './lock.ts';
+import { closures, type Lock, together, wholeLock } from './lock.ts';
+
+type Names = Readonly<Record<string, string>>;
 
 interface Package {
   readonly version?: string;
   readonly resolved?: string;
   readonly integrity?: string;
   readonly link?: boolean;
-  readonly dependencies?: Wishes;
-  readonly optionalDependencies?: Wishes;
-  readonly peerDependencies?: Wishes;
+  readonly dependencies?: Names;
+  readonly optionalDependencies?: Names;
+  readonly peerDependencies?: Names;
 }
+
+/** Name → where it lies, of the packages in one `node_modules`. */
+type Folder = ReadonlyMap<string, string>;
 
 /** `package-lock.json` of npm 7 and newer (lockfile versions 2 and 3). Older ones are taken whole. */
 export function npmLock(text: string): Lock {
   const { packages } = JSON.parse(text) as { packages?: Readonly<Record<string, Package>> };
   if (packages === undefined) return wholeLock(text);
-  const installed = Object.entries(packages).filter(([place, one]) => place.includes('node_modules/') && one.link !== true);
+  const above = foldersAbove(packages);
+  const installed = Object.entries(packages).filter(([place, one]) => one.link !== true && place.includes('node_modules/'));
   const ids = closures(
-    installed.map(([place, one]) => ({
-      name: place,
-      own: `${place.slice(place.lastIndexOf('node_modules/'))} ${one.version ?? ''} ${one.integrity ?? one.resolved ?? ''}`,
-      dependsOn: namesOf(one).flatMap((name) => resolve(packages, place, name) ?? []),
-    })),
+    installed.map(([place, one]) => {
+      const folders = above(place);
+      return {
+        name: place,
+        own: `${place.slice(place.lastIndexOf('node_modules/'))} ${one.version ?? ''} ${one.integrity ?? one.resolved ?? ''}`,
+        dependsOn: namesOf(one).flatMap((name) => nearest(folders, name) ?? []),
+      };
+    }),
   );
   return {
-    closure: (folder, _name, wishes) =>
-      together(Object.keys(wishes).map((name) => ids.get(resolve(packages, folder === '.' ? '' : folder, name) ?? ''))),
+    closure(folder, _name, wishes) {
+      const folders = above(folder === '.' ? '' : folder);
+      return together([...wishes.keys()].map((name) => ids.get(nearest(folders, name) ?? '')));
+    },
   };
 }
 
@@ -32,13 +43,32 @@ function namesOf(one: Package): string[] {
   return [one.dependencies, one.optionalDependencies, one.peerDependencies].flatMap((names) => Object.keys(names ?? {}));
 }
 
-/** Where Node finds a package, seen from a folder: next to it, or next to one of the folders above. */
-function resolve(packages: Readonly<Record<string, Package>>, from: string, name: string): string | null {
-  for (let base = from; ; base = above(base)) {
-    const place = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;
-    if (packages[place] !== undefined) return place;
-    if (base === '') return null;
+/** The `node_modules` that Node looks into, seen from a folder: next to it, and next to each of the folders above. */
+function foldersAbove(packages: Readonly<Record<string, Package>>): (from: string) => readonly Folder[] {
+  const byBase = new Map<string, Map<string, string>>();
+  for (const place of Object.keys(packages)) {
+    const at = place.lastIndexOf('node_modules/');
+    if (at < 0) continue;
+    const base = at === 0 ? '' : place.slice(0, at - 1);
+    const folder = byBase.get(base) ?? new Map<string, string>();
+    byBase.set(base, folder.set(place.slice(at + 'node_modules/'.length), place));
   }
+  return (from) => {
+    const found: Folder[] = [];
+    for (let base = from; ; base = above(base)) {
+      const folder = byBase.get(base);
+      if (folder !== undefined) found.push(folder);
+      if (base === '') return found;
+    }
+  };
+}
+
+function nearest(folders: readonly Folder[], name: string): string | null {
+  for (const folder of folders) {
+    const place = folder.get(name);
+    if (place !== undefined) return place;
+  }
+  return null;
 }
 
 function above(base: string): string {

@@ -31,7 +31,7 @@ export function pythonLock(text: string): Lock {
   return {
     closure(folder, name, wishes) {
       const own = packages.find((one) => one.folder === folder) ?? packages.find((one) => one.folder !== null && one.name === name);
-      const needs = own?.needs ?? Object.keys(wishes).map(pythonName);
+      const needs = own?.needs ?? [...wishes.keys()].map(pythonName);
       return together(needs.flatMap((need) => keysOf(need).map((key) => ids.get(key))));
     },
   };

@@ -20,7 +20,7 @@ export function yarnLock(text: string): Lock {
   return {
     closure: (_folder, _name, wishes) =>
       together(
-        Object.entries(wishes).map(([name, range]) => {
+        [...wishes].map(([name, range]) => {
           const key = find(name, range);
           return key === null ? undefined : ids.get(key);
         }),

@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { gitHistory } from './history.ts';
+
+let dir: string;
+const git = (...args: string[]): string => execFileSync('git', args, { cwd: dir, encoding: 'utf8' }).trim();
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sluice-history-'));
+  git('init', '-q');
+  const files = ['package.json', 'a/package.json', 'a/b/c/package.json', 'a/xpackage.json', 'a/package.json.bak', 'package.json.d/x'];
+  const others = [
+    'ä/tsconfig.build.json',
+    'a/tsconfig',
+    'a/b/tsconfig.json',
+    'web.Dockerfile',
+    'a/Dockerfile',
+    'a/Dockerfile.dev',
+    'a/x y',
+  ];
+  for (const path of [...files, ...others, 'below/deep/x']) {
+    await mkdir(dirname(join(dir, path)), { recursive: true });
+    await writeFile(join(dir, path), path);
+  }
+  await symlink('a', join(dir, 'link'));
+  git('add', '-A');
+  git('update-index', '--add', '--cacheinfo', '160000,1111111111111111111111111111111111111111,vendored');
+  git('-c', 'user.name=a', '-c', 'user.email=a@example.com', 'commit', '-q', '-m', 'x');
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+test.each([
+  [['package.json'], ['a/b/c/package.json', 'a/package.json', 'package.json']],
+  [['tsconfig*.json'], ['a/b/tsconfig.json', 'ä/tsconfig.build.json']],
+  [
+    ['Dockerfile', 'Dockerfile.*', '*.Dockerfile'],
+    ['a/Dockerfile', 'a/Dockerfile.dev', 'web.Dockerfile'],
+  ],
+  [['go.mod'], []],
+])('files called %j are listed, in any folder', async (names, paths) => {
+  const found = await gitHistory({ dir }).list(git('rev-parse', 'HEAD'), names);
+  expect(found.map(({ path }) => path).toSorted()).toEqual(paths);
+  for (const { path, id } of found) expect(id).toBe(git('rev-parse', `HEAD:${path}`));
+});
+
+describe('identities', () => {
+  const paths = ['a', 'a/b/c', 'a/b/c/package.json', 'a/x y', 'link', 'package.json', '.', 'ä', 'below/deep'];
+
+  test('of files and folders, in the order asked for, twice too', async () => {
+    const ids = await gitHistory({ dir }).ids('HEAD', [...paths, 'a']);
+    const wanted = paths.map((path) => git('rev-parse', path === '.' ? 'HEAD^{tree}' : `HEAD:${path}`));
+    expect(ids).toEqual([...wanted, wanted[0]]);
+  });
+
+  test('nothing lies below a file, a link or another repository, and what is not there has none', async () => {
+    const ids = await gitHistory({ dir }).ids('HEAD', ['package.json/x', 'link/b', 'vendored/x', 'none', 'a/none/x']);
+    expect(ids).toEqual([null, null, null, null, null]);
+  });
+
+  test('another repository counts by its commit', async () => {
+    expect(await gitHistory({ dir }).ids('HEAD', ['vendored'])).toEqual(['1'.repeat(40)]);
+  });
+
+  test('of a workspace that is a folder of the repository', async () => {
+    const at = git('rev-parse', 'HEAD');
+    const history = gitHistory({ dir: join(dir, 'a') });
+    expect(await history.ids(at, ['.', 'b'])).toEqual([git('rev-parse', 'HEAD:a'), git('rev-parse', 'HEAD:a/b')]);
+    expect((await history.list(at, ['package.json'])).map(({ path }) => path)).toEqual(['b/c/package.json', 'package.json']);
+  });
+});
