@@ -12,6 +12,8 @@ import { orderedEvidence, TILTS } from './ordered.ts';
 
 /** Odds ratios of the alternatives: worse… */
 export const WORSE_ODDS: readonly number[] = [1.15, 1.3, 1.6, 2, 3, 6, 15, 60];
+/** What is bet on each: little on what would need more requests than a bake has. */
+export const WORSE_STAKES: readonly number[] = [0.04, 0.06, 0.12, 0.13, 0.2, 0.2, 0.15, 0.1];
 /** …and better than a line. */
 export const BETTER_ODDS: readonly number[] = [1 / 1.2, 1 / 1.4, 1 / 1.8, 1 / 3, 1 / 8, 1 / 40];
 /** What a pass test bets on: a bold bet for the end of the bake, a candidate just like the baseline, and the odds ratios. */

@@ -31,7 +31,7 @@ export const TILTS: readonly Tilt[] = [
 
 /** What is bet on each: most on being slower as a whole, which is what most regressions are. */
 export const TILT_STAKES: readonly number[] = TILTS.map(({ level }, g) =>
-  g < SHIFTS.length ? 0.4 / SHIFTS.length : level === 'in general' ? 0.25 / 5 : level === 'above the median' ? 0.05 / 2 : 0.3 / 9,
+  g < SHIFTS.length ? 0.5 / SHIFTS.length : level === 'in general' ? 0.15 / 5 : level === 'above the median' ? 0.05 / 2 : 0.3 / 9,
 );
 
 /** Category probabilities the alternative expects of the candidate, given the baseline's. */

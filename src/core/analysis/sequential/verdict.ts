@@ -7,6 +7,7 @@ import { errorEstimate, quantileEstimate } from './confidence.ts';
 import { indexesAt, NO_BUCKETS } from './buckets.ts';
 import { baselineEdge, cutsOf, effectiveMargin, passEdge } from './edges.ts';
 import { logSumExp } from './numbers.ts';
+import { WORSE_STAKES } from './block.ts';
 import { TILT_STAKES, TILTS } from './ordered.ts';
 import { requestsMissing } from './planner.ts';
 import { failEvidence, hasCrossed, passEvidence, strongest } from './process.ts';
@@ -46,7 +47,7 @@ function failure(policy: SequentialPolicy, state: SequentialState, at: number): 
 
 function evidenceToFail(state: SequentialState, test: string): number {
   const process = state.fail[test];
-  return process === undefined ? 0 : failEvidence(process, heldBack(state), test === 'latency' ? TILT_STAKES : null);
+  return process === undefined ? 0 : failEvidence(process, heldBack(state), test === 'latency' ? TILT_STAKES : WORSE_STAKES);
 }
 
 function causeOf(policy: SequentialPolicy, state: SequentialState, test: string): string {
