@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
   acquired,
-  at,
   built,
   CANARY,
   deployed,
@@ -34,8 +33,16 @@ function applied(works: boolean): ReleaseEvent {
 
 /** Everything prepared, and the new version has a share of the traffic. */
 const OUT = (works: boolean): readonly ReleaseEvent[] => [
-  ...[HERE, acquired(OLD), SAVED, applied(works), READY],
-  ...[started(), built(), deployed(), healthy(), shifted(5)],
+  HERE,
+  acquired(OLD),
+  SAVED,
+  applied(works),
+  READY,
+  started(),
+  built(),
+  deployed(),
+  healthy(),
+  shifted(5),
 ];
 const BAD: ReleaseEvent = {
   type: 'RollbackStarted',
