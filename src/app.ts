@@ -7,6 +7,7 @@ import { fileArtifacts } from './adapters/artifacts/files.ts';
 import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
 import { processesPlatform } from './adapters/platform/processes/index.ts';
+import { gitAuthors } from './adapters/source/authors.ts';
 import { gitSource } from './adapters/source/git.ts';
 import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
@@ -86,7 +87,16 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     return { ...(planned === undefined ? {} : { migrations: planned }), ...(rebuilds === undefined ? {} : { projections: rebuilds }) };
   };
   const planner = noticing(
-    withSchemaGate(createPlanner({ dir: workspace, source, stages, readers: changeReaders(workspace, options.version) }), migrations),
+    withSchemaGate(
+      createPlanner({
+        dir: workspace,
+        source,
+        stages,
+        authors: (change) => gitAuthors(workspace, change),
+        readers: changeReaders(workspace, options.version),
+      }),
+      migrations,
+    ),
     secrets.notice,
   );
   const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });

@@ -9,7 +9,14 @@ const people = z.array(text('a person, as in SLUICE_BY'), { error: 'a list of pe
 export const access = object({
   roles: z
     .record(name, people, { error: 'an object of role names and their people' })
+    .optional()
     .describe('People by role. A name is what `SLUICE_BY` says, otherwise the name somebody is signed in with; case does not matter.'),
+  people: z
+    .record(text('a person, as in SLUICE_BY'), z.array(text('a name'), { error: 'a list of names' }), {
+      error: 'an object of people and their other names',
+    })
+    .optional()
+    .describe('Other names of people, such as those in their commits, so that nobody approves their own work under another one.'),
 }).meta({ id: 'Access', description: 'Who is who.' });
 
 export const APPROVAL_DEFAULTS = { number: 1, expires: '7d', breakGlass: '1h', wait: '7d' } as const;
@@ -20,6 +27,10 @@ export const approval = object({
     .optional()
     .meta({ description: 'How many different people have to say yes.', default: D.number }),
   roles: z.array(name, { error: 'a list of role names' }).optional().describe('Roles whose people may. Left out: anybody but the author.'),
+  byAuthors: flag.optional().meta({
+    description: 'Whether people who wrote commits of the change may approve it. Whoever asks for the release never may.',
+    default: false,
+  }),
   expires: positive.optional().meta({ description: 'Time from being asked to the start of the first rollout.', default: D.expires }),
   breakGlass: positive.optional().meta({
     description: 'The same for an emergency (`--break-glass`), where one other person, whoever it is, suffices.',
@@ -59,6 +70,8 @@ export const window = object({
 }).meta({ id: 'Window', description: 'When releases may start. One that comes too early waits; one that is under way goes on.' });
 
 export const branches = z.array(text('a branch, such as "main" or "release/*"'), { error: 'a list of branches' });
+
+export const promoteFrom = z.array(name, { error: 'a list of environments' });
 
 export const isolated = flag;
 

@@ -7,12 +7,15 @@ import { ms } from './values.ts';
 const DAY_MINUTES = 1_440;
 
 /** The rules of one environment, every setting decided. Expects a configuration that `loadConfig` accepted. */
-export function governanceOf(config: Pick<Config, 'access'>, { approval, window, branches }: EnvironmentConfig): Governance {
-  const from = (approval?.roles ?? []).map((role) => ({ role, people: config.access?.roles[role] ?? [] }));
+export function governanceOf(config: Pick<Config, 'access'>, { approval, window, branches, promoteFrom }: EnvironmentConfig): Governance {
+  const from = (approval?.roles ?? []).map((role) => ({ role, people: config.access?.roles?.[role] ?? [] }));
   return {
     approval: approval === undefined ? null : { number: approval.number ?? D.number, from, expiresMs: ms(approval.expires ?? D.expires) },
     window: window === undefined ? null : windowOf(window),
     branches: branches ?? null,
+    promoteFrom: promoteFrom ?? null,
+    byAuthors: approval?.byAuthors ?? false,
+    otherNames: config.access?.people ?? {},
     breakGlassMs: ms(approval?.breakGlass ?? D.breakGlass),
   };
 }

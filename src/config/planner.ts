@@ -5,10 +5,12 @@ import { needsMore, type Readers } from '../core/changes/workspace.ts';
 import { SluiceError, UserError } from '../core/errors.ts';
 import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
 import { makePlan } from '../core/release/make-plan.ts';
+import { makePromotionPlan } from '../core/release/make-promotion.ts';
 import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.ts';
-import type { Plan, Source } from '../core/release/plan.ts';
+import type { Plan, PlannedApp, Source } from '../core/release/plan.ts';
 import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
+import { type AuthorsBetween, withAuthors } from './authors.ts';
 import { comparedWith, workspaceAt } from './changes.ts';
 import { loadConfig } from './load.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
@@ -20,6 +22,8 @@ export interface PlannerOptions {
   readonly source: SourceControl;
   /** What tells which app is made from what. */
   readonly readers: Readers;
+  /** Who wrote a change, for approvals; without it nobody but the person who asks is known to have. */
+  readonly authors?: AuthorsBetween;
   /** Backup, migrations and projections that a commit brings to an environment. */
   readonly stages?: (
     environment: ResolvedEnvironment,
@@ -48,8 +52,13 @@ export interface Planner {
    */
   rollback(request: RollbackRequest): Promise<Plan>;
   /**
-   * An earlier plan once more, on top of what is stable now.
-   * @throws UserError `NOTHING_TO_RETRY`.
+   * What is stable in one environment, to another.
+   * @throws UserError `UNKNOWN_ENVIRONMENT` and as `makePromotionPlan`.
+   */
+  promote(request: PromotionRequest): Promise<Plan>;
+  /**
+   * An earlier plan once more, on top of what is stable now, under today's rules.
+   * @throws UserError `NOTHING_TO_RETRY`, `BRANCH_NOT_ALLOWED`, `UNKNOWN_ENVIRONMENT`.
    */
   retry(request: { readonly plan: Plan; readonly manifest: PlannerManifest }): Promise<Plan>;
   /** What a person should know about the workspace before deploying, one sentence each. */
@@ -66,6 +75,14 @@ export interface PlanRequest {
   readonly breakGlass?: string;
 }
 
+export interface PromotionRequest {
+  readonly to: string;
+  readonly manifest: PlannerManifest;
+  readonly from: PlannerManifest;
+  readonly only?: readonly string[];
+  readonly breakGlass?: string;
+}
+
 export interface RollbackRequest {
   readonly environment: string;
   readonly manifest: PlannerManifest;
@@ -74,8 +91,14 @@ export interface RollbackRequest {
 }
 
 /** Ties configuration, history and manifest together. Reads everything anew for each plan. */
-export function createPlanner({ dir, source, readers, stages }: PlannerOptions): Planner {
+export function createPlanner({ dir, source, readers, stages, authors = async () => [] }: PlannerOptions): Planner {
   const environment = async (name: string): Promise<ResolvedEnvironment> => resolveEnvironment(await loadConfig(dir), name);
+  /** What apps are made from hardly changes between what is deployed and the present commit. */
+  const graphNow = async (name: string): Promise<ProjectGraph | null> => {
+    const config = await loadConfig(dir);
+    const { commit } = await source.head();
+    return commit === null ? null : (await workspaceAt(readers, commit, config, resolveEnvironment(config, name))).graph;
+  };
   return {
     environments: async () => environmentNames(await loadConfig(dir)),
     environment,
@@ -85,7 +108,7 @@ export function createPlanner({ dir, source, readers, stages }: PlannerOptions):
       const from = await sourceOf(resolved, source);
       await refuseMissing(resolved, from, source);
       const { graph, fingerprints } = await workspaceAt(readers, from.commit, config, resolved);
-      return makePlan({
+      const plan = makePlan({
         environment: withWorkspaceBuilds(resolved, graph),
         source: from,
         fingerprints,
@@ -97,12 +120,36 @@ export function createPlanner({ dir, source, readers, stages }: PlannerOptions):
         ...(breakGlass === undefined ? {} : { breakGlass }),
         ...(stages === undefined ? {} : { stages: await stages(resolved, from.commit) }),
       });
+      return withAuthors(plan, { governance: resolved.governance, authors, graph: async () => graph, commitOf: () => from.commit });
+    },
+    async promote({ to, manifest, from, only, breakGlass }) {
+      const [there, here] = [await environment(from.environment), await environment(to)];
+      const plan = makePromotionPlan({
+        environment: here,
+        manifest,
+        from,
+        fromGovernance: there.governance,
+        ...(only === undefined ? {} : { only }),
+        ...(breakGlass === undefined ? {} : { breakGlass }),
+      });
+      const commitOf = ({ app }: PlannedApp): string | null => from.apps[app]?.stable?.commit ?? null;
+      return withAuthors(plan, { governance: here.governance, authors, graph: () => graphNow(to), commitOf });
     },
     async rollback({ environment: name, manifest, apps, to }) {
       const named = apps !== undefined && apps.length > 0 ? apps : newestRelease(manifest);
       return makeRollbackPlan({ environment: await environment(name), manifest, apps: named, ...(to === undefined ? {} : { to }) });
     },
-    retry: async ({ plan, manifest }) => makeRetryPlan(plan, manifest),
+    async retry({ plan, manifest }) {
+      const here = await environment(plan.environment);
+      const again = makeRetryPlan(plan, manifest, here);
+      if (again.kind === 'rollback') return again;
+      return withAuthors(again, {
+        governance: here.governance,
+        authors,
+        graph: () => graphNow(here.name),
+        commitOf: () => again.source.commit,
+      });
+    },
     async notices(name) {
       const [resolved, head] = await Promise.all([environment(name), source.head()]);
       return noticesOf(resolved, head);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { checks, gates } from './checks-schema.ts';
-import { access, approval, branches, isolated, notify, window } from './approvals-schema.ts';
+import { access, approval, branches, isolated, notify, promoteFrom, window } from './approvals-schema.ts';
 import { backups } from './backup.ts';
 import { projections } from './projections.ts';
 import { databaseOverrides, databases } from './data-migrations.ts';
@@ -224,6 +224,11 @@ const environmentSchema = object({
   approval: approval.optional().describe('Who has to agree before a release starts. Left out: nobody.'),
   window: window.optional().describe('When releases may start. Left out: always.'),
   branches: branches.optional().describe('Branches that may be deployed here, such as `"main"` or `"release/*"`. Left out: any.'),
+  promoteFrom: promoteFrom
+    .optional()
+    .describe(
+      'Environments whose versions may be promoted here. Left out: with `branches`, those that take no other branches; otherwise any.',
+    ),
   isolated: isolated
     .optional()
     .describe('No other environment may use a secret name or an address of data that the apps here use. Default: false.'),

@@ -28,11 +28,12 @@ function validateFilled(value: unknown): Checked {
 
 /** The apps and environments that are right in themselves: what does not fit together is said in the same go. */
 function withoutWrongParts(value: unknown): Config {
-  const { apps, environments } = configSchema.shape;
+  const { apps, environments, access } = configSchema.shape;
   const raw = isObject(value) ? value : {};
   const config = {
     workspace: 'unknown',
     apps: rightParts(apps, raw['apps']),
+    ...(raw['access'] !== undefined && access.safeParse(raw['access']).success ? { access: raw['access'] } : {}),
     ...(raw['environments'] === undefined ? {} : { environments: rightParts(environments.unwrap(), raw['environments']) }),
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each part has been checked alone

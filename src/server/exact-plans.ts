@@ -1,7 +1,6 @@
 import type { Planner } from '../config/planner.ts';
 import { canonicalJson } from '../core/canonical.ts';
 import { UserError } from '../core/errors.ts';
-import { makePromotionPlan } from '../core/release/make-promotion.ts';
 import { isIntact, type Plan } from '../core/release/plan.ts';
 import type { Engine } from '../engine/face.ts';
 
@@ -28,9 +27,10 @@ export async function promotionPlan({ engine, planner }: Parts, { from, to, apps
       `${from} cannot be promoted to itself`,
       'Name where it goes: `sluice promote-env staging production`.',
     );
-  await planner.environment(from);
-  return makePromotionPlan({
-    environment: await planner.environment(to),
+  // Their names are checked before anything is read about them.
+  await Promise.all([planner.environment(from), planner.environment(to)]);
+  return planner.promote({
+    to,
     manifest: await engine.manifest(to),
     from: await engine.manifest(from),
     ...(apps === undefined ? {} : { only: apps }),

@@ -2,6 +2,7 @@ import type { Planner } from '../../src/config/planner.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../../src/core/changes/environment.ts';
 import { UserError } from '../../src/core/errors.ts';
 import { makePlan } from '../../src/core/release/make-plan.ts';
+import { makePromotionPlan } from '../../src/core/release/make-promotion.ts';
 import { makeRetryPlan, makeRollbackPlan } from '../../src/core/release/make-rollback.ts';
 import type { Strategy } from '../../src/core/release/plan.ts';
 
@@ -62,7 +63,15 @@ export function memoryPlanner(
         ...(to === undefined ? {} : { to }),
       });
     },
-    retry: async ({ plan, manifest }) => makeRetryPlan(plan, manifest),
+    promote: async ({ to, manifest, from, only, breakGlass }) =>
+      makePromotionPlan({
+        environment: await environment(to),
+        manifest,
+        from,
+        ...(only === undefined ? {} : { only }),
+        ...(breakGlass === undefined ? {} : { breakGlass }),
+      }),
+    retry: async ({ plan, manifest }) => makeRetryPlan(plan, manifest, await environment(plan.environment)),
     notices: async () => [],
   };
 }

@@ -32,7 +32,9 @@ export async function gitAuthors(dir: string, { from, to, paths }: ChangedBetwee
   };
   const newest = () => log(['--max-count=1', to]).catch(unknown);
   if (from === null) return newest();
-  return log([`--max-count=${MOST_COMMITS}`, to, '--not', from]).catch((error: unknown) => (error instanceof SluiceError ? newest() : unknown(error)));
+  return log([`--max-count=${MOST_COMMITS}`, to, '--not', from]).catch((error: unknown) =>
+    error instanceof SluiceError ? newest() : unknown(error),
+  );
 }
 
 /** A snapshot of uncommitted work is no commit and has no author. */

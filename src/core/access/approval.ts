@@ -24,7 +24,8 @@ function isSamePerson(one: string, other: string): boolean {
   return personKey(one) === personKey(other);
 }
 
-function personKey(name: string): string {
+/** Equal for what means one person. */
+export function personKey(name: string): string {
   return name.normalize('NFKC').replaceAll(/\s+/g, ' ').trim().toLowerCase();
 }
 

@@ -1,4 +1,5 @@
 import type { PlannedApproval } from '../release/stages.ts';
+import type { OtherNames } from './authors.ts';
 import type { DeploymentWindow } from './window.ts';
 
 /** The rules of an environment for who may deploy to it, what, and when. */
@@ -7,8 +8,24 @@ export interface Governance {
   readonly window: DeploymentWindow | null;
   /** Patterns of branches that may be deployed; null: any. */
   readonly branches: readonly string[] | null;
+  /** Environments whose versions may be promoted here; null: as `branches` says. */
+  readonly promoteFrom: readonly string[] | null;
+  /** Whether those who wrote the change may approve it; whoever asks for the release never may. */
+  readonly byAuthors: boolean;
+  readonly otherNames: OtherNames;
   /** How long one other person has for an emergency, ms. */
   readonly breakGlassMs: number;
+}
+
+/**
+ * Whether what runs in another environment may come here. What was deployed there from any branch could otherwise come
+ * to one that takes a few only.
+ */
+export function takesFrom(here: Governance, from: string, there: Governance | undefined): boolean {
+  if (here.promoteFrom !== null) return here.promoteFrom.includes(from);
+  const { branches } = here;
+  if (branches === null || branches.includes('*')) return true;
+  return there?.branches?.every((pattern) => branches.includes(pattern)) === true;
 }
 
 /** `release/*` fits `release/1.2`, and `*` alone everything. */

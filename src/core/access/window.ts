@@ -61,7 +61,7 @@ export function closedText(window: DeploymentWindow, at: number): string | null 
 }
 
 /** `Mon 2026-01-05 09:00 Europe/Berlin` */
-export function localText(at: number, timeZone: string): string {
+function localText(at: number, timeZone: string): string {
   const { date, day, minutes } = localOf(at, timeZone);
   const time = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0')).join(':');
   return `${day.slice(0, 1).toUpperCase()}${day.slice(1)} ${date} ${time} ${timeZone}`;

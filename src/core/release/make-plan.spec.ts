@@ -267,20 +267,22 @@ describe('retry', () => {
   const old = plan([app('api'), app('web', { dependsOn: ['api'] })], manifest());
 
   test('is the same plan on top of what is stable now', () => {
-    expect(makeRetryPlan(old, manifest()).hash).toBe(old.hash);
+    expect(makeRetryPlan(old, manifest(), environment()).hash).toBe(old.hash);
     const now = manifest(known('web', { fingerprint: 'other' }));
-    expect(makeRetryPlan(old, now).apps.map((entry) => entry.stable)).toEqual([null, version('a')]);
+    expect(makeRetryPlan(old, now, environment()).apps.map((entry) => entry.stable)).toEqual([null, version('a')]);
   });
 
   test('leaves alone what got there meanwhile', () => {
-    const made = makeRetryPlan(old, manifest(known('api')));
+    const made = makeRetryPlan(old, manifest(known('api')), environment());
     expect(made.apps.map((entry) => [entry.app, entry.dependsOn])).toEqual([['web', []]]);
     expect(left(made)).toEqual({ api: 'stable already' });
-    expect(() => makeRetryPlan(old, manifest(known('api'), known('web')))).toThrow(expect.objectContaining({ code: 'NOTHING_TO_RETRY' }));
+    expect(() => makeRetryPlan(old, manifest(known('api'), known('web')), environment())).toThrow(
+      expect.objectContaining({ code: 'NOTHING_TO_RETRY' }),
+    );
   });
 
   test('does not take other settings for the same', () => {
     const other = { ...run, instances: 9 };
-    expect(makeRetryPlan(old, manifest(known('api', { stable: version('a', { run: other }) }))).apps).toHaveLength(2);
+    expect(makeRetryPlan(old, manifest(known('api', { stable: version('a', { run: other }) })), environment()).apps).toHaveLength(2);
   });
 });

@@ -51,7 +51,7 @@ export interface PlanInput {
   /** Backup, migrations and projections that this source brings, as far as there are any. */
   readonly stages?: Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>;
   /** Why the environment's rules have to be set aside: an emergency. */
-  readonly breakGlass?: string;
+  readonly breakGlass?: string | undefined;
 }
 
 /**
@@ -98,34 +98,41 @@ export function makePlan(input: PlanInput): Plan {
     deadlines: environment.deadlines,
     ...(chosen.length === 0
       ? {}
-      : stagesOf(
-          input,
-          chosen.filter((app) => app.checked === true),
-        )),
+      : {
+          ...input.stages,
+          ...rulesOf(
+            input,
+            chosen.filter((app) => app.checked === true),
+            [],
+          ),
+        }),
   });
 }
 
 /** Longest time for all the checks of a release. */
 const CHECKS_MS = 7_200_000;
 
-type StagesInput = Pick<PlanInput, 'environment' | 'manifest' | 'stages' | 'breakGlass'>;
+type RulesInput = Pick<PlanInput, 'environment' | 'manifest' | 'breakGlass'>;
 
 /** What comes before the rollouts: what the environment's rules ask for, or one other person's word in an emergency. */
-export function stagesOf(input: StagesInput, checked: readonly ResolvedApp[]): PlannedStages {
-  const { environment, manifest, stages = {}, breakGlass } = input;
-  const { approval = null, window = null, breakGlassMs = 0 } = environment.governance ?? {};
+export function rulesOf(
+  { environment, manifest, breakGlass }: RulesInput,
+  checked: readonly ResolvedApp[],
+  authors: readonly string[],
+): PlannedStages {
+  const { approval = null, window = null, byAuthors = false, breakGlassMs = 0 } = environment.governance ?? {};
   if (breakGlass !== undefined)
-    return { ...stages, approval: { number: 1, from: [], expiresMs: breakGlassMs, authors: [] }, breakGlass: { reason: breakGlass } };
+    return { approval: { number: 1, from: [], expiresMs: breakGlassMs, authors: [] }, breakGlass: { reason: breakGlass } };
   const bases = checked.map(({ app }) => ({ app, base: manifest.apps[app]?.stable?.commit ?? null }));
   return {
-    ...stages,
     ...(checked.length === 0 ? {} : { checks: { apps: bases, deadlineMs: CHECKS_MS } }),
-    ...(approval === null ? {} : { approval: { ...approval, authors: [] } }),
+    ...(approval === null ? {} : { approval: { ...approval, authors: byAuthors ? [] : authors } }),
     ...(window === null ? {} : { window }),
   };
 }
 
-function refuseBranch({ environment, source, breakGlass }: PlanInput): void {
+/** @throws UserError `BRANCH_NOT_ALLOWED`. */
+export function refuseBranch({ environment, source, breakGlass }: Pick<PlanInput, 'environment' | 'source' | 'breakGlass'>): void {
   const branches = environment.governance?.branches ?? null;
   if (branches === null || breakGlass !== undefined) return;
   if (source.branch !== null && fitsBranch(branches, source.branch)) return;

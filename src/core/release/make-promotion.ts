@@ -1,8 +1,10 @@
+import { takesFrom } from '../access/governance.ts';
 import { changedSettings } from '../changes/differences.ts';
+import type { Governance } from '../access/governance.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
 import { inDependencyOrder } from '../changes/order.ts';
 import { UserError } from '../errors.ts';
-import { dependenciesAmong, type KnownApp, type KnownManifest, lasting, refuseUnknown, stagesOf } from './make-plan.ts';
+import { dependenciesAmong, type KnownApp, type KnownManifest, lasting, refuseUnknown, rulesOf } from './make-plan.ts';
 import { type Plan, type PlannedApp, type Source, type VersionRef, withHash } from './plan.ts';
 
 export interface PromotionInput {
@@ -13,7 +15,9 @@ export interface PromotionInput {
   readonly from: KnownManifest;
   /** Only these. */
   readonly only?: readonly string[];
-  readonly breakGlass?: string;
+  readonly breakGlass?: string | undefined;
+  /** Rules of where they come from. */
+  readonly fromGovernance?: Governance | undefined;
 }
 
 interface Candidate {
@@ -24,10 +28,11 @@ interface Candidate {
 /**
  * What is stable in one environment, to another: the same artifacts by digest, nothing is built, with the settings
  * and the strategy of where they go.
- * @throws UserError `UNKNOWN_APP`, `NOTHING_TO_PROMOTE`.
+ * @throws UserError `UNKNOWN_APP`, `NOTHING_TO_PROMOTE`, `PROMOTION_NOT_ALLOWED`.
  */
 export function makePromotionPlan(input: PromotionInput): Plan {
   const { environment, manifest, from } = input;
+  refuseOrigin(input);
   const names = environment.apps.map(({ app }) => app);
   refuseUnknown(input.only ?? [], names);
   const order = inDependencyOrder(environment.apps.map(({ app, dependsOn }) => ({ name: app, dependsOn })));
@@ -59,8 +64,22 @@ export function makePromotionPlan(input: PromotionInput): Plan {
     deadlines: environment.deadlines,
     promotedFrom: from.environment,
     // What is promoted has been checked where it comes from.
-    ...(chosen.length === 0 ? {} : stagesOf(input, [])),
+    ...(chosen.length === 0 ? {} : rulesOf(input, [], [])),
   });
+}
+
+function refuseOrigin({ environment: { name, governance }, from, fromGovernance, breakGlass }: PromotionInput): void {
+  if (governance === undefined || breakGlass !== undefined || takesFrom(governance, from.environment, fromGovernance)) return;
+  const { promoteFrom, branches } = governance;
+  const rule =
+    promoteFrom === null
+      ? `takes ${(branches ?? []).join(', ')} only, and ${from.environment} other branches as well`
+      : `takes versions from ${promoteFrom.join(', ') || 'nowhere'} only`;
+  throw new UserError(
+    'PROMOTION_NOT_ALLOWED',
+    `${name} ${rule}.`,
+    `Promote from an environment that it trusts, give ${from.environment} the same \`branches\`, or name it in environments.${name}.promoteFrom.`,
+  );
 }
 
 function whyNot(app: ResolvedApp, known: KnownApp | undefined, here: KnownApp | undefined, { only, from }: PromotionInput): string | null {

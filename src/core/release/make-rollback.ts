@@ -2,7 +2,7 @@ import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts
 import { inDependencyOrder } from '../changes/order.ts';
 import { UserError } from '../errors.ts';
 import type { KnownApp, KnownManifest } from './make-plan.ts';
-import { dependenciesAmong, lasting, refuseUnknown } from './make-plan.ts';
+import { dependenciesAmong, lasting, refuseBranch, refuseUnknown, rulesOf } from './make-plan.ts';
 import type { Plan, PlannedApp, Source } from './plan.ts';
 import { versionId, withHash } from './plan.ts';
 
@@ -110,11 +110,12 @@ function sourceOf(targets: readonly Earlier[]): Source {
 }
 
 /**
- * The same plan again after it did not succeed, on top of what is stable now. Apps that got there in the
- * meantime are left alone.
- * @throws UserError `NOTHING_TO_RETRY`.
+ * The same plan again after it did not succeed, on top of what is stable now and under the rules that the environment
+ * has now. Apps that got there in the meantime are left alone.
+ * @throws UserError `NOTHING_TO_RETRY`, `BRANCH_NOT_ALLOWED`.
  */
-export function makeRetryPlan(old: Plan, manifest: KnownManifest): Plan {
+export function makeRetryPlan(before: Plan, manifest: KnownManifest, environment: ResolvedEnvironment): Plan {
+  const old = before.kind === 'rollback' ? before : underRulesOf(before, environment, manifest);
   const there = old.apps.filter((app) => isThere(app, manifest.apps[app.app] ?? null)).map((app) => app.app);
   const apps = old.apps.filter((app) => !there.includes(app.app));
   if (apps.length === 0) {
@@ -133,6 +134,15 @@ export function makeRetryPlan(old: Plan, manifest: KnownManifest): Plan {
     })),
     unchanged: [...old.unchanged, ...there.map((app) => ({ app, reason: 'stable already' }))],
   });
+}
+
+/** A plan from before the environment had its rules is no way round them. */
+function underRulesOf(old: Plan, environment: ResolvedEnvironment, manifest: KnownManifest): Plan {
+  const { approval, window: _window, checks: _checks, hash: _hash, ...rest } = old;
+  if (old.promotedFrom === undefined) refuseBranch({ environment, source: old.source, breakGlass: old.breakGlass?.reason });
+  const names = new Set(old.apps.map(({ app }) => app));
+  const checked = old.promotedFrom === undefined ? environment.apps.filter((app) => app.checked === true && names.has(app.app)) : [];
+  return withHash({ ...rest, ...rulesOf({ environment, manifest, breakGlass: old.breakGlass?.reason }, checked, approval?.authors ?? []) });
 }
 
 function isThere(app: PlannedApp, known: KnownApp | null): boolean {
