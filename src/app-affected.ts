@@ -11,7 +11,7 @@ import type { ResolvedApp, ResolvedEnvironment } from './core/changes/environmen
 import type { ProjectGraph } from './core/changes/project.ts';
 import { appNode } from './core/changes/project.ts';
 import { causeWords, hopWords, reasonOf, shortName } from './core/changes/reason.ts';
-import { baseManifests, manifestsAt, type Readers, withApps } from './core/changes/workspace.ts';
+import { baseManifests, changesManifest, manifestsAt, type Readers, withApps } from './core/changes/workspace.ts';
 import { SluiceError } from './core/errors.ts';
 import type { KnownManifest } from './core/release/make-plan.ts';
 import type { Changed } from './ports/history.ts';
@@ -131,7 +131,8 @@ interface Ends {
 
 async function bothGraphs(readers: Readers, { base, head, changed, config, before }: Ends) {
   const declared = declaredAnywhere(config);
-  const now = await manifestsAt(readers, head, foldersOf(declared));
+  const detail = changesManifest(readers.manifests, changed) ? 'all' : 'edges';
+  const now = await manifestsAt(readers, head, foldersOf(declared), detail);
   const everywhere = inputsOfAll(config, environmentNames(config));
   const graph = withApps(now.projects, declared, everywhere);
   const declaredBefore = before === config ? declared : declaredAnywhere(before);

@@ -1,7 +1,8 @@
+import { realpathSync, statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { OutsideError } from '../core/errors.ts';
-import { findConfig, isThere } from './find.ts';
+import { findConfig } from './find.ts';
 import type { Locate } from './locate.ts';
 import { plainJson } from './plain-json.ts';
 import type { Mistake, Problem } from './problems.ts';
@@ -62,17 +63,24 @@ async function missingPaths(dir: string, value: unknown): Promise<Mistake[]> {
   const apps = valueAt(value, ['apps']);
   if (typeof apps !== 'object' || apps === null) return [];
   const root = await realpath(dir);
-  const found = await Promise.all(
-    Object.entries(apps).map(async ([name, app]): Promise<Mistake[]> => {
-      const path = valueAt(app, ['path']);
-      if (typeof path !== 'string' || path.startsWith('/') || normalPath(path).split('/').includes('..')) return [];
-      const place = ['apps', name, 'path'];
-      if (!(await isThere(join(dir, path), 'folder'))) return [{ path: place, message: `there is no folder "${path}" in the workspace.` }];
-      const real = await realpath(join(dir, path));
-      return real === root || real.startsWith(root + sep)
-        ? []
-        : [{ path: place, message: `"${path}" is a link that leads outside the workspace.` }];
-    }),
-  );
-  return found.flat();
+  // One after another, without waiting: a workspace may have hundreds of apps, and asking about a folder takes microseconds.
+  return Object.entries(apps).flatMap(([name, app]): Mistake[] => {
+    const path = valueAt(app, ['path']);
+    if (typeof path !== 'string' || path.startsWith('/') || normalPath(path).split('/').includes('..')) return [];
+    const place = ['apps', name, 'path'];
+    const real = realFolder(join(dir, path));
+    if (real === null) return [{ path: place, message: `there is no folder "${path}" in the workspace.` }];
+    return real === root || real.startsWith(root + sep)
+      ? []
+      : [{ path: place, message: `"${path}" is a link that leads outside the workspace.` }];
+  });
+}
+
+/** Where a folder really is; null when it is none, or not there. */
+function realFolder(path: string): string | null {
+  try {
+    return statSync(path).isDirectory() ? realpathSync.native(path) : null;
+  } catch {
+    return null;
+  }
 }

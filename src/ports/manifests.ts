@@ -4,6 +4,8 @@ import type { ProjectGraph } from '../core/changes/project.ts';
 export interface Manifests {
   /** Names of the files that are read, in any folder: `package.json`, `tsconfig*.json`. */
   readonly names: readonly string[];
+  /** Of these, the lockfiles: without them the graph is the same but for what projects take from outside. */
+  readonly locks: readonly string[];
   /**
    * The graph that these files make. What cannot be read counts as saying nothing, and is named in `unreadable`.
    * `folders`: folders of apps, which are projects even where no manifest says so.

@@ -7,6 +7,8 @@ import type { Reader } from './draft.ts';
 interface Kind {
   /** What the reader itself asks for by name; a test compares them. */
   readonly names: readonly string[];
+  /** Of these, the lockfiles. */
+  readonly locks?: readonly string[];
   load(): Promise<Reader>;
 }
 
@@ -14,14 +16,20 @@ interface Kind {
 export const kinds: readonly Kind[] = [
   {
     names: ['package.json', 'pnpm-workspace.yaml', 'package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock'],
+    locks: ['package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock'],
     load: async () => (await import('./node.ts')).nodeReader,
   },
   {
     names: ['pyproject.toml', 'requirements*.txt', 'requirements*.in', 'uv.lock', 'poetry.lock'],
+    locks: ['uv.lock', 'poetry.lock'],
     load: async () => (await import('./python.ts')).pythonReader,
   },
-  { names: ['go.mod', 'go.sum', 'go.work', 'go.work.sum'], load: async () => (await import('./go.ts')).goReader },
-  { names: ['Cargo.toml', 'Cargo.lock'], load: async () => (await import('./cargo.ts')).cargoReader },
+  {
+    names: ['go.mod', 'go.sum', 'go.work', 'go.work.sum'],
+    locks: ['go.sum', 'go.work.sum'],
+    load: async () => (await import('./go.ts')).goReader,
+  },
+  { names: ['Cargo.toml', 'Cargo.lock'], locks: ['Cargo.lock'], load: async () => (await import('./cargo.ts')).cargoReader },
   { names: ['tsconfig*.json', 'jsconfig.json'], load: async () => (await import('./typescript.ts')).typescriptReader },
   {
     names: ['Dockerfile', 'Dockerfile.*', '*.Dockerfile', '*.dockerfile', 'Containerfile'],
@@ -33,6 +41,7 @@ export const kinds: readonly Kind[] = [
 /** Finds projects by reading manifests. */
 export const manifestReaders: Manifests = {
   names: kinds.flatMap((kind) => kind.names),
+  locks: kinds.flatMap((kind) => kind.locks ?? []),
   async graph(files, folders) {
     const there = [...new Set([...files.keys()].map((path) => path.slice(path.lastIndexOf('/') + 1)))];
     const needed = kinds.filter(({ names }) => names.some((name) => has(there, name)));

@@ -5,13 +5,14 @@ import type { GraphMemory, ManifestState } from '../../core/changes/workspace.ts
 import { writeAtomic } from '../_shared/atomic-file.ts';
 
 /** Begins every file that is kept; another number is as good as no file. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Names by number, as most of a graph is the same few names again and again. */
 type Kept = readonly [
   format: number,
   version: string,
   at: string,
+  detail: ManifestState['detail'],
   folders: readonly string[],
   files: readonly (readonly [string, string | null])[],
   projects: readonly KeptProject[],
@@ -71,10 +72,10 @@ function pack(state: ManifestState, version: string): Kept {
     lock,
     settings,
   ]);
-  return [FORMAT, version, state.at, state.folders, [...state.files], projects, state.unreadable, [...numbers.keys()]];
+  return [FORMAT, version, state.at, state.detail, state.folders, [...state.files], projects, state.unreadable, [...numbers.keys()]];
 }
 
-function unpack([, , at, folders, files, projects, unreadable, names]: Kept): ManifestState {
+function unpack([, , at, detail, folders, files, projects, unreadable, names]: Kept): ManifestState {
   const name = (number: number | undefined): string => names[number ?? -1] ?? '';
   const graph = new Map<string, Project>();
   for (const [own, path, edges, inputs, lock, settings] of projects) {
@@ -87,7 +88,7 @@ function unpack([, , at, folders, files, projects, unreadable, names]: Kept): Ma
     };
     graph.set(own, project);
   }
-  return { at, folders, files: new Map(files), projects: graph, unreadable };
+  return { at, detail, folders, files: new Map(files), projects: graph, unreadable };
 }
 
 function pairs<T>(numbers: readonly number[], make: (a: number | undefined, b: number | undefined) => T): T[] {

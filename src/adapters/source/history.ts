@@ -52,7 +52,7 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
 
     async texts(ids) {
       if (ids.length === 0) return [];
-      const { bytes } = await run(['cat-file', '--batch'], { input: `${ids.join('\n')}\n` });
+      const { bytes } = await run(['cat-file', '--batch', '--buffer'], { input: `${ids.join('\n')}\n` });
       return objectsOf(bytes, ids.length).map((one) => (one?.type === 'blob' ? bytes.toString('utf8', one.start, one.end) : null));
     },
 

@@ -31,7 +31,7 @@ export async function idsOfPaths(run: Run, at: string, paths: readonly string[])
   }
   let level: Wanted[] = [{ tree: `${at}^{tree}`, children: root.children }];
   for (let isRoot = true; level.length > 0; isRoot = false) {
-    const { bytes } = await run(['cat-file', '--batch'], { input: level.map(({ tree }) => `${tree}\n`).join('') });
+    const { bytes } = await run(['cat-file', '--batch', '--buffer'], { input: level.map(({ tree }) => `${tree}\n`).join('') });
     const trees = objectsOf(bytes, level.length);
     if (isRoot) for (const i of root.own) ids[i] = trees[0]?.id ?? null;
     level = level.flatMap(({ children }, i) => {
@@ -69,16 +69,19 @@ export interface GitObject {
   readonly end: number;
 }
 
+const KINDS = ['blob', 'tree', 'commit', 'tag'];
+
 /** What `git cat-file --batch` says: `<id> <type> <size>\n<content>\n`, or `<name> missing\n`, for each that was asked for. */
 export function objectsOf(bytes: Buffer, count: number): (GitObject | null)[] {
   const objects: (GitObject | null)[] = [];
   for (let at = 0; objects.length < count && at < bytes.length;) {
     const line = bytes.indexOf(10, at);
-    const [, id, type, size] = /^([0-9a-f]+) ([a-z]+) (\d+)$/.exec(bytes.toString('latin1', at, line)) ?? [];
+    const [id = '', type = '', size] = bytes.toString('latin1', at, line).split(' ');
     const start = line + 1;
-    const end = start + Number(size ?? 0);
-    objects.push(id === undefined || type === undefined || size === undefined ? null : { id, type, start, end });
-    at = size === undefined ? start : end + 1;
+    const isThere = size !== undefined && KINDS.includes(type);
+    const end = start + (isThere ? Number(size) : 0);
+    objects.push(isThere ? { id, type, start, end } : null);
+    at = isThere ? end + 1 : start;
   }
   return objects;
 }

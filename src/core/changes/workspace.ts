@@ -28,9 +28,13 @@ export interface Readers {
   readonly memory?: GraphMemory;
 }
 
+/** Lockfiles are large, and only matter where fingerprints are made or a manifest changed: `edges` is the graph without them. */
+export type Detail = 'edges' | 'all';
+
 /** What manifests say at one commit or tree. */
 export interface ManifestState {
   readonly at: string;
+  readonly detail: Detail;
   /** Folders of apps that it was read with. */
   readonly folders: readonly string[];
   /** Every file that was read: path → identity of its content; null = it was asked for and is not there. */
@@ -46,9 +50,14 @@ export interface GraphMemory {
 }
 
 /** The manifests' graph at a commit: from memory where nothing that it was read from has changed since. */
-export async function manifestsAt(readers: Readers, at: string, folders: readonly string[]): Promise<ManifestState> {
+export async function manifestsAt(
+  readers: Readers,
+  at: string,
+  folders: readonly string[],
+  detail: Detail = 'all',
+): Promise<ManifestState> {
   const known = (await readers.memory?.recall()) ?? null;
-  if (known !== null && sameFolders(known.folders, folders)) {
+  if (known !== null && sameFolders(known.folders, folders) && (known.detail === 'all' || detail === 'edges')) {
     if (known.at === at) return known;
     const changed = await readers.history.changed(known.at, at).catch(() => null);
     if (changed !== null && !changesGraph(readers.manifests, known, changed)) {
@@ -57,7 +66,7 @@ export async function manifestsAt(readers: Readers, at: string, folders: readonl
       return moved;
     }
   }
-  const state = await readManifests(readers, at, folders, new Map());
+  const state = await readManifests(readers, at, folders, detail);
   await readers.memory?.keep(state);
   return state;
 }
@@ -71,16 +80,21 @@ export async function baseManifests(
   folders: readonly string[],
 ): Promise<ManifestState> {
   const same = sameFolders(head.folders, folders) && !changesGraph(readers.manifests, head, changed);
-  return same ? { ...head, at: base } : readManifests(readers, base, folders, new Map());
+  return same ? { ...head, at: base } : readManifests(readers, base, folders, head.detail);
 }
 
 /** Whether any of the files that changed is one that the graph was, or would be, read from. */
 function changesGraph(manifests: Manifests, known: ManifestState, changed: readonly Changed[]): boolean {
+  return changed.some(({ path }) => known.files.has(path)) || changesManifest(manifests, changed);
+}
+
+/** Whether any of the files that changed is a manifest or a lockfile by its name. */
+export function changesManifest(manifests: Manifests, changed: readonly Changed[]): boolean {
   const plain = new Set(manifests.names.filter((name) => !isPattern(name)));
   const patterns = manifests.names.filter(isPattern);
   return changed.some(({ path }) => {
     const name = path.slice(path.lastIndexOf('/') + 1);
-    return plain.has(name) || known.files.has(path) || patterns.some((pattern) => matchesPattern(name, pattern));
+    return plain.has(name) || patterns.some((pattern) => matchesPattern(name, pattern));
   });
 }
 
@@ -92,16 +106,18 @@ async function readManifests(
   { history, manifests }: Readers,
   at: string,
   folders: readonly string[],
-  texts: Map<string, string>,
+  detail: Detail,
 ): Promise<ManifestState> {
-  const listed = await history.list(at, manifests.names);
+  const texts = new Map<string, string>();
+  const names = detail === 'all' ? manifests.names : manifests.names.filter((name) => !manifests.locks.includes(name));
+  const listed = await history.list(at, names);
   const ids = new Map<string, string | null>(listed.map(({ path, id }) => [path, id]));
   const files = new Map<string, string>();
   await addTexts(history, listed, files, texts);
   for (let round = 0; ; round += 1) {
     const graph = await manifests.graph(files, folders);
     if (graph.wanted.length === 0 || round === ROUNDS)
-      return { at, folders, files: ids, projects: graph.projects, unreadable: graph.unreadable };
+      return { at, detail, folders, files: ids, projects: graph.projects, unreadable: graph.unreadable };
     const found = await history.ids(at, graph.wanted);
     const there: Entry[] = [];
     for (const [i, path] of graph.wanted.entries()) {
