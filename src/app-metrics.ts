@@ -5,6 +5,7 @@ import { createOtlpIntake, type OtlpIntake } from './adapters/metrics/otlp-intak
 import type { Planner } from './config/planner.ts';
 import type { ResolvedApp } from './core/changes/environment.ts';
 import type { SourceSettings } from './core/analysis/reading.ts';
+import { stepsForTraffic } from './app-steps.ts';
 import type { Edge } from './ports/edge.ts';
 import type { MetricSource } from './ports/metric-source.ts';
 
@@ -29,6 +30,8 @@ export interface Metrics {
 export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: MetricsOptions): Metrics {
   const now = () => Date.now();
   const intake = createOtlpIntake({ now, epoch: randomUUID() });
+  const stats = async (environment: string, app: string) => (await edge(environment)).stats(`${environment}/${app}`);
+  const withSteps = stepsForTraffic({ stats, now });
   const source = metricSources({
     dir: workspace,
     logFolder: join(appsDir, '{{environment}}', '{{app}}', '{{version}}', 'logs'),
@@ -36,7 +39,7 @@ export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: Metrics
     jobEnv,
     intake,
     now,
-    stats: async (environment, app) => (await edge(environment)).stats(`${environment}/${app}`),
+    stats,
   });
   return {
     source,
@@ -46,7 +49,7 @@ export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: Metrics
       async plan(request) {
         const { apps } = await planner.environment(request.environment);
         for (const settings of apps.flatMap(sourcesOf)) source(settings.kind).check(settings);
-        return planner.plan(request);
+        return withSteps(await planner.plan(request));
       },
     }),
   };

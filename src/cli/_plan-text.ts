@@ -11,6 +11,7 @@ export function fullPlanText(plan: Plan, notices: readonly string[], now: number
   const lines = [
     head,
     ...linesOf('Before the rollouts', before(plan, now)),
+    ...linesOf('Steps chosen', chosen(plan)),
     ...linesOf('Takes', [took(expectedOfAll(plan.apps))]),
     ...linesOf('Way back', wayBack(plan)),
     ...tail,
@@ -37,6 +38,7 @@ export function planMarkdown(plan: Plan, notices: readonly string[], now: number
     '|---|---|---|---|---|',
     ...rows,
     ...section('Before the rollouts', before(plan, now)),
+    ...section('Steps chosen', chosen(plan)),
     ...section('Way back', wayBack(plan)),
     ...leftAlone(plan),
     ...(notices.length === 0 ? [] : ['', ...notices.map((notice) => `> ${notice}`)]),
@@ -68,6 +70,13 @@ function windowText(window: NonNullable<Plan['window']>, now: number): string {
   if (closed === null) return 'the deployment window is open';
   if (window.waitMs === 0) return `${closed}; a deploy now is refused`;
   return opensAt(window, now) === null ? `${closed}; it waits no longer than ${duration(window.waitMs)}` : `${closed}: it waits until then`;
+}
+
+/** Why steps are what they are, where nobody has said them. */
+function chosen(plan: Plan): string[] {
+  return plan.apps.flatMap(({ app, strategy, stable }) =>
+    strategy.kind === 'canary' && strategy.explained !== undefined && stable !== null ? [`${app}: ${strategy.explained}`] : [],
+  );
 }
 
 function wayBack(plan: Plan): string[] {

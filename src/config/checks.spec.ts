@@ -75,7 +75,7 @@ describe('strategies', () => {
     expect(mistakes({ web: { routes: ['/'] }, worker: { strategy: 'recreate' } }, { environments })).toEqual([]);
   });
 
-  const canary = (...steps: NonNullable<Extract<AppConfig['strategy'], { kind: 'canary' }>['steps']>): Apps => ({
+  const canary = (...steps: Exclude<Extract<AppConfig['strategy'], { kind: 'canary' }>['steps'], 'auto' | undefined>): Apps => ({
     web: { routes: ['/'], strategy: { kind: 'canary', steps } },
   });
   test.each<[string, Apps, string]>([

@@ -167,7 +167,10 @@ function checkTraffic(app: ExpandedApp, own: AppConfig, environment: Environment
 
 type Steps = Extract<Exclude<AppConfig['strategy'], string | undefined>, { kind: 'canary' }>['steps'];
 
+const NOTHING_JUDGED = 'found "auto", which is chosen for what the analysis needs; with analysis: false say the steps yourself.';
+
 function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: At): Mistake[] {
+  if (steps === 'auto') return analysis === false ? [{ path: at('strategy', 'steps'), message: NOTHING_JUDGED }] : [];
   if (steps === null || steps === undefined) return [];
   const found: Mistake[] = [];
   let before = 0;

@@ -21,6 +21,8 @@ export const DEFAULTS = {
     { weight: 25, bake: '5m' },
     { weight: 50, bake: '5m' },
   ],
+  /** `steps: "auto"`. */
+  auto: { harm: 500, longest: '1h' },
   analysis: { noData: 'inconclusive', minRequests: 100 },
   sequential: { interval: '10s', initialDelay: '1m', alphaFail: 0.01, alphaPass: 0.05, designEffect: 1 },
   errors: { failRatio: 1.1, failMargin: 0.001, passRatio: 1.1, passMargin: 0.005, limit: 0.01, strict: false },

@@ -1,3 +1,4 @@
+import type { AutoSteps } from '../core/analysis/choose-steps.ts';
 import { suggestion } from '../core/changes/did-you-mean.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
 import { inDependencyOrder } from '../core/changes/order.ts';
@@ -143,7 +144,8 @@ interface StrategyConfig {
   readonly soak?: string | number | undefined;
   readonly confirm?: boolean | undefined;
   readonly bake?: string | number | undefined;
-  readonly steps?: readonly StepConfig[] | undefined;
+  readonly steps?: 'auto' | readonly StepConfig[] | undefined;
+  readonly auto?: AutoConfig | undefined;
 }
 
 function strategyOf(strategy: NonNullable<AppConfig['strategy']>, { analysis, analyses }: ExpandedApp): Strategy {
@@ -153,8 +155,26 @@ function strategyOf(strategy: NonNullable<AppConfig['strategy']>, { analysis, an
   const soakMs = ms(said.soak ?? D.soak);
   if (kind === 'allAtOnce') return { kind, soakMs };
   const judged = { analysis: analysisOf(analysis, kind), ...namedAnalysesOf(analyses, kind), soakMs };
-  if (kind === 'canary') return { kind, steps: (said.steps ?? D.steps).flatMap(stepsOf), ...judged };
+  if (kind === 'canary') {
+    const { steps = D.steps } = said;
+    return {
+      kind,
+      steps: (steps === 'auto' ? D.steps : steps).flatMap(stepsOf),
+      ...(steps === 'auto' ? { auto: autoOf(said.auto) } : {}),
+      ...judged,
+    };
+  }
   return { kind, confirm: said.confirm ?? D.blueGreen.confirm, bakeMs: ms(said.bake ?? D.blueGreen.bake), ...judged };
+}
+
+interface AutoConfig {
+  readonly harm?: number | undefined;
+  readonly longest?: string | number | undefined;
+  readonly requestsPerSecond?: number | undefined;
+}
+
+function autoOf({ harm = D.auto.harm, longest = D.auto.longest, requestsPerSecond }: AutoConfig = {}): AutoSteps {
+  return { harm, longestMs: ms(longest), requestsPerSecond: requestsPerSecond ?? null };
 }
 
 type StepConfig =

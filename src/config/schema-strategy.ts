@@ -24,6 +24,18 @@ const step = z
   )
   .meta({ id: 'Step', description: 'A weight alone, or an object whose parts happen in this order: weight, bake, pause.' });
 const soak = duration.optional().meta({ description: 'How long the old version stays alive beside the promoted one.', default: D.soak });
+const STEPS_ALLOWED = 'a list of steps, or "auto"';
+const above0 = (what: string) => z.number({ error: what }).gt(0, { error: what });
+const auto = object({
+  harm: above0('a number above 0').optional().meta({
+    description: 'Bad answers that a version which fails every request may cost until it has no traffic any more.',
+    default: D.auto.harm,
+  }),
+  longest: positive.optional().meta({ description: 'Longest bake of one step.', default: D.auto.longest }),
+  requestsPerSecond: above0('requests a second')
+    .optional()
+    .describe('The traffic to choose for. Default: what the edge sees as the plan is made.'),
+}).meta({ id: 'AutoSteps', description: 'How careful steps that are chosen for the traffic are.' });
 const STRATEGIES = ['recreate', 'allAtOnce', 'blueGreen', 'canary'] as const;
 const strategyName = oneOf(STRATEGIES);
 const strategyObject = z.discriminatedUnion(
@@ -42,10 +54,16 @@ const strategyObject = z.discriminatedUnion(
     object({
       kind: z.literal('canary').describe('A share of the traffic first, more on evidence.'),
       steps: z
-        .array(step, { error: 'a list of steps' })
-        .min(1, { error: 'at least one step' })
+        .union([z.literal('auto'), z.array(step, { error: STEPS_ALLOWED }).min(1, { error: 'at least one step' })], {
+          error: STEPS_ALLOWED,
+        })
         .optional()
-        .meta({ description: 'What happens before 100 %, in order; weights only grow.', default: D.steps }),
+        .meta({
+          description:
+            'What happens before 100 %, in order; weights only grow. `"auto"`: chosen for the traffic as the plan is made, and explained in it.',
+          default: D.steps,
+        }),
+      auto: auto.optional().describe('What `steps: "auto"` keeps to.'),
       soak,
     }),
   ],

@@ -38,8 +38,8 @@ const strategy = z
   .discriminatedUnion('kind', [
     z.object({ kind: z.literal('recreate') }),
     z.object({ kind: z.literal('allAtOnce'), soakMs: duration }),
-    z.object({ kind: z.literal('blueGreen'), confirm: z.boolean(), bakeMs: duration, analysis: plain.nullable(), soakMs: duration }),
-    z.object({ kind: z.literal('canary'), steps: z.array(step), analysis: plain.nullable(), soakMs: duration }),
+    z.looseObject({ kind: z.literal('blueGreen'), confirm: z.boolean(), bakeMs: duration, analysis: plain.nullable(), soakMs: duration }),
+    z.looseObject({ kind: z.literal('canary'), steps: z.array(step), analysis: plain.nullable(), soakMs: duration }),
   ])
   .meta({ id: 'Strategy' });
 

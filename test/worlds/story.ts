@@ -7,7 +7,7 @@ import type { ReleaseEvent } from '../../src/core/release/events.ts';
 import { evolve } from '../../src/core/release/evolve.ts';
 import { violation } from '../../src/core/release/guards.ts';
 import { next } from '../../src/core/release/next.ts';
-import { type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from '../../src/core/release/plan.ts';
+import { type Plan, type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from '../../src/core/release/plan.ts';
 import type { ReleaseState } from '../../src/core/release/state.ts';
 
 const RUN = { command: ['node', 'server.js'], env: {}, instances: 4, listens: true, drainMs: 1000 };
@@ -65,7 +65,7 @@ export function tell(story: Story): Told {
     log.push({ at: now, data });
     state = evolve(state, data, now);
   };
-  take({ type: 'ReleaseRequested', release: 'r1', plan: planOf(story), by: 'ann', retryOf: null });
+  take({ type: 'ReleaseRequested', release: 'r1', plan: planned(story.strategy, story.routes), by: 'ann', retryOf: null });
   const people = [...(story.people ?? [])];
   for (let turn = 0; turn < 50_000; turn += 1) {
     while (people[0] !== undefined && people[0].at <= now) take((people.shift() as { event: ReleaseEvent }).event);
@@ -152,7 +152,8 @@ function spread(requests: number, ms: number, seed: number): Record<string, numb
   return latency;
 }
 
-function planOf({ strategy, routes = [{ host: null, pathPrefix: '/' }] }: Story) {
+/** A plan of one app, `web`, which runs already. */
+export function planned(strategy: Strategy, routes: PlannedApp['routes'] = [{ host: null, pathPrefix: '/' }]): Plan {
   const app: PlannedApp = {
     app: 'web',
     path: 'web',

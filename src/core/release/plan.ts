@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
+import type { AutoSteps } from '../analysis/choose-steps.ts';
 import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
 import { canonicalJson } from '../canonical.ts';
 import type { PlannedStages } from './stages.ts';
@@ -122,6 +123,8 @@ export type Strategy =
   | {
       readonly kind: 'canary';
       readonly steps: readonly Step[];
+      /** Steps are still to be chosen for the traffic, as the plan is made; until then they are the usual ones. */
+      readonly auto?: AutoSteps;
       /** Why these steps, where they were chosen for the traffic. */
       readonly explained?: string;
       readonly analysis: AnalysisPolicy | null;

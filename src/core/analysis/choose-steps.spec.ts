@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { type AutoSteps, chooseSteps, timeToFailMs } from './choose-steps.ts';
+import { forecast } from './forecast.ts';
+import { type AnalysisPolicy, SEQUENTIAL_DEFAULTS } from './policy.ts';
+
+const AUTO: AutoSteps = { harm: 500, longestMs: 3_600_000, requestsPerSecond: null };
+const SECONDLY = { ...SEQUENTIAL_DEFAULTS, intervalMs: 1000, initialDelayMs: 10_000 };
+const RATES = [0.01, 0.5, 2, 10, 50, 200, 1000, 5000, 100_000];
+
+const weightsOf = (policy: AnalysisPolicy, auto: AutoSteps, rate: number) =>
+  chooseSteps(policy, auto, rate)?.steps.flatMap((step) => (step.kind === 'weight' ? [step.weight] : [])) ?? [];
+const bakesOf = (policy: AnalysisPolicy, auto: AutoSteps, rate: number) =>
+  chooseSteps(policy, auto, rate)?.steps.flatMap((step) => (step.kind === 'bake' ? [step.forMs] : [])) ?? [];
+
+describe('steps chosen for the traffic', () => {
+  it('begin where a version that fails every request costs no more than is allowed', () => {
+    for (const policy of [SEQUENTIAL_DEFAULTS, SECONDLY])
+      for (const harm of [50, 500, 5000])
+        for (const rate of RATES) {
+          const weights = weightsOf(policy, { ...AUTO, harm }, rate);
+          const cost = (rate * (weights[0] ?? 0) * timeToFailMs(policy, weights.length)) / 100_000;
+          if ((weights[0] ?? 0) > 0.1) expect(cost, `${rate}/s, ${harm}`).toBeLessThanOrEqual(harm);
+          else if (cost > harm) expect(chooseSteps(policy, { ...AUTO, harm }, rate)?.explained).toMatch(/there is no smaller share/);
+        }
+  });
+
+  it('grow, at most fivefold, to half of the traffic', () => {
+    for (const rate of RATES) {
+      const weights = weightsOf(SEQUENTIAL_DEFAULTS, AUTO, rate);
+      expect(weights.at(-1)).toBe(50);
+      for (const [i, weight] of weights.entries()) {
+        if (i === 0) continue;
+        expect(weight).toBeGreaterThan(weights[i - 1] ?? 0);
+        expect(weight).toBeLessThanOrEqual(5 * (weights[i - 1] ?? 0));
+      }
+    }
+  });
+
+  it('are more careful with more traffic, less harm or slower looks', () => {
+    const first = (policy: AnalysisPolicy, auto: AutoSteps, rate: number) => weightsOf(policy, auto, rate)[0] ?? 0;
+    for (const [i, rate] of RATES.entries())
+      if (i > 0) expect(first(SECONDLY, AUTO, rate)).toBeLessThanOrEqual(first(SECONDLY, AUTO, RATES[i - 1] ?? 0));
+    expect(first(SECONDLY, { ...AUTO, harm: 50 }, 200)).toBeLessThan(first(SECONDLY, AUTO, 200));
+    expect(first(SEQUENTIAL_DEFAULTS, AUTO, 200)).toBeLessThan(first(SECONDLY, AUTO, 200));
+  });
+
+  it('bake as long as a proof takes, and never longer than allowed', () => {
+    expect(bakesOf(SECONDLY, AUTO, 1000).at(-1)).toBe(60_000);
+    const slow = bakesOf(SEQUENTIAL_DEFAULTS, { ...AUTO, longestMs: 900_000 }, 1);
+    expect(Math.max(...slow)).toBe(900_000);
+    expect(chooseSteps(SEQUENTIAL_DEFAULTS, { ...AUTO, longestMs: 900_000 }, 1)?.explained).toMatch(/may wait for a person/);
+  });
+
+  it('are as they are told: a good version passes the first step, and one that fails always is found in time', () => {
+    const rate = 50;
+    const share = (weightsOf(SECONDLY, AUTO, rate)[0] ?? 0) / 100;
+    const [bake = 0] = bakesOf(SECONDLY, AUTO, rate);
+    const traffic = { requestsPerSecond: rate, share, seconds: bake / 1000, errorRate: 0.001 };
+    const good = forecast(SECONDLY, { name: 'good', ...traffic, candidate: {} }, 8, 1);
+    expect(good.passed).toBeGreaterThanOrEqual(6);
+    const broken = forecast(SECONDLY, { name: 'broken', ...traffic, candidate: { errorRate: 1 } }, 5, 1);
+    expect(broken.failed).toBe(5);
+    expect(broken.failedAfterMs?.p95).toBeLessThanOrEqual(timeToFailMs(SECONDLY, 9));
+  });
+
+  it('explain themselves', () => {
+    expect(chooseSteps(SEQUENTIAL_DEFAULTS, AUTO, 200)).toEqual({
+      steps: [
+        { kind: 'weight', weight: 2 },
+        { kind: 'bake', forMs: 1_200_000 },
+        { kind: 'weight', weight: 10 },
+        { kind: 'bake', forMs: 300_000 },
+        { kind: 'weight', weight: 50 },
+        { kind: 'bake', forMs: 120_000 },
+      ],
+      explained:
+        'for 200 requests a second: at 2 % a version that fails every request is gone after about 91 s and has cost about 364 answers (allowed: 500); one with ten times the usual errors is found after about 1300 of its requests; a good one needs about 4500 to pass a step',
+    });
+  });
+
+  it('are none without traffic', () => {
+    for (const rate of [0, -1, Number.NaN]) expect(chooseSteps(SEQUENTIAL_DEFAULTS, AUTO, rate)).toBeNull();
+  });
+});
