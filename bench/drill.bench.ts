@@ -2,6 +2,7 @@
  * A backup and a drill of a database of 2 GB and more: time to recover (RTO) and what would have been lost (RPO), for the embedded
  * adapter and for pg_basebackup with a streamed log, beside pgBackRest on the same cluster in the same run.
  */
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { embeddedBackup } from '../src/adapters/backup/embedded.ts';
@@ -94,7 +95,7 @@ async function measure(server: DebianPostgres): Promise<void> {
       ),
     );
   }
-  const head = ['adapter', 'full backup + verify', 'stored', 'recovery time', 'recovery point', 'of which', 'verdict'];
+  const head = ['adapter', 'full backup + verify', 'stored', 'recovery time', 'recovery point', 'of which', 'load before', 'verdict'];
   const text = `## Drills\n\n${gb.toFixed(2)} GB, ${Math.round(GB * ROWS_A_GB).toLocaleString('en')} events, PostgreSQL 15 with page checksums, ${machine()}. Each drill restores twice (the newest, a random moment), judges every page, every stored file and the sum over all events. \`node --import tsx bench/drill.bench.ts\`\n\n${table(head, rows)}\n\nObjectives: 4 h to recover, 1 h lost.`;
   console.log(text);
   if (GB >= 2) writeResults('drill', text);
@@ -111,6 +112,8 @@ async function fill(server: DebianPostgres): Promise<void> {
     );
   }
   await server.admin('CHECKPOINT');
+  // What was written must not be waited for by whoever is measured first.
+  await server.program('sync', []);
 }
 
 async function one(name: string, url: string, server: DebianPostgres, backup: Backup): Promise<string[]> {
@@ -125,6 +128,7 @@ async function one(name: string, url: string, server: DebianPostgres, backup: Ba
     isScheduled: true,
     warn: (message) => console.log(message),
   });
+  const [load = 0] = loadavg();
   const from = performance.now();
   const { record, findings } = await keeper.take('bench', signal);
   const took = performance.now() - from;
@@ -136,7 +140,7 @@ async function one(name: string, url: string, server: DebianPostgres, backup: Ba
   await server.admin('SELECT pg_switch_wal()');
   await sleep(3_000);
   await backup.ship(signal);
-  const { evidence, verdict } = await keeper.drill('bench', signal, 20_261_121);
+  const { evidence, verdict } = await keeper.drill('bench', signal, { seed: 20_261_121 });
   console.log(name, findings, JSON.stringify(evidence, null, 1));
   const parts = evidence.timings.filter(({ part }) =>
     ['files', 'log', 'replay', 'contents', 'pages', 'stored files', 'random moment'].includes(part),
@@ -148,6 +152,7 @@ async function one(name: string, url: string, server: DebianPostgres, backup: Ba
     evidence.rtoMs === null ? '-' : span(evidence.rtoMs),
     evidence.rpoMs === null ? '-' : span(evidence.rpoMs),
     parts.map(({ part, ms }) => `${part} ${span(ms)}`).join(', '),
+    load.toFixed(1),
     verdict.passed ? 'passed' : verdict.findings.map(({ code }) => code).join(', '),
   ];
 }

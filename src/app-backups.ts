@@ -1,5 +1,5 @@
 import { access, constants, readdir, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backupAdapter, backupStore } from './adapters/backup/index.ts';
@@ -10,6 +10,7 @@ import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
 import { runbook, usualOrder } from './core/backup/runbook.ts';
 import { UserError } from './core/errors.ts';
+import type { Engine } from './engine/face.ts';
 import type { BackupStage } from './engine/perform/index.ts';
 import { findBinaries } from './engine/postgres/binaries.ts';
 import { canEnter, whoRunsPostgres } from './engine/postgres/identity.ts';
@@ -26,6 +27,8 @@ export interface BackupsOptions {
   readonly database: { readonly url: string; readonly embedded: EmbeddedServer | null } | null;
   readonly journal: Journal;
   readonly planner: Pick<Planner, 'environments' | 'environment'> | null;
+  /** Whether it is for this control plane to keep the schedule; left out: it is the only one. */
+  isFirst?(): Promise<boolean>;
   warn(message: string): void;
   /** Values that must never leave. */
   notice(secret: string): void;
@@ -61,17 +64,17 @@ export function createBackups(options: BackupsOptions): Backups {
 
   return {
     overview: async () => Promise.all((await keepers()).map(async (keeper) => describe(await keeper.overview()))),
-    async take(source, { by }, signal) {
+    async take(source, { by, say }, signal) {
       const keeper = await keeperOf(source);
-      return { source: keeper.source, ...(await keeper.take(`by ${by}`, signal)) };
+      return { source: keeper.source, ...(await keeper.take(`by ${by}`, signal, { say })) };
     },
     async verify(source, { backup }, signal) {
       const keeper = await keeperOf(source);
       return { source: keeper.source, ...(await keeper.verify(backup, signal)) };
     },
-    async drill(source, { by, seed }, signal) {
+    async drill(source, { by, seed, say }, signal) {
       const keeper = await keeperOf(source);
-      return { source: keeper.source, objectives: keeper.options.policy.objectives, ...(await keeper.drill(by, signal, seed)) };
+      return { source: keeper.source, objectives: keeper.options.policy.objectives, ...(await keeper.drill(by, signal, { seed, say })) };
     },
     async restore(source, request, signal) {
       const keeper = await keeperOf(source);
@@ -120,7 +123,7 @@ export function createBackups(options: BackupsOptions): Backups {
         return Promise.all(made);
       },
     },
-    start: () => startRounds(keepers, options.warn),
+    start: () => startRounds(keepers, options),
   };
 }
 
@@ -131,13 +134,26 @@ export function backupEvents(
   return entries as Awaited<ReturnType<Journal['read']>>;
 }
 
+/** Whether this control plane is the oldest of those that live: one of them keeps the schedule, and the next when it dies. */
+export async function isOldest(engine: Pick<Engine, 'controlPlanes'>): Promise<boolean> {
+  const alive = (await engine.controlPlanes()).filter((one) => one.alive);
+  const [oldest] = alive.toSorted((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
+  return oldest === undefined || (oldest.pid === process.pid && oldest.host === hostname());
+}
+
 /**
  * A restore without a control plane: for when its own database is what was lost. Nothing of it is recorded.
  * @throws as `Backups.restore`
  */
 export async function restoreOffline(
   where: { readonly workspace: string; readonly source: string | null; say(message: string): void },
-  request: { readonly to: number | null; readonly backup: string | null; readonly into: string; readonly by: string },
+  request: {
+    readonly to: number | null;
+    readonly backup: string | null;
+    readonly into: string;
+    readonly by: string;
+    readonly fromCopy: boolean;
+  },
 ): Promise<object> {
   const backups = createBackups({
     workspace: where.workspace,
@@ -147,7 +163,17 @@ export async function restoreOffline(
     warn: where.say,
     notice: () => {},
   });
-  return backups.restore(where.source, request, new AbortController().signal);
+  return backups.restore(where.source, { ...request, say: stepsOnly(where.say) }, new AbortController().signal);
+}
+
+/** Not a line for every percent. */
+function stepsOnly(say: (message: string) => void): (text: string) => void {
+  let last = '';
+  return (text) => {
+    const step = text.replace(/\d+ %.*$/, '');
+    if (step !== last) say(text);
+    last = step;
+  };
 }
 
 function describe({ state, ...rest }: Awaited<ReturnType<Keeper['overview']>>): object {
@@ -161,15 +187,36 @@ async function environmentsOf(planner: BackupsOptions['planner']): Promise<{ nam
   return Promise.all(names.map(async (name) => ({ name, apps: (await planner.environment(name)).apps.map(({ app }) => app) })));
 }
 
-function startRounds(keepers: () => Promise<readonly Keeper[]>, warn: (message: string) => void): { stop(): Promise<void> } {
+/** Every few seconds. What takes hours at one source keeps neither its heartbeats waiting nor any other source. */
+function startRounds(
+  keepers: () => Promise<readonly Keeper[]>,
+  { warn, isFirst = async () => true }: Pick<BackupsOptions, 'warn' | 'isFirst'>,
+): { stop(): Promise<void> } {
   const stopping = new AbortController();
-  const rounds = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await keepers()
-        .then((all) => Promise.all(all.map((keeper) => keeper.tick(Date.now(), stopping.signal))))
-        .catch((error: unknown) => warn(`backups could not be looked after: ${error instanceof Error ? error.message : String(error)}`));
-      await sleep(ROUND_MS, undefined, { signal: stopping.signal }).catch(() => {});
+  const { signal } = stopping;
+  const busy = new Map<Keeper, Promise<unknown>>();
+  const look = async (): Promise<void> => {
+    // Two that fetch the same log and take the same backup would be in each other's way.
+    if (!(await isFirst())) return;
+    const all = await keepers();
+    const held = all.filter((keeper) => busy.has(keeper));
+    for (const keeper of all.filter((one) => !busy.has(one))) {
+      const ticking = keeper.tick(Date.now(), signal).catch((error: unknown) => warn(`backups of ${keeper.source}: ${String(error)}`));
+      busy.set(
+        keeper,
+        ticking.finally(() => busy.delete(keeper)),
+      );
     }
+    await Promise.all(held.map((keeper) => keeper.pulse(Date.now(), signal)));
+  };
+  const rounds = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await look().catch((error: unknown) => {
+        if (!signal.aborted) warn(`backups could not be looked after: ${error instanceof Error ? error.message : String(error)}`);
+      });
+      await sleep(ROUND_MS, undefined, { signal }).catch(() => {});
+    }
+    await Promise.all(busy.values());
   };
   const running = rounds();
   return {

@@ -12,7 +12,7 @@ import { gitSource } from './adapters/source/git.ts';
 import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
 import { createMigrations, withSchemaGate } from './app-migrations.ts';
-import { backupEvents, createBackups } from './app-backups.ts';
+import { backupEvents, createBackups, isOldest } from './app-backups.ts';
 import { createMetrics } from './app-metrics.ts';
 import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
@@ -120,6 +120,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       append: (stream, events) => engine.record(stream, events),
       read: async (stream) => backupEvents(await engine.recorded(stream)),
     },
+    isFirst: () => isOldest(engine),
     warn: (message) => log.warn(message),
     notice: secrets.notice,
   });

@@ -19,6 +19,7 @@ export const backupRestore = command<{
   readonly into?: string;
   readonly backup?: string;
   readonly offline?: boolean;
+  readonly fromCopy?: boolean;
 }>({
   path: ['backup', 'restore'],
   args: sourceArgument,
@@ -32,13 +33,15 @@ database is what was lost.`,
     new Option('--to <moment>', 'as it was then, such as 2026-01-31T08:15:00Z'),
     new Option('--into <place>', 'a new folder, a new branch, or a new file'),
     backupOption(),
+    new Option('--from-copy', 'from the second location alone, as if the first were lost'),
     new Option('--offline', 'from the store alone, without the control plane and its database'),
   ],
   async run(session, { args, options }) {
     if (options.into === undefined)
       throw new UserError('USAGE', '--into is missing', 'Name a new folder (Neon: a new branch) for the copy.');
     const to = momentOf(options.to, session.now());
-    const request = { to, backup: options.backup ?? null, into: options.into, by: session.by };
+    const fromCopy = options.fromCopy === true;
+    const request = { to, backup: options.backup ?? null, into: options.into, by: session.by, fromCopy };
     const result =
       options.offline === true
         ? ((await restoreOffline({ workspace: await session.workspace(), source: args[0] ?? null, say: session.say }, request)) as Result)
@@ -47,6 +50,7 @@ database is what was lost.`,
             into: options.into,
             ...(args[0] === undefined ? {} : { source: args[0] }),
             ...(to === null ? {} : { to }),
+            ...(fromCopy ? { fromCopy } : {}),
             ...(options.backup === undefined ? {} : { backup: options.backup }),
           });
     const took = result.timings.map(({ part, ms }) => `${part} ${span(ms)}`).join(', ');

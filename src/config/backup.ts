@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type BackupPolicy, USUAL_POLICY } from '../core/backup/policy.ts';
 import type { Config } from './schema.ts';
-import { matching, name, object, positive, text, whole } from './schema-parts.ts';
+import { matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
 import { ms } from './values.ts';
 
 const ENV = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -46,7 +46,15 @@ const common = {
   })
     .optional()
     .describe('What a drill is judged by.'),
-  drillEvery: positive.optional().meta({ description: 'A drill older than this is an alarm.', default: '35d' }),
+  drillEvery: positive
+    .optional()
+    .meta({ description: 'A drill older than this is an alarm; the control plane holds one by itself a seventh before.', default: '35d' }),
+  drills: oneOf(['scheduled', 'asked'])
+    .optional()
+    .meta({
+      description: '`asked`: drills are only held when somebody asks (`sluice drill`), and are alarmed for all the same.',
+      default: 'scheduled',
+    }),
   heartbeat: positive.optional().meta({ description: 'Time between two rows that say how far a copy reaches.', default: '60s' }),
   scratch: text('a folder')
     .optional()
@@ -158,7 +166,7 @@ export function policyOf(config: BackupConfig): BackupPolicy {
       rtoMs: or(config.objectives?.recoveryTime, objectives.rtoMs),
       rpoMs: or(config.objectives?.recoveryPoint, objectives.rpoMs),
     },
-    drill: { everyMs: or(config.drillEvery, drill.everyMs) },
+    drill: { everyMs: or(config.drillEvery, drill.everyMs), isScheduled: config.drills !== 'asked' },
     heartbeatMs: or(config.heartbeat, heartbeatMs),
   };
 }

@@ -50,9 +50,13 @@ export interface BackupCapabilities {
   readonly isDatabase: boolean;
 }
 
+/** Told how far a long piece of work is, for people; called as often as there is something new. */
+export type Progress = (text: string) => void;
+
 export interface TakeRequest {
   readonly kind: BackupKind;
   readonly reason: string;
+  readonly say?: Progress | undefined;
 }
 
 export interface RestoreRequest {
@@ -62,6 +66,9 @@ export interface RestoreRequest {
   readonly to: number | null;
   /** An empty or new folder, the name of a new branch, or a file. */
   readonly into: string;
+  /** From the second location alone, as if the first were lost. Only where there is one. */
+  readonly fromCopy?: boolean | undefined;
+  readonly say?: Progress | undefined;
   /** For a look only: safety against power loss is traded for speed, and `destroy` will follow. */
   readonly scratch: boolean;
 }

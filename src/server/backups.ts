@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import type { Progress } from '../ports/backup.ts';
 import { UserError } from '../core/errors.ts';
 import { type Problem, problemOf } from './problems.ts';
 import { type Route, route } from './route.ts';
@@ -8,12 +9,23 @@ import { type Route, route } from './route.ts';
 export interface BackupsFace {
   overview(): Promise<readonly object[]>;
   /** `source`: null = the only one there is. @throws UserError BACKUP_SOURCE_UNKNOWN */
-  take(source: string | null, options: { readonly by: string }, signal: AbortSignal): Promise<object>;
+  take(source: string | null, options: { readonly by: string; readonly say?: Progress }, signal: AbortSignal): Promise<object>;
   verify(source: string | null, options: { readonly backup: string | null }, signal: AbortSignal): Promise<object>;
-  drill(source: string | null, options: { readonly by: string; readonly seed?: number }, signal: AbortSignal): Promise<object>;
+  drill(
+    source: string | null,
+    options: { readonly by: string; readonly seed?: number; readonly say?: Progress },
+    signal: AbortSignal,
+  ): Promise<object>;
   restore(
     source: string | null,
-    options: { readonly to: number | null; readonly backup: string | null; readonly into: string; readonly by: string },
+    options: {
+      readonly to: number | null;
+      readonly backup: string | null;
+      readonly into: string;
+      readonly by: string;
+      readonly fromCopy?: boolean;
+      readonly say?: Progress;
+    },
     signal: AbortSignal,
   ): Promise<object>;
   runbook(): Promise<string>;
@@ -24,6 +36,8 @@ interface Operation {
   readonly kind: string;
   readonly startedAt: number;
   readonly state: 'running' | 'done' | 'failed';
+  /** What it is at, for people. */
+  readonly progress: string | null;
   readonly result: object | null;
   readonly problem: Problem | null;
 }
@@ -38,6 +52,7 @@ const operation = z
     kind: z.string(),
     startedAt: z.number(),
     state: z.enum(['running', 'done', 'failed']),
+    progress: z.string().nullable().describe('What it is at, for people.'),
     result: plain.nullable(),
     problem: plain.nullable().describe('Why it failed, as problem details.'),
   })
@@ -51,12 +66,24 @@ export function backupRoutes(parts: { readonly backups?: BackupsFace }): readonl
       throw new UserError('BACKUPS_UNAVAILABLE', 'this control plane makes no backups', 'Ask the one that does.');
     return parts.backups;
   };
-  const begin = (kind: string, work: (signal: AbortSignal) => Promise<object>): Operation => {
-    const started: Operation = { id: randomUUID(), kind, startedAt: Date.now(), state: 'running', result: null, problem: null };
+  const begin = (kind: string, work: (signal: AbortSignal, say: Progress) => Promise<object>): Operation => {
+    const started: Operation = {
+      id: randomUUID(),
+      kind,
+      startedAt: Date.now(),
+      state: 'running',
+      progress: null,
+      result: null,
+      problem: null,
+    };
     operations.set(started.id, started);
     const [oldest] = operations.keys();
     if (operations.size > KEPT && oldest !== undefined) operations.delete(oldest);
-    work(AbortSignal.timeout(LONGEST_MS)).then(
+    const say: Progress = (progress) => {
+      const now = operations.get(started.id);
+      if (now?.state === 'running') operations.set(started.id, { ...now, progress });
+    };
+    work(AbortSignal.timeout(LONGEST_MS), say).then(
       (result) => operations.set(started.id, { ...started, state: 'done', result }),
       (error: unknown) => operations.set(started.id, { ...started, state: 'failed', problem: problemOf(error) }),
     );
@@ -80,7 +107,7 @@ export function backupRoutes(parts: { readonly backups?: BackupsFace }): readonl
       summary: 'Take a backup now, and verify it.',
       body: z.object({ source, by }),
       answer: operation,
-      handle: async ({ body }) => begin('take', (signal) => face().take(body.source ?? null, { by: body.by }, signal)),
+      handle: async ({ body }) => begin('take', (signal, say) => face().take(body.source ?? null, { by: body.by, say }, signal)),
     }),
     route({
       method: 'POST',
@@ -103,12 +130,24 @@ export function backupRoutes(parts: { readonly backups?: BackupsFace }): readonl
         by,
         to: z.number().optional().describe('The moment, ms since the epoch; left out: the newest there is.'),
         backup: z.string().optional().describe('The backup to begin from; left out: the one that fits.'),
+        fromCopy: z.boolean().optional().describe('From the second location alone, as if the first were lost.'),
         into: z.string().min(1).describe('A new folder on the machine of the control plane, or the name of a new branch.'),
       }),
       answer: operation,
       handle: async ({ body }) =>
-        begin('restore', (signal) =>
-          face().restore(body.source ?? null, { to: body.to ?? null, backup: body.backup ?? null, into: body.into, by: body.by }, signal),
+        begin('restore', (signal, say) =>
+          face().restore(
+            body.source ?? null,
+            {
+              to: body.to ?? null,
+              backup: body.backup ?? null,
+              into: body.into,
+              by: body.by,
+              say,
+              ...(body.fromCopy === undefined ? {} : { fromCopy: body.fromCopy }),
+            },
+            signal,
+          ),
         ),
     }),
     route({
@@ -120,8 +159,8 @@ export function backupRoutes(parts: { readonly backups?: BackupsFace }): readonl
       body: z.object({ source, by, seed: z.number().int().min(0).optional().describe('Picks the random moment; left out: by lot.') }),
       answer: operation,
       handle: async ({ body }) =>
-        begin('drill', (signal) =>
-          face().drill(body.source ?? null, { by: body.by, ...(body.seed === undefined ? {} : { seed: body.seed }) }, signal),
+        begin('drill', (signal, say) =>
+          face().drill(body.source ?? null, { by: body.by, say, ...(body.seed === undefined ? {} : { seed: body.seed }) }, signal),
         ),
     }),
     route({

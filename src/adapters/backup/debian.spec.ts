@@ -10,11 +10,14 @@ import {
   pgbackrestConfig,
   shopOn,
 } from '../../../test/worlds/debian-postgres.ts';
+import { noPgbouncer, pgbouncer } from '../../../test/worlds/pgbouncer.ts';
 import { localPrograms } from '../../app-backups.ts';
+import { judgeArchiver } from '../../core/backup/archiver.ts';
 import { judgeTransactionIds } from '../../core/backup/inspection.ts';
 import { USUAL_POLICY } from '../../core/backup/policy.ts';
 import type { Backup } from '../../ports/backup.ts';
 import { basebackup } from './basebackup.ts';
+import { beat } from './heartbeat.ts';
 import { inspect } from './inspect.ts';
 import { createKeeper } from './keeper.ts';
 import { pgbackrest } from './pgbackrest/pgbackrest.ts';
@@ -72,7 +75,7 @@ describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by 
     }
     await sleep(300);
     await keeper.tick(Date.now() + 60_000, signal);
-    const { verdict, evidence } = await keeper.drill('tester', signal, 99);
+    const { verdict, evidence } = await keeper.drill('tester', signal, { seed: 99 });
     expect(verdict).toEqual({ passed: true, findings: [] });
     // The log is streamed: also what stands in a segment that is not finished.
     expect(evidence.rpoMs).toBeLessThan(60_000);
@@ -87,6 +90,37 @@ describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by 
       code: 'BACKUP_NEEDS_REPLICATION',
       hint: expect.stringContaining('ALTER ROLE shop_owner REPLICATION'),
     });
+    // The heartbeat asks for no more than a schema of its own, and says so.
+    await server.admin('CREATE ROLE guest LOGIN');
+    await server.admin('GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest', 'shop');
+    const asGuest = server.urlOf('guest', 'shop');
+    const events = { table: 'public.event', position: 'position' };
+    await expect(beat(asGuest, { eventStore: events, counts: true })).rejects.toMatchObject({
+      code: 'HEARTBEAT_NOT_ALLOWED',
+      hint: expect.stringContaining('CREATE SCHEMA sluice_backup AUTHORIZATION guest'),
+    });
+    await server.admin('CREATE SCHEMA sluice_backup AUTHORIZATION guest', 'shop');
+    expect(await beat(asGuest, { eventStore: events, counts: true })).toMatchObject({ beat: 1, counts: { 'public.event': 3000 } });
+    // What a copy is looked at with less than its superuser.
+    await server.admin('CREATE TABLE hidden (position bigint, txid xid8)', 'shop');
+    expect((await inspect(asGuest)).refused).toEqual(['GRANT SELECT ON public.hidden']);
+  });
+
+  it.skipIf(noPgbouncer !== null)(`is told from a pooler before it${skipped(noPgbouncer)}`, LONG, async () => {
+    server = await debianPostgres();
+    const url = await shopOn(server, 'REPLICATION');
+    const pooler = await pgbouncer(url);
+    try {
+      const backup = await basebackupOf(pooler.url, server.dir);
+      await expect(backup.prepare(signal)).rejects.toMatchObject({
+        code: 'DATABASE_URL_POOLED',
+        hint: expect.stringContaining('PostgreSQL itself'),
+      });
+      // Heartbeats are one short transaction each, and go through.
+      expect(await beat(pooler.url, { eventStore: null, counts: false })).toMatchObject({ beat: 1 });
+    } finally {
+      await pooler.end();
+    }
   });
 
   it('EVENTS_UNREADABLE: pg_dump and pg_restore into a new cluster', LONG, async () => {
@@ -102,8 +136,14 @@ describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by 
       await fresh.admin('CREATE DATABASE shop OWNER shop_owner');
       const copy = fresh.urlOf('shop_owner', 'shop');
       await fresh.program('pg_restore', ['--no-owner', '-d', copy, dump]);
-      const [finding] = judgeTransactionIds((await inspect(copy)).transactionIds);
-      expect(finding).toMatchObject({ code: 'EVENTS_UNREADABLE', message: expect.stringContaining('3000 of 3000 rows of public.event') });
+      await fresh.admin('ALTER ROLE shop_owner REPLICATION');
+      const keeper = keeperOf(await basebackupOf(copy, fresh.dir), copy, fresh.dir);
+      await keeper.take('manual', signal);
+      const { verdict } = await keeper.drill('tester', signal);
+      expect(verdict.passed).toBe(false);
+      expect(verdict.findings).toEqual([
+        expect.objectContaining({ code: 'EVENTS_UNREADABLE', message: expect.stringContaining('3000 of 3000 rows of public.event') }),
+      ]);
     } finally {
       await fresh.end();
     }
@@ -130,10 +170,21 @@ describe.skipIf(noPgbackrest !== null)(`pgBackRest${skipped(noPgbackrest)}`, () 
     const { record, findings } = await keeper.take('manual', signal);
     expect(findings).toEqual([]);
     expect(record.kind).toBe('full');
-    await keeper.tick(Date.now() + 10_000, signal);
-    await server.admin('SELECT pg_switch_wal()');
-    const { verdict } = await keeper.drill('tester', signal, 5);
-    expect(verdict).toEqual({ passed: true, findings: [] });
+    for (let i = 1; i <= 3; i += 1) {
+      await sleep(150);
+      await keeper.tick(Date.now() + 10_000 * i, signal);
+    }
+    await sleep(200);
+    await backup.ship(signal, true);
+    const { verdict, evidence } = await keeper.drill('tester', signal, { seed: 5 });
+    // What this role may not see is said, and held against nobody.
+    expect(verdict).toMatchObject({
+      passed: true,
+      findings: [{ code: 'CHECK_NOT_ALLOWED', severity: 'warn', hint: 'As a superuser: GRANT pg_monitor TO shop_owner;' }],
+    });
+    expect(evidence.exercised).toEqual(['corruption', 'badRelease', 'dataCentreLoss']);
+    await server.admin('GRANT pg_monitor TO shop_owner');
+    expect(judgeArchiver((await backup.archiver()) ?? expect.fail('no reading'), Date.now())).toEqual([]);
     const stored =
       (await server.program('find', [join(server.dir, 'backrest', 'repo', 'backup'), '-name', 'PG_VERSION.gz'])).trim().split('\n')[0] ??
       '';

@@ -34,7 +34,7 @@ describe('backups of an embedded PostgreSQL', () => {
   afterAll(() => world.end(), 60_000);
 
   it('a drill restores to the newest and to a random moment, and says how long and how much', LONG, async () => {
-    const { evidence, verdict } = await world.keeper.drill('tester', signal, 12_345);
+    const { evidence, verdict } = await world.keeper.drill('tester', signal, { seed: 12_345 });
     expect(verdict).toEqual({ passed: true, findings: [] });
     expect(evidence.rtoMs).toBeGreaterThan(0);
     expect(evidence.rpoMs).toBeLessThan(60_000);
@@ -77,7 +77,7 @@ describe('backups of an embedded PostgreSQL', () => {
     const changed = Buffer.from(sound);
     changed[changed.length >> 1] = (changed[changed.length >> 1] ?? 0) ^ 1;
     await writeFile(bundle ?? '', changed);
-    const { verdict, evidence } = await world.keeper.drill('tester', signal, 7);
+    const { verdict, evidence } = await world.keeper.drill('tester', signal, { seed: 7 });
     expect(verdict.passed).toBe(false);
     expect(codes(verdict.findings)).toContain('BACKUP_TAMPERED');
     expect(evidence.rtoMs).toBeNull();

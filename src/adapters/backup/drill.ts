@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { type BackupRecord, type Finding, newestFirst } from '../../core/backup/catalog.ts';
-import { type DrillVerdict, type Evidence, judgeDrill, targetIn, type Timing } from '../../core/backup/drill.ts';
+import { judgeArchiver } from '../../core/backup/archiver.ts';
+import { type DrillVerdict, type Evidence, type Incident, judgeDrill, targetIn, type Timing } from '../../core/backup/drill.ts';
 import { type Heartbeat, judgeCounts, judgeMigration, judgeSums, judgeTransactionIds } from '../../core/backup/inspection.ts';
 import { someOf } from '../../core/backup/wal.ts';
-import type { Restored } from '../../ports/backup.ts';
+import type { Progress, Restored } from '../../ports/backup.ts';
 import { readBeats } from './heartbeat.ts';
 import { databaseOf, inDatabase, inspect, smokeTest, sumOf } from './inspect.ts';
 import type { KeeperOptions } from './keeper.ts';
@@ -19,6 +20,7 @@ interface DrillOptions extends KeeperOptions {
   readonly drill: string;
   readonly seed: number;
   readonly digests: ReadonlyMap<string, string>;
+  readonly say?: Progress | undefined;
 }
 
 interface Notes {
@@ -37,6 +39,7 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
   const incidentAt = Date.now();
   const { backups, window } = await backup.catalog();
   const [newest] = newestFirst(backups);
+  await judgeLog(options, incidentAt, notes);
   const latest = newest === undefined ? null : await restoreLatest(options, newest, incidentAt, notes, signal);
   if (newest === undefined)
     notes.findings.push({
@@ -54,15 +57,35 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
     adapter: backup.adapter,
     backup: newest?.id ?? 'none',
     incidentAt,
-    target,
+    target: target === null ? null : { at: target.at, seed: target.seed, reachedAt: target.reachedAt },
     rtoMs: latest?.rtoMs ?? null,
     rpoMs: latest?.rpoMs ?? null,
     bytes: newest?.bytes ?? 0,
     timings: notes.timings,
     compared: notes.compared,
     findings: notes.findings,
+    exercised: exercisedBy(options, latest?.isSound === true, target !== null && target.isSound),
   };
   return { evidence, verdict: judgeDrill(evidence, policy) };
+}
+
+/** Whether the log goes on leaving the source at all: a copy of an hour ago may be sound, and the next one lost. */
+async function judgeLog({ backup }: DrillOptions, now: number, notes: Notes): Promise<void> {
+  const reading = await backup.archiver().catch(() => null);
+  if (reading === null) return;
+  const found = judgeArchiver(reading, now);
+  notes.findings.push(...found);
+  const how = reading.mode === null ? 'fetched from the server' : `archived by the server, ${reading.failedCount} failures`;
+  notes.compared.push(`the log is ${how}, ${reading.waiting} finished segments wait`);
+}
+
+/** The runbooks whose restores this drill has done, as they are written. */
+function exercisedBy({ backup }: DrillOptions, newest: boolean, moment: boolean): Incident[] {
+  const fromCopy = backup.secondLocation !== null;
+  // Where no moment can be chosen, the newest copy is what all of them come down to.
+  const chosen = backup.capabilities.pointInTime ? moment : newest;
+  const region: Incident[] = fromCopy && chosen ? ['regionLoss'] : [];
+  return [...(chosen ? (['corruption', 'badRelease'] as const) : []), ...(newest ? (['dataCentreLoss'] as const) : []), ...region];
 }
 
 /** The disaster itself: how long until people can work again, and what they would have lost. */
@@ -72,24 +95,30 @@ async function restoreLatest(
   incidentAt: number,
   notes: Notes,
   signal: AbortSignal,
-): Promise<{ rtoMs: number | null; rpoMs: number | null }> {
-  const { backup, eventStore } = options;
+): Promise<{ rtoMs: number | null; rpoMs: number | null; isSound: boolean }> {
+  const { backup, eventStore, say } = options;
   const time = timed(notes.timings);
+  const before = notes.findings.length;
+  // Without a log there is no moment to choose: then this is the restore that tries the second location.
+  const fromCopy = backup.secondLocation !== null && !backup.capabilities.pointInTime;
   let restored: Restored | null = null;
   let rtoMs: number | null = null;
   let rpoMs: number | null = null;
   try {
-    restored = await backup.restore({ backup: newest.id, to: null, into: join(options.scratch, options.drill), scratch: true }, signal);
+    const into = join(options.scratch, options.drill);
+    restored = await backup.restore({ backup: newest.id, to: null, into, scratch: true, fromCopy, say }, signal);
     notes.timings.push(...restored.timings);
     if (restored.url === null) {
       rtoMs = Date.now() - incidentAt;
       rpoMs = incidentAt - newest.endedAt;
     } else {
       const url = await databaseUrl(options, restored.url);
+      say?.('looking into the copy');
       await time('smoke test', () => smokeTest(url, eventStore));
       rtoMs = Date.now() - incidentAt;
       rpoMs = await time('contents', () => compareContents(options, url, incidentAt, notes));
     }
+    say?.('judging every page');
     const { pages, damaged } = await time('pages', () => (restored as Restored).checkPages(signal));
     if (pages > 0) notes.compared.push(`${pages} pages by their checksums, ${damaged.length} damaged`);
     if (damaged.length > 0)
@@ -105,13 +134,15 @@ async function restoreLatest(
   } finally {
     await restored?.destroy().catch((error: unknown) => options.warn(`a scratch copy could not be removed: ${String(error)}`));
   }
+  const isSound = rtoMs !== null && !notes.findings.slice(before).some(({ severity }) => severity === 'fail');
+  say?.('reading what is stored');
   // What lies in the store, whether or not the restore went well: the log after the backup too.
   const defects = await time('stored files', () => backup.verify(newest.id, options.digests.get(newest.id) ?? null, signal));
   notes.findings.push(
     ...defects.filter(({ code, message }) => !notes.findings.some((one) => one.code === code && one.message === message)),
   );
   notes.compared.push(`${newest.id} and the log after it by their hashes, ${defects.length} defects`);
-  return { rtoMs, rpoMs };
+  return { rtoMs, rpoMs, isSound };
 }
 
 async function databaseUrl(options: DrillOptions, copy: string): Promise<string> {
@@ -180,8 +211,10 @@ async function restoreRandom(
   window: { readonly from: number; readonly to: number },
   notes: Notes,
   signal: AbortSignal,
-): Promise<Evidence['target']> {
-  const { backup, seed, drill } = options;
+): Promise<(NonNullable<Evidence['target']> & { readonly isSound: boolean }) | null> {
+  const { backup, seed, drill, say } = options;
+  const fromCopy = backup.secondLocation !== null;
+  const before = notes.findings.length;
   const time = timed(notes.timings);
   const fraction = seed / 2 ** 31;
   const moment = await momentOf(options, window, fraction);
@@ -192,8 +225,10 @@ async function restoreRandom(
   let restored: Restored | null = null;
   let reachedAt: number | null = null;
   try {
+    const into = join(options.scratch, `${drill}-random`);
+    const saying = say === undefined ? undefined : (text: string) => say(`a random moment: ${text}`);
     restored = await time('random moment', () =>
-      backup.restore({ backup: null, to: moment.at, into: join(options.scratch, `${drill}-random`), scratch: true }, signal),
+      backup.restore({ backup: null, to: moment.at, into, scratch: true, fromCopy, say: saying }, signal),
     );
     if (restored.url !== null) {
       const url = await databaseUrl(options, restored.url);
@@ -206,9 +241,11 @@ async function restoreRandom(
   } finally {
     await restored?.destroy().catch((error: unknown) => options.warn(`a scratch copy could not be removed: ${String(error)}`));
   }
-  const from = backups.length === 1 ? 'the only backup' : `one of ${backups.length} backups`;
+  const which = backups.length === 1 ? 'the only backup' : `one of ${backups.length} backups`;
+  const from = fromCopy ? `${which} at the second location (${backup.secondLocation})` : which;
   notes.compared.push(`random moment ${new Date(moment.at).toISOString()} (seed ${seed}) from ${from}`);
-  return { at: moment.at, seed, reachedAt };
+  const isSound = restored !== null && !notes.findings.slice(before).some(({ severity }) => severity === 'fail');
+  return { at: moment.at, seed, reachedAt, isSound };
 }
 
 interface Moment {

@@ -6,7 +6,7 @@ import { baseFor, type BackupRecord } from '../../core/backup/catalog.ts';
 import { OutsideError, UserError } from '../../core/errors.ts';
 import type { Backup, BackupStore } from '../../ports/backup.ts';
 import { writeAtomic } from '../_shared/atomic-file.ts';
-import { findingOf, newId, readText } from './physical/small.ts';
+import { findingOf, newId, noCopy, readText } from './physical/small.ts';
 
 export interface FileBackupOptions {
   readonly source: string;
@@ -34,23 +34,23 @@ export function fileBackup(options: FileBackupOptions): Backup {
   const { source, file, store, second } = options;
   const prefix = `${source}/files/`;
 
-  async function records(): Promise<Stored[]> {
-    const keys = (await store.list(prefix)).map(({ key }) => key).filter((key) => key.endsWith('.json'));
-    return Promise.all(keys.map(async (key) => recordSchema.parse(JSON.parse(await readText(store, key)))));
+  async function records(from = store): Promise<Stored[]> {
+    const keys = (await from.list(prefix)).map(({ key }) => key).filter((key) => key.endsWith('.json'));
+    return Promise.all(keys.map(async (key) => recordSchema.parse(JSON.parse(await readText(from, key)))));
   }
 
-  async function contentOf(id: string): Promise<{ record: Stored; text: string }> {
-    const record = (await records()).find((one) => one.id === id);
+  async function contentOf(id: string, from = store): Promise<{ record: Stored; text: string }> {
+    const record = (await records(from)).find((one) => one.id === id);
     if (record === undefined)
       throw new UserError(
         'BACKUP_UNKNOWN',
-        `there is no backup ${id} of ${source} in ${store.location}`,
+        `there is no backup ${id} of ${source} in ${from.location}`,
         '`sluice backup list` shows what there is.',
       );
-    const text = await readText(store, `${prefix}${id}.content`).catch((error: unknown) => {
+    const text = await readText(from, `${prefix}${id}.content`).catch((error: unknown) => {
       throw new OutsideError(
         'BACKUP_FILE_MISSING',
-        `${prefix}${id}.content is not in ${store.location}`,
+        `${prefix}${id}.content is not in ${from.location}`,
         'Use the copy at the second location, or an earlier backup.',
         error,
       );
@@ -58,7 +58,7 @@ export function fileBackup(options: FileBackupOptions): Backup {
     if (sha256(text) !== record.sha256)
       throw new OutsideError(
         'BACKUP_TAMPERED',
-        `${prefix}${id}.content in ${store.location} is not what was written`,
+        `${prefix}${id}.content in ${from.location} is not what was written`,
         'Use the copy at the second location, or an earlier backup.',
       );
     return { record, text };
@@ -132,15 +132,17 @@ export function fileBackup(options: FileBackupOptions): Backup {
         return [findingOf(error)];
       }
     },
-    async restore({ backup, to, into }) {
-      const known = (await records()).map(recordOf);
+    async restore({ backup, to, into, fromCopy }) {
+      if (fromCopy === true && second === null) throw noCopy(source);
+      const place = fromCopy === true && second !== null ? second : store;
+      const known = (await records(place)).map(recordOf);
       const base = backup === null ? baseFor(known, to) : known.find(({ id }) => id === backup);
       if (base == null)
         throw new UserError('BACKUP_UNKNOWN', `there is no backup of ${source} that fits`, '`sluice backup list` shows what there is.');
       if ((await stat(into).catch(() => null)) !== null)
         throw new UserError('RESTORE_INTO_UNUSABLE', `${into} is there already, and a restore overwrites nothing`, 'Name a new file.');
       const from = performance.now();
-      const { text } = await contentOf(base.id);
+      const { text } = await contentOf(base.id, place);
       stateOf(file, text);
       await mkdir(dirname(into), { recursive: true, mode: 0o700 });
       await writeAtomic(into, text, { mode: 0o600 });

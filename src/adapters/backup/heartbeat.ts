@@ -17,7 +17,6 @@ const KEPT = '9 days';
 const COUNTABLE = 200_000;
 
 const SCHEMA = `
-  CREATE SCHEMA IF NOT EXISTS sluice_backup;
   CREATE TABLE IF NOT EXISTS ${TABLE} (
     beat bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -47,9 +46,13 @@ async function ensureTable(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ found: string | null }>('SELECT to_regclass($1)::text AS found', [TABLE]);
   if (rows[0]?.found != null) return;
   try {
+    // Not "IF NOT EXISTS": that asks for the right to make schemas even where there is nothing to make.
+    const made = await client.query<{ found: string | null }>("SELECT to_regnamespace('sluice_backup')::text AS found");
+    if (made.rows[0]?.found == null) await client.query('CREATE SCHEMA sluice_backup');
     await client.query(SCHEMA);
   } catch (error) {
-    if ((error as { code?: string }).code === '42P07' || (error as { code?: string }).code === '23505') return;
+    // Another control plane was quicker.
+    if (['42P06', '42P07', '23505'].includes((error as { code?: string }).code ?? '')) return ensureTable(client);
     if ((error as { code?: string }).code !== '42501') throw error;
     const { rows: who } = await client.query<{ role: string; db: string }>(
       'SELECT current_user::text AS role, current_database()::text AS db',

@@ -4,9 +4,9 @@ import type { BackupKind, BackupRecord, Catalog, Finding } from '../../core/back
 import { type BackupEvent, type BackupState, evolveBackups, NO_BACKUPS } from '../../core/backup/events.ts';
 import type { BackupPolicy } from '../../core/backup/policy.ts';
 import { expiry } from '../../core/backup/retention.ts';
-import { dueBackup, retryAfterMs } from '../../core/backup/schedule.ts';
+import { dueBackup, isDrillDue, retryAfterMs } from '../../core/backup/schedule.ts';
 import { UserError } from '../../core/errors.ts';
-import type { Backup, Restored } from '../../ports/backup.ts';
+import type { Backup, Progress, Restored } from '../../ports/backup.ts';
 import { runDrill, type DrillResult } from './drill.ts';
 import { beat, clockOf, type EventStoreTable, lastBeatAt } from './heartbeat.ts';
 
@@ -30,19 +30,38 @@ export interface KeeperOptions {
   warn(message: string): void;
 }
 
-/** Looks after the backups of one source. One thing at a time: what takes long is not begun twice. */
+/** Looks after the backups of one source. One backup at a time, one look at a time: what takes long is not begun twice. */
 export interface Keeper {
   readonly source: string;
   readonly options: KeeperOptions;
-  take(reason: string, signal: AbortSignal, kind?: BackupKind): Promise<{ record: BackupRecord; findings: readonly Finding[] }>;
+  take(
+    reason: string,
+    signal: AbortSignal,
+    how?: { readonly kind?: BackupKind; readonly say?: Progress | undefined },
+  ): Promise<{ record: BackupRecord; findings: readonly Finding[] }>;
   verify(id: string | null, signal: AbortSignal): Promise<{ id: string; findings: readonly Finding[] }>;
-  restore(request: { to: number | null; backup: string | null; into: string; by: string }, signal: AbortSignal): Promise<Restored>;
-  drill(by: string, signal: AbortSignal, seed?: number): Promise<DrillResult>;
+  restore(request: RestoreWish, signal: AbortSignal): Promise<Restored>;
+  drill(
+    by: string,
+    signal: AbortSignal,
+    how?: { readonly seed?: number | undefined; readonly say?: Progress | undefined },
+  ): Promise<DrillResult>;
   overview(): Promise<Overview>;
   /** A moment that a release can be put back to, made before it changes data. */
   restorePoint(name: string, signal: AbortSignal): Promise<{ readonly at: number; readonly backup: string }>;
-  /** Called once a minute: heartbeat, shipping, schedule, expiry, alarms. */
+  /** What must not wait for anything that takes long: heartbeat, shipping, alarms. Called every few seconds. */
+  pulse(now: number, signal: AbortSignal): Promise<void>;
+  /** A pulse, and what the schedule says: a backup, expiry, a drill. It may take hours; pulses go on meanwhile. */
   tick(now: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface RestoreWish {
+  readonly to: number | null;
+  readonly backup: string | null;
+  readonly into: string;
+  readonly by: string;
+  readonly fromCopy?: boolean | undefined;
+  readonly say?: Progress | undefined;
 }
 
 export interface Overview {
@@ -64,14 +83,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const since = Date.now();
   let beats = 0;
   let lastBeat = 0;
-  let queue: Promise<unknown> = Promise.resolve();
-
-  /** One after the other: two backups of a source at once help nobody. */
-  function alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = queue.then(work, work);
-    queue = result.catch(() => {});
-    return result;
-  }
+  /** Two backups of a source at once help nobody, nor two restores for a look; but a drill keeps no backup waiting. */
+  const taking = line();
+  const looking = line();
+  const judging = line();
+  let mayExpire = false;
   const record = (...events: BackupEvent[]) => journal.append(stream, events);
   const state = async () => (await journal.read(stream)).reduce((before, { data, at }) => evolveBackups(before, data, at), NO_BACKUPS);
 
@@ -82,12 +98,13 @@ export function createKeeper(options: KeeperOptions): Keeper {
     beats += 1;
   }
 
-  async function takeNow(kind: BackupKind, reason: string, signal: AbortSignal) {
+  async function takeNow(kind: BackupKind, reason: string, signal: AbortSignal, say?: Progress) {
     try {
       await backup.prepare(signal);
       await heartbeat(true);
-      const made = await backup.take({ kind, reason }, signal);
+      const made = await backup.take({ kind, reason, say }, signal);
       await record({ type: 'BackupTaken', source, backup: made });
+      say?.('verifying');
       const findings = await backup.verify(made.id, made.digest, signal);
       await record({ type: 'BackupVerified', source, backup: made.id, findings });
       // So that the first moment after the backup can be restored to: recovery needs a commit beyond it.
@@ -138,10 +155,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
   return {
     source,
     options,
-    take: (reason, signal, kind = 'full') => alone(() => takeNow(kind, reason, signal)),
+    take: (reason, signal, { kind = 'full', say } = {}) => taking.next(() => takeNow(kind, reason, signal, say)),
     overview,
     verify: (wanted, signal) =>
-      alone(async () => {
+      looking.next(async () => {
         const { backups } = await backup.catalog();
         const id = wanted ?? backups.toSorted((a, b) => b.endedAt - a.endedAt)[0]?.id;
         if (id === undefined)
@@ -150,33 +167,18 @@ export function createKeeper(options: KeeperOptions): Keeper {
         await record({ type: 'BackupVerified', source, backup: id, findings });
         return { id, findings };
       }),
-    restore: ({ to, backup: id, into, by }, signal) =>
-      alone(async () => {
+    restore: ({ to, backup: id, into, by, fromCopy, say }, signal) =>
+      looking.next(async () => {
         await backup
           .ship(signal, true)
           .catch((error: unknown) => options.warn(`the newest log could not be fetched before the restore: ${String(error)}`));
-        const restored = await backup.restore({ backup: id, to, into, scratch: false }, signal);
+        const restored = await backup.restore({ backup: id, to, into, scratch: false, fromCopy, say }, signal);
         await record({ type: 'BackupRestored', source, backup: restored.backup, to, into, by });
         return restored;
       }),
-    drill: (by, signal, seed = randomInt(2 ** 31)) =>
-      alone(async () => {
-        const id = `drill-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
-        await record({ type: 'DrillStarted', source, drill: id, by });
-        const result = await runDrill({ ...options, drill: id, seed, digests: (await state()).digests }, signal);
-        await record({
-          type: 'DrillEnded',
-          source,
-          drill: id,
-          passed: result.verdict.passed,
-          evidence: result.evidence,
-          findings: result.verdict.findings,
-        });
-        await updateAlarms();
-        return result;
-      }),
+    drill: (by, signal, how = {}) => looking.next(() => drillNow(by, signal, how)),
     restorePoint: (name, signal) =>
-      alone(async () => {
+      taking.next(async () => {
         const known = (await state()).restorePoints.find((point) => point.name === name);
         if (known !== undefined) return known;
         const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.max(RESTORE_POINT_WAIT_MS, policy.objectives.rtoMs))]);
@@ -193,27 +195,75 @@ export function createKeeper(options: KeeperOptions): Keeper {
         await record({ type: 'BackupPointMade', source, ...point });
         return point;
       }),
+    pulse,
     async tick(now, signal) {
       if (!options.isScheduled) return;
-      const attempt = async (what: string, work: () => Promise<unknown>) => {
-        await work().catch((error: unknown) => {
-          if (!signal.aborted) options.warn(`${what} of ${source}: ${error instanceof Error ? error.message : String(error)}`);
-        });
-      };
-      if (now - lastBeat >= policy.heartbeatMs) await attempt('heartbeat', () => heartbeat(beats % COUNT_EVERY_BEATS === 0));
-      await alone(async () => {
-        const { backups } = await backup.catalog();
-        const due = dueBackup(backups, policy, backup.capabilities.partial, now);
-        const { failures } = await state();
-        const mayTry = failures === null || now - failures.lastAt >= retryAfterMs(failures.count);
-        if ('kind' in due && mayTry) await attempt('backup', () => takeNow(due.kind, 'schedule', signal).then(() => expire(now)));
-        else if (backups.length > 0) await attempt('log', () => backup.ship(signal));
-      }).catch((error: unknown) => options.warn(`backups of ${source}: ${String(error)}`));
-      await attempt('alarms', updateAlarms);
+      await pulse(now, signal);
+      await attempt('schedule', signal, () => onSchedule(now, signal));
+      await attempt('alarms', signal, updateAlarms);
     },
   };
 
+  async function attempt(what: string, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+    await work().catch((error: unknown) => {
+      if (!signal.aborted) options.warn(`${what} of ${source}: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
+
+  async function pulse(now: number, signal: AbortSignal): Promise<void> {
+    if (!options.isScheduled) return;
+    if (now - lastBeat >= policy.heartbeatMs) await attempt('heartbeat', signal, () => heartbeat(beats % COUNT_EVERY_BEATS === 0));
+    await attempt('log', signal, async () => {
+      if ((await backup.catalog()).backups.length > 0) await backup.ship(signal);
+    });
+    await attempt('alarms', signal, updateAlarms);
+  }
+
+  async function onSchedule(now: number, signal: AbortSignal): Promise<void> {
+    const before = await backup.catalog();
+    const due = dueBackup(before.backups, policy, backup.capabilities.partial, now);
+    const { failures } = await state();
+    const mayTry = failures === null || now - failures.lastAt >= retryAfterMs(failures.count);
+    if ('kind' in due && mayTry) {
+      await attempt('backup', signal, () => taking.next(() => takeNow(due.kind, 'schedule', signal)));
+      mayExpire = true;
+    }
+    // Nothing is taken away from under a drill or a restore.
+    if (mayExpire && !looking.isBusy()) {
+      mayExpire = false;
+      await attempt('expiry', signal, () => looking.next(() => expire(now)));
+    }
+    const { backups } = await backup.catalog();
+    if (!looking.isBusy() && isDrillDue(await state(), backups, policy, now))
+      await attempt('drill', signal, () => looking.next(() => drillNow('schedule', signal, {})));
+  }
+
+  async function drillNow(
+    by: string,
+    signal: AbortSignal,
+    { seed = randomInt(2 ** 31), say }: { readonly seed?: number | undefined; readonly say?: Progress | undefined },
+  ): Promise<DrillResult> {
+    const id = `drill-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+    await record({ type: 'DrillStarted', source, drill: id, by });
+    const result = await runDrill({ ...options, drill: id, seed, digests: (await state()).digests, say }, signal);
+    await record({
+      type: 'DrillEnded',
+      source,
+      drill: id,
+      passed: result.verdict.passed,
+      evidence: result.evidence,
+      findings: result.verdict.findings,
+    });
+    await updateAlarms();
+    return result;
+  }
+
+  /** Two at once would raise the same alarm twice. */
   async function updateAlarms(): Promise<void> {
+    await judging.next(compareAlarms);
+  }
+
+  async function compareAlarms(): Promise<void> {
     const { state: now, alarms } = await overview();
     const changes = alarmChanges(source, now, alarms);
     if (changes.length === 0) return;
@@ -222,4 +272,22 @@ export function createKeeper(options: KeeperOptions): Keeper {
       if (change.type === 'BackupAlarmRaised')
         options.warn(`alarm: ${change.finding.message} (${change.finding.code}). ${change.finding.hint}`);
   }
+}
+
+/** One after the other. */
+function line(): { next<T>(work: () => Promise<T>): Promise<T>; isBusy(): boolean } {
+  let queue: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return {
+    next(work) {
+      waiting += 1;
+      const result = queue.then(work, work);
+      queue = result.then(
+        () => (waiting -= 1),
+        () => (waiting -= 1),
+      );
+      return result;
+    },
+    isBusy: () => waiting > 0,
+  };
 }

@@ -50,7 +50,7 @@ export function standingAlarms(watched: Watched, state: BackupState, policy: Bac
   return [...found, ...drillAlarms(watched, state, policy, now)];
 }
 
-function drillAlarms({ source, since }: Watched, { drill }: BackupState, policy: BackupPolicy, now: number): Finding[] {
+function drillAlarms({ source, since }: Watched, { drill, firstTakenAt }: BackupState, policy: BackupPolicy, now: number): Finding[] {
   const found: Finding[] = [];
   if (drill !== null && !drill.passed) {
     const names = drill.findings.filter(({ severity }) => severity === 'fail').map(({ code }) => code);
@@ -61,12 +61,13 @@ function drillAlarms({ source, since }: Watched, { drill }: BackupState, policy:
       hint: '`sluice backup list` shows what it found; drill again once it is put right.',
     });
   }
-  if (now - (drill?.at ?? since) > policy.drill.everyMs) {
+  // From the first backup on: a control plane that is started anew every week is no excuse.
+  if (now - (drill?.at ?? firstTakenAt ?? since) > policy.drill.everyMs) {
     found.push({
       code: 'DRILL_OVERDUE',
       severity: 'fail',
       message: `${source} was ${drill === null ? 'never drilled' : `last drilled ${span(now - drill.at)} ago`}; the schedule says every ${span(policy.drill.everyMs)}`,
-      hint: 'Run `sluice drill`. A backup that has not been restored is a hope.',
+      hint: 'Run `sluice drill`, and see in the log of the control plane what kept it from drilling by itself. A backup that has not been restored is a hope.',
     });
   }
   return found;

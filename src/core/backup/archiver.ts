@@ -12,6 +12,8 @@ export interface ArchiverReading {
   readonly waiting: number;
   /** Since when the oldest of them waits; null when none does. */
   readonly waitingSince: number | null;
+  /** The grant without which this role does not see what waits; null when it does. */
+  readonly refused?: string | null;
 }
 
 /** How long a finished segment may lie about before something must be wrong, ms. */
@@ -48,6 +50,16 @@ export function judgeArchiver(reading: ArchiverReading, now: number, patienceMs 
         severity: 'fail',
         message: `the archiver does nothing: ${waitingWords(reading)}, the oldest for ${Math.round((now - reading.waitingSince) / 1000)} s`,
         hint: 'See whether archive_command is empty (`SHOW archive_command`) and whether the archiver process runs (`pg_stat_activity`).',
+      },
+    ];
+  }
+  if (reading.refused != null) {
+    return [
+      {
+        code: 'CHECK_NOT_ALLOWED',
+        severity: 'warn',
+        message: 'whether the archiver has stopped cannot be seen by this role, only whether it fails',
+        hint: `As a superuser: ${reading.refused};`,
       },
     ];
   }

@@ -25,7 +25,12 @@ export interface Evidence {
   /** What was compared, in words with figures. */
   readonly compared: readonly string[];
   readonly findings: readonly Finding[];
+  /** The incidents whose runbook was gone through, and did what it says. */
+  readonly exercised?: readonly Incident[];
 }
+
+/** What there is a runbook for. */
+export type Incident = 'corruption' | 'badRelease' | 'dataCentreLoss' | 'regionLoss';
 
 export interface DrillVerdict {
   readonly passed: boolean;

@@ -41,6 +41,10 @@ export interface BackupState {
     readonly evidence: Evidence;
     readonly findings: readonly Finding[];
   } | null;
+  /** Of the very first backup, however long it is gone, ms. */
+  readonly firstTakenAt: number | null;
+  /** Of the newest, whether or not it has ended, ms; null = never drilled. */
+  readonly drillStartedAt: number | null;
   readonly alarms: ReadonlyMap<string, Finding>;
   readonly restorePoints: readonly { readonly name: string; readonly at: number; readonly backup: string }[];
 }
@@ -50,6 +54,8 @@ export const NO_BACKUPS: BackupState = {
   verified: new Set(),
   failures: null,
   drill: null,
+  firstTakenAt: null,
+  drillStartedAt: null,
   alarms: new Map(),
   restorePoints: [],
 };
@@ -58,7 +64,13 @@ export function evolveBackups(state: BackupState, event: BackupEvent, at: number
   switch (event.type) {
     case 'BackupTaken': {
       const { id, digest } = event.backup;
-      return { ...state, failures: null, digests: digest === null ? state.digests : new Map([...state.digests, [id, digest]]) };
+      const firstTakenAt = state.firstTakenAt ?? at;
+      return {
+        ...state,
+        firstTakenAt,
+        failures: null,
+        digests: digest === null ? state.digests : new Map([...state.digests, [id, digest]]),
+      };
     }
     case 'BackupFailed':
       return { ...state, failures: { count: (state.failures?.count ?? 0) + 1, lastAt: at, message: `${event.message} (${event.code})` } };
@@ -84,8 +96,9 @@ export function evolveBackups(state: BackupState, event: BackupEvent, at: number
       return { ...state, alarms: new Map([...state.alarms, [event.finding.code, event.finding]]) };
     case 'BackupAlarmCleared':
       return { ...state, alarms: new Map([...state.alarms].filter(([code]) => code !== event.code)) };
-    case 'BackupRestored':
     case 'DrillStarted':
+      return { ...state, drillStartedAt: at };
+    case 'BackupRestored':
       return state;
   }
 }

@@ -16,6 +16,8 @@ export interface BackupPolicy {
   readonly drill: {
     /** A drill older than this is an alarm (35 days). */
     readonly everyMs: number;
+    /** Drilled without being asked, early enough to be tried again before that (30 of 35 days). */
+    readonly isScheduled: boolean;
   };
   readonly heartbeatMs: number;
 }
@@ -27,6 +29,6 @@ export const USUAL_POLICY: BackupPolicy = {
   schedule: { fullMs: 7 * DAY, betweenMs: DAY },
   keep: { fullsMs: 30 * DAY, pointInTimeMs: 7 * DAY },
   objectives: { rtoMs: 4 * HOUR, rpoMs: HOUR },
-  drill: { everyMs: 35 * DAY },
+  drill: { everyMs: 35 * DAY, isScheduled: true },
   heartbeatMs: 60_000,
 };

@@ -1,5 +1,6 @@
 import type { BackupKind, BackupRecord } from './catalog.ts';
 import { newestFirst } from './catalog.ts';
+import type { BackupState } from './events.ts';
 import type { BackupPolicy } from './policy.ts';
 
 /** What is to be taken now, and when to look again. */
@@ -24,6 +25,28 @@ export function dueBackup(
   if (untilAny <= 0) return { kind: supportsPartial ? 'diff' : 'full' };
   return { waitMs: Math.min(untilFull, untilAny) };
 }
+
+/**
+ * Whether a drill is to be held without being asked: a seventh before the last one is too old, and a day after one that failed.
+ * The first waits until there is something to drill: a verified backup, and an hour of log after it.
+ */
+export function isDrillDue(
+  state: Pick<BackupState, 'drill' | 'drillStartedAt' | 'verified'>,
+  records: readonly BackupRecord[],
+  { drill }: Pick<BackupPolicy, 'drill'>,
+  now: number,
+): boolean {
+  const proven = records.filter(({ id }) => state.verified.has(id));
+  if (!drill.isScheduled || proven.length === 0) return false;
+  // One that was cut off, or goes on elsewhere, is not begun again at once.
+  if (state.drillStartedAt !== null && now - state.drillStartedAt < Math.min(RETRY_DRILL_MS, drill.everyMs / 7)) return false;
+  if (state.drill === null) return now - Math.min(...proven.map(({ endedAt }) => endedAt)) >= Math.min(FIRST_DRILL_MS, drill.everyMs / 7);
+  const wait = state.drill.passed ? (drill.everyMs * 6) / 7 : Math.min(RETRY_DRILL_MS, drill.everyMs / 7);
+  return now - state.drill.at >= wait;
+}
+
+const FIRST_DRILL_MS = 3_600_000;
+const RETRY_DRILL_MS = 86_400_000;
 
 /** Time after a failure before it is tried again: 1, 2, 4 … minutes, at most an hour. */
 export function retryAfterMs(failures: number): number {

@@ -2,7 +2,7 @@ import { baseFor, type BackupRecord, type Finding } from '../../../core/backup/c
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { Backup, Restored, RestoreRequest } from '../../../ports/backup.ts';
 import { timed, withClient } from '../physical/scratch.ts';
-import { newId } from '../physical/small.ts';
+import { newId, noCopy } from '../physical/small.ts';
 import { neonApi } from './api.ts';
 import { type Branch, branchesSchema, branchSchema, projectSchema, uriSchema } from './schema.ts';
 
@@ -78,7 +78,10 @@ export function neonBackup(options: NeonOptions): Backup {
         },
       ];
     },
-    restore: (request) => (request.into === branch ? restoreInPlace(request) : restoreBeside(request)),
+    async restore(request) {
+      if (request.fromCopy === true) throw noCopy(options.project);
+      return request.into === branch ? restoreInPlace(request) : restoreBeside(request);
+    },
     async expire({ expire }) {
       const known = await branches(PREFIX);
       for (const id of expire) {

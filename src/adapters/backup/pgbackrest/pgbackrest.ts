@@ -7,7 +7,7 @@ import { checkPagesOf } from '../physical/copy-out.ts';
 import type { Programs } from '../physical/programs.ts';
 import { emptyFolder, releaseCopy, startCopy, timed, withClient } from '../physical/scratch.ts';
 import { readArchiver } from '../physical/server.ts';
-import { findingOf } from '../physical/small.ts';
+import { findingOf, noCopy } from '../physical/small.ts';
 import { commands } from './commands.ts';
 import { infoSchema, type Stanza } from './schema.ts';
 
@@ -131,7 +131,8 @@ export function pgbackrest(options: PgbackrestOptions): Backup {
     const base = request.backup === null ? baseFor(all, request.to) : (all.find(({ id }) => id === request.backup) ?? null);
     if (base === null)
       throw new UserError('BACKUP_UNKNOWN', `there is no backup of ${source} that fits`, '`sluice backup list` shows what there is.');
-    await emptyFolder(request.into, programs);
+    if (request.fromCopy === true) throw noCopy(source);
+    await emptyFolder(request.into, programs, base.bytes);
     const data = join(request.into, 'data');
     const remove = () => rm(request.into, { recursive: true, force: true });
     try {

@@ -8,11 +8,11 @@ import { isSegment, missingSegments, segmentAt, segmentName, someOf } from '../.
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { Backup, BackupStore, Restored, RestoreRequest } from '../../../ports/backup.ts';
 import { checkBundle, copyIn } from './copy-in.ts';
-import { checkPagesOf, copyOut, listCluster } from './copy-out.ts';
+import { checkPagesOf, copyOut, listCluster, sizeOf } from './copy-out.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import type { Programs } from './programs.ts';
 import { emptyFolder, releaseCopy, startCopy, timed } from './scratch.ts';
-import { findingOf, newId, readText } from './small.ts';
+import { findingOf, newId, noCopy, readText, share } from './small.ts';
 import { checkWal, expireWal, layOutWal, listWal, replayable, shipSpool, type StoredWal } from './wal-store.ts';
 
 /** How the files of a cluster are got hold of; everything else is the same for all physical backups. */
@@ -62,12 +62,12 @@ export function physicalBackup(options: PhysicalOptions): Backup {
   const { collector, store, source, programs } = options;
   const prefix = `${source}/`;
 
-  async function manifests(): Promise<Manifest[]> {
-    const objects = await store.list(`${prefix}backups/`);
+  async function manifests(from: BackupStore): Promise<Manifest[]> {
+    const objects = await from.list(`${prefix}backups/`);
     const keys = objects.map(({ key }) => key).filter((key) => key.endsWith('/manifest.json'));
     const read = keys.map(async (key) => {
       // A manifest that cannot be read is no backup; `verify` says why.
-      const text = await readText(store, key).catch(() => null);
+      const text = await readText(from, key).catch(() => null);
       return text === null ? null : tryParse(text, key);
     });
     return (await Promise.all(read)).filter((one) => one !== null);
@@ -86,10 +86,25 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     return { manifest: parseManifest(text, key), digest: digestOf(text) };
   }
 
-  async function ship(signal: AbortSignal): Promise<void> {
-    if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
-    if (options.second !== null) await copyMissing(store, options.second, prefix, signal);
+  // Two at once would send the same segments, and fetch the log through the same slot.
+  let line: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = line.then(work, work);
+    line = result.catch(() => {});
+    return result;
   }
+
+  /** @returns the segment that has to be waited for */
+  const ship = (signal: AbortSignal, all: boolean | null): Promise<string | null> =>
+    inTurn(async () => {
+      const segment = all === null ? null : await collector.flush(signal, all);
+      if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
+      return segment;
+    });
+  const copy = async (signal: AbortSignal): Promise<void> => {
+    const { second } = options;
+    if (second !== null) await inTurn(() => copyMissing(store, second, prefix, signal));
+  };
 
   return {
     adapter: collector.adapter,
@@ -98,12 +113,12 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     capabilities: { pointInTime: true, partial: false, restoresTo: 'folder', isDatabase: true },
     prepare: (signal) => collector.prepare(signal),
     ship: async (signal, all = false) => {
-      const segment = await collector.flush(signal, all);
-      await ship(signal);
+      const segment = await ship(signal, all);
       if (segment !== null) await untilStored(segment, signal);
+      await copy(signal);
     },
     archiver: () => collector.archiver(),
-    async take({ reason }, signal) {
+    async take({ reason, say }, signal) {
       await collector.prepare(signal);
       const id = newId(Date.now(), 'F');
       const key = `${prefix}backups/${id}/`;
@@ -113,7 +128,17 @@ export function physicalBackup(options: PhysicalOptions): Backup {
         const { server, startLsn } = collected;
         const listing = await listCluster(collected.data);
         const checksums = server.checksums ? { startLsn } : null;
-        const { bundles, bytes, damaged } = await copyOut(listing, { data: collected.data, store, prefix: key, checksums, signal });
+        const total = listing.files.reduce((sum, file) => sum + file.bytes, 0);
+        const stored = (done: number) => say?.(`files: ${share(done, total)}`);
+        const { bundles, bytes, damaged } = await copyOut(listing, {
+          data: collected.data,
+          store,
+          prefix: key,
+          checksums,
+          signal,
+          stored,
+        });
+        say?.('waiting for the log of the backup');
         const { stopLsn, timeline, texts } = await collected.finish();
         const wal = { timeline, startLsn, stopLsn };
         const folders = [...listing.folders];
@@ -134,7 +159,8 @@ export function physicalBackup(options: PhysicalOptions): Backup {
         await untilArchived(manifest, signal);
         const text = JSON.stringify({ ...manifest, endedAt: Date.now() });
         await store.put(`${key}manifest.json`, Buffer.from(text));
-        if (options.second !== null) await copyMissing(store, options.second, prefix, signal);
+        say?.('copying to the second location');
+        await copy(signal);
         return { ...recordOf(parseManifest(text, key), digestOf(text)), bytes };
       } catch (error) {
         const left = await store.list(key).catch(() => []);
@@ -145,7 +171,7 @@ export function physicalBackup(options: PhysicalOptions): Backup {
       }
     },
     async catalog() {
-      const [all, wal] = await Promise.all([manifests(), listWal(store, prefix)]);
+      const [all, wal] = await Promise.all([manifests(store), listWal(store, prefix)]);
       const backups = all.map((manifest) => recordOf(manifest, null)).toSorted((a, b) => a.endedAt - b.endedAt);
       const uncopied = options.second === null ? [] : await uncopiedOf(backups, options.second, prefix);
       return { backups, window: windowOf(all, wal, options.heartbeatMs), uncopied };
@@ -153,7 +179,7 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     verify: (id, digest, signal) => verify(id, digest, signal),
     restore: (request, signal) => restore(request, signal),
     async expire(expiry) {
-      const [newest] = (await manifests()).toSorted((a, b) => b.endedAt - a.endedAt);
+      const [newest] = (await manifests(store)).toSorted((a, b) => b.endedAt - a.endedAt);
       for (const one of [store, ...(options.second === null ? [] : [options.second])]) {
         for (const id of expiry.expire) {
           // The manifest goes first: what is half removed is not listed.
@@ -170,7 +196,7 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     while (!(await listWal(store, prefix)).some(({ name }) => name === segment)) {
       if (Date.now() > deadline) throw notArchived([segment], '');
       await sleep(100, undefined, { signal });
-      await ship(signal);
+      await ship(signal, null);
     }
   }
 
@@ -178,8 +204,7 @@ export function physicalBackup(options: PhysicalOptions): Backup {
   async function untilArchived(manifest: Manifest, signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + (options.archiveMs ?? ARCHIVE_MS);
     for (;;) {
-      await collector.flush(signal, false);
-      if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
+      await ship(signal, false);
       const missing = gapsOf(manifest, await listWal(store, prefix));
       if (missing.length === 0) return;
       if (Date.now() > deadline) {
@@ -235,27 +260,39 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     return findings;
   }
 
+  /** @throws UserError BACKUP_NO_COPY */
+  function sourceOf({ fromCopy }: RestoreRequest): BackupStore {
+    if (fromCopy !== true) return store;
+    if (options.second === null) throw noCopy(source);
+    return options.second;
+  }
+
   async function restore(request: RestoreRequest, signal: AbortSignal): Promise<Restored> {
     const timings: { part: string; ms: number }[] = [];
     const time = timed(timings);
-    const all = await manifests();
+    const from = sourceOf(request);
+    const all = await manifests(from);
     const records = all.map((manifest) => recordOf(manifest, null));
     const base = request.backup === null ? baseFor(records, request.to) : (records.find(({ id }) => id === request.backup) ?? null);
     const manifest = all.find(({ id }) => id === base?.id);
-    if (manifest === undefined) throw nothingFor(request, records, store);
-    const wal = await listWal(store, prefix);
+    if (manifest === undefined) throw nothingFor(request, records, from);
+    const wal = await listWal(from, prefix);
     const missing = gapsOf(manifest, wal);
-    if (missing.length > 0 && request.to === null) throw walMissing(missing, store);
-    await emptyFolder(request.into, programs);
+    if (missing.length > 0 && request.to === null) throw walMissing(missing, from);
+    const total = manifest.bundles.reduce((sum, bundle) => sum + sizeOf(bundle), 0);
+    await emptyFolder(request.into, programs, total);
     const data = join(request.into, 'data');
     const walFolder = join(request.into, 'wal');
     const remove = () => rm(request.into, { recursive: true, force: true });
     try {
-      await time('files', () => copyIn(manifest, store, data, programs.owner, signal));
-      const from = { timeline: manifest.wal.timeline, lsn: manifest.wal.startLsn };
-      const into = { folder: walFolder, owner: programs.owner, store, until: request.to };
-      await time('log', () => layOutWal(wal, from, manifest.server.segmentBytes, into, signal));
+      const laid = (done: number) => request.say?.(`files: ${share(done, total)}`);
+      await time('files', () => copyIn(manifest, { store: from, data, owner: programs.owner, laid }, signal));
+      request.say?.('laying out the log');
+      const begin = { timeline: manifest.wal.timeline, lsn: manifest.wal.startLsn };
+      const into = { folder: walFolder, owner: programs.owner, store: from, until: request.to };
+      await time('log', () => layOutWal(wal, begin, manifest.server.segmentBytes, into, signal));
       const { major, superuser } = manifest.server;
+      request.say?.('replaying the log');
       const copy = await time('replay', () =>
         startCopy({ data, major, superuser, walFolder, to: request.to, scratch: request.scratch, programs }),
       );

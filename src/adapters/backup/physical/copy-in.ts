@@ -7,6 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { someOf } from '../../../core/backup/wal.ts';
 import { OutsideError } from '../../../core/errors.ts';
 import type { BackupStore } from '../../../ports/backup.ts';
+import { sizeOf } from './copy-out.ts';
 import type { Bundle, Manifest } from './manifest.ts';
 
 /** The user that PostgreSQL runs as; null = ourselves. */
@@ -18,17 +19,25 @@ const AT_ONCE = 3;
  * Lay a backup's files into an empty folder, each compared with its hash on the way.
  * @throws OutsideError BACKUP_TAMPERED, BACKUP_FILE_MISSING
  */
-export async function copyIn(manifest: Manifest, store: BackupStore, data: string, owner: Owner, signal: AbortSignal): Promise<void> {
+export async function copyIn(
+  manifest: Manifest,
+  into: { readonly store: BackupStore; readonly data: string; readonly owner: Owner; laid?(bytes: number): void },
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, data, owner } = into;
   for (const folder of ['', ...manifest.folders]) {
     const path = join(data, folder);
     await mkdir(path, { recursive: true, mode: 0o700 });
     if (owner !== null) await chown(path, owner.uid, owner.gid);
   }
   const rest = [...manifest.bundles];
+  let done = 0;
   async function work(): Promise<void> {
     for (let bundle = rest.shift(); bundle !== undefined; bundle = rest.shift()) {
       signal.throwIfAborted();
       await readBundle(bundle, store, (file) => openOwned(join(data, file), owner));
+      done += sizeOf(bundle);
+      into.laid?.(done);
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -66,6 +66,8 @@ export interface CopyOutOptions {
   /** Pages carry checksums; where the backup begins: pages changed since may be torn, the log makes them whole. */
   readonly checksums: { readonly startLsn: string } | null;
   readonly signal: AbortSignal;
+  /** After each bundle: bytes so far. */
+  stored?(bytes: number): void;
 }
 
 /** Store every file of a cluster, two bundles at a time. Files may change and vanish meanwhile. */
@@ -74,18 +76,26 @@ export async function copyOut(listing: Listing, options: CopyOutOptions): Promis
   const bundles: Bundle[] = [];
   const damaged: string[] = [];
   let next = 0;
+  let done = 0;
   async function work(): Promise<void> {
     for (;;) {
       const index = next;
       next += 1;
       const group = groups[index];
       if (group === undefined) return;
-      bundles[index] = await storeBundle(group, `${options.prefix}data/${String(index).padStart(6, '0')}.gz`, options, damaged);
+      const bundle = await storeBundle(group, `${options.prefix}data/${String(index).padStart(6, '0')}.gz`, options, damaged);
+      bundles[index] = bundle;
+      done += sizeOf(bundle);
+      options.stored?.(done);
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const bytes = bundles.flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0);
-  return { bundles, bytes, damaged };
+  return { bundles, bytes: bundles.reduce((sum, bundle) => sum + sizeOf(bundle), 0), damaged };
+}
+
+/** Of its files, before they were packed. */
+export function sizeOf({ files }: Bundle): number {
+  return files.reduce((sum, file) => sum + file.bytes, 0);
 }
 
 function grouped(files: Listing['files']): string[][] {

@@ -1,4 +1,4 @@
-import { appendFile, chown, mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { appendFile, chown, mkdir, mkdtemp, readFile, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -164,8 +164,13 @@ async function whyNot(log: string, { to }: StartOptions, output: string): Promis
   );
 }
 
-/** A folder to restore into: new or empty, and open to PostgreSQL's user. @throws UserError RESTORE_INTO_UNUSABLE */
-export async function emptyFolder(folder: string, programs: Programs): Promise<void> {
+const SPARE_BYTES = 64 << 20;
+
+/**
+ * A folder to restore into: new or empty, with room for so many bytes, and open to PostgreSQL's user.
+ * @throws UserError RESTORE_INTO_UNUSABLE, RESTORE_NO_SPACE
+ */
+export async function emptyFolder(folder: string, programs: Programs, bytes = 0): Promise<void> {
   const refuse = (why: string, hint: string) => new UserError('RESTORE_INTO_UNUSABLE', `${folder} ${why}`, hint);
   const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -176,6 +181,14 @@ export async function emptyFolder(folder: string, programs: Programs): Promise<v
   await mkdir(dirname(folder), { recursive: true, mode: 0o711 });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (programs.owner !== null) await chown(folder, programs.owner.uid, programs.owner.gid);
+  // The log that is replayed needs room too; a disk that is full would take the source down with it.
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < bytes * 1.2 + SPARE_BYTES)
+    throw new UserError(
+      'RESTORE_NO_SPACE',
+      `${folder} has ${((bavail * bsize) / 1e9).toFixed(1)} GB free, and the copy takes ${(bytes / 1e9).toFixed(1)} GB and its log`,
+      'Name a folder on a larger disk (`--into`; for drills `scratch` in the configuration).',
+    );
   if (!(await programs.canEnter(folder)))
     throw refuse('lies in a folder that the user who runs PostgreSQL may not enter', 'Name one below /var/lib or /srv, for example.');
 }

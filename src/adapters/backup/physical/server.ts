@@ -1,6 +1,39 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { ArchiverReading } from '../../../core/backup/archiver.ts';
+import { keepsItsProcess, type Session } from '../../../core/data/pooling.ts';
+import { UserError } from '../../../core/errors.ts';
 import type { Manifest } from './manifest.ts';
+
+/**
+ * Copies of a cluster speak the replication protocol, which ends at a pooler.
+ * @throws UserError DATABASE_URL_POOLED
+ */
+export async function requireDirect(url: string): Promise<void> {
+  const open: pg.Client[] = [];
+  const session = async (): Promise<Session> => {
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: 'sluice backup',
+      connectionTimeoutMillis: 10_000,
+      query_timeout: 5_000,
+    });
+    client.on('error', () => {});
+    open.push(client);
+    await client.connect();
+    const { processID } = client as unknown as { readonly processID: number | null };
+    return { announced: processID, query: (text) => client.query(text) };
+  };
+  try {
+    if (await keepsItsProcess(await session(), session)) return;
+    throw new UserError(
+      'DATABASE_URL_POOLED',
+      'the address of the database leads through a pooler, and a backup cannot be fetched through one',
+      'Give the address of PostgreSQL itself (as a rule port 5432) as `database` of this backup. Apps may go on using the pooler.',
+    );
+  } finally {
+    await Promise.all(open.map((client) => client.end().catch(() => {})));
+  }
+}
 
 /** What a copy of this server will need to know. Asks nothing that an ordinary role may not. */
 export async function readServer(client: pg.Client): Promise<Manifest['server']> {
@@ -20,7 +53,7 @@ export async function readServer(client: pg.Client): Promise<Manifest['server']>
   };
 }
 
-/** How the archiving goes. What waits is known to superusers and pg_monitor only; for others it is 0. */
+/** How the archiving goes. What waits is known to superusers and pg_monitor only. */
 export async function readArchiver(client: pg.Client): Promise<ArchiverReading> {
   const { rows } = await client.query<Row>(
     `SELECT current_setting('archive_mode') AS mode, failed_count::int AS failed,
@@ -30,12 +63,16 @@ export async function readArchiver(client: pg.Client): Promise<ArchiverReading> 
   );
   const [row] = rows;
   if (row === undefined) throw new Error('pg_stat_archiver is empty');
-  const waiting = await client
-    .query<{ count: number; since: number | null }>(
-      `SELECT count(*)::int AS count, (extract(epoch FROM min(modification)) * 1000)::float8 AS since
-       FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$'`,
-    )
-    .catch(() => null);
+  const role = await client.query<{ name: string; may: boolean }>(
+    "SELECT quote_ident(current_user) AS name, has_function_privilege('pg_ls_archive_statusdir()', 'EXECUTE') AS may",
+  );
+  const mayLook = role.rows[0]?.may === true;
+  const waiting = mayLook
+    ? await client.query<{ count: number; since: number | null }>(
+        `SELECT count(*)::int AS count, (extract(epoch FROM min(modification)) * 1000)::float8 AS since
+         FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$'`,
+      )
+    : null;
   return {
     mode: row.mode === 'off' ? 'off' : 'on',
     failedCount: row.failed,
@@ -44,6 +81,7 @@ export async function readArchiver(client: pg.Client): Promise<ArchiverReading> 
     lastArchivedAt: row.archived_at,
     waiting: waiting?.rows[0]?.count ?? 0,
     waitingSince: waiting?.rows[0]?.since ?? null,
+    refused: mayLook ? null : `GRANT pg_monitor TO ${role.rows[0]?.name ?? ''}`,
   };
 }
 
