@@ -1,4 +1,4 @@
-import type { AutoSteps } from '../core/analysis/choose-steps.ts';
+import type { AutoSteps } from '../core/analysis/policy.ts';
 import { suggestion } from '../core/changes/did-you-mean.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
 import { inDependencyOrder } from '../core/changes/order.ts';

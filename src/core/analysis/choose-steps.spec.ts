@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type AutoSteps, chooseSteps, timeToFailMs } from './choose-steps.ts';
+import { chooseSteps, timeToFailMs } from './choose-steps.ts';
 import { forecast } from './forecast.ts';
-import { type AnalysisPolicy, SEQUENTIAL_DEFAULTS } from './policy.ts';
+import { type AnalysisPolicy, type AutoSteps, SEQUENTIAL_DEFAULTS } from './policy.ts';
 
 const AUTO: AutoSteps = { harm: 500, longestMs: 3_600_000, requestsPerSecond: null };
 const SECONDLY = { ...SEQUENTIAL_DEFAULTS, intervalMs: 1000, initialDelayMs: 10_000 };

@@ -1,18 +1,8 @@
 import type { Step } from '../release/plan.ts';
-import type { AnalysisPolicy, SequentialPolicy, ThresholdPolicy } from './policy.ts';
+import type { AnalysisPolicy, AutoSteps, SequentialPolicy, ThresholdPolicy } from './policy.ts';
 import { requestsToFail, requestsToPass } from './sequential/planner.ts';
 
-/** What `steps: "auto"` is to keep to. */
-export interface AutoSteps {
-  /** Bad answers that a version which fails every request may cost at most before it is back at 0. */
-  readonly harm: number;
-  /** Longest bake of one step, ms. */
-  readonly longestMs: number;
-  /** Requests a second of the app; null: as seen at the edge when the plan is made. */
-  readonly requestsPerSecond: number | null;
-}
-
-export interface ChosenSteps {
+interface ChosenSteps {
   readonly steps: readonly Step[];
   /** Why these, in a few sentences. */
   readonly explained: string;

@@ -27,6 +27,16 @@ export interface NamedAnalysis {
   readonly policy: AnalysisPolicy;
 }
 
+/** What `steps: "auto"` is to keep to. */
+export interface AutoSteps {
+  /** Bad answers that a version which fails every request may cost at most before it is back at 0. */
+  readonly harm: number;
+  /** Longest bake of one step, ms. */
+  readonly longestMs: number;
+  /** Requests a second of the app; null: as seen at the edge when the plan is made. */
+  readonly requestsPerSecond: number | null;
+}
+
 /** Measurements against fixed limits. Semantics of limits: Argo Rollouts. */
 export interface ThresholdPolicy extends PolicyFrame {
   readonly judge: 'threshold';

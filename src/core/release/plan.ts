@@ -2,8 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
-import type { AutoSteps } from '../analysis/choose-steps.ts';
-import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
+import type { AnalysisPolicy, AutoSteps, NamedAnalysis } from '../analysis/policy.ts';
 import { canonicalJson } from '../canonical.ts';
 import type { PlannedStages } from './stages.ts';
 
