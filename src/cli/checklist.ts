@@ -16,11 +16,16 @@ export const checklist = command<object>({
     const { release, lines } = await client.get<{ release: string; lines: ChecklistLine[] }>(
       `/v1/releases/${encodeURIComponent(args[0] ?? '')}/checklist`,
     );
-    const rows = lines.map(({ item, result, text, proof }) => {
-      const said = result === 'notApplicable' ? `not applicable because ${text}` : text;
-      return [SIGNS[result], item, proof === null ? said : `${said} [${proof}]`];
-    });
     const exit = lines.some(({ result }) => result === 'failed') ? EXIT.failed : EXIT.ok;
-    return { exit, data: { release, lines, exitCode: exit }, text: table(rows).join('\n') };
+    return { exit, data: { release, lines, exitCode: exit }, text: checklistText(lines).join('\n') };
   },
 });
+
+export function checklistText(lines: readonly ChecklistLine[]): string[] {
+  return table(
+    lines.map(({ item, result, text, proof }) => {
+      const said = result === 'notApplicable' ? `not applicable because ${text}` : text;
+      return [SIGNS[result], item, proof === null ? said : `${said} [${proof}]`];
+    }),
+  );
+}

@@ -1,7 +1,9 @@
+import type { ChecklistLine } from '../core/release/checklist.ts';
 import type { Manifest, ReleaseRow, ReleaseState } from '../engine/face.ts';
 import type { Client } from './_client.ts';
 import { EXIT, exitOfOutcome } from './_exit.ts';
 import { follow } from './_follow.ts';
+import { checklistText } from './checklist.ts';
 import { environmentOption, type FollowOptions, followOptions, watchOption } from './_options.ts';
 import { activeRelease, environments } from './_pick.ts';
 import { command, type Session } from './_session.ts';
@@ -37,6 +39,7 @@ export const status = command<StatusOptions>({
 
 async function one(session: Session, client: Client, id: string) {
   const state = await client.get<ReleaseState>(`/v1/releases/${encodeURIComponent(id)}`);
+  const { lines } = await client.get<{ lines: ChecklistLine[] }>(`/v1/releases/${encodeURIComponent(id)}/checklist`);
   const tree = treeOf(state, {
     now: session.now(),
     columns: session.terminal.columns(),
@@ -45,7 +48,11 @@ async function one(session: Session, client: Client, id: string) {
     colour: (_colour, text) => text,
   });
   const exit = state.outcome === null ? EXIT.ok : exitOfOutcome(state.outcome);
-  return { exit: EXIT.ok, data: { ...summaryOf(state), exitCode: exit }, text: [...tree, '', planText(state.plan)].join('\n') };
+  return {
+    exit: EXIT.ok,
+    data: { ...summaryOf(state), checklist: lines, exitCode: exit },
+    text: [...tree, '', planText(state.plan), '', 'Checklist', ...checklistText(lines).map((line) => `  ${line}`)].join('\n'),
+  };
 }
 
 async function overview(session: Session, client: Client, environment: string | undefined) {

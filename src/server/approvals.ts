@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { approversText } from '../core/access/approval.ts';
-import { checklistOf } from '../core/release/checklist.ts';
+import { type ChecklistLine, checklistOf } from '../core/release/checklist.ts';
 import type { Plan } from '../core/release/plan.ts';
 import type { ReleaseState } from '../core/release/state.ts';
 import type { Engine } from '../engine/face.ts';
@@ -43,10 +43,10 @@ export function approvalRoutes(parts: ServerParts & { readonly seen: SeenPlans }
       url: '/v1/releases/:id/checklist',
       id: 'getChecklist',
       group: 'releases',
-      summary: 'The deployment checklist of a release, computed from its evidence.',
+      summary: 'The deployment checklist of a release, computed from its evidence; once it has ended, as it was recorded then.',
       params: z.object({ id: schema.releaseId }),
       answer: z.object({ release: schema.releaseId, lines: z.array(schema.checklistLine) }),
-      handle: async ({ params: { id } }) => ({ release: id, lines: checklistOf(await releaseOf(engine, id)) }),
+      handle: async ({ params: { id } }) => ({ release: id, lines: await checklist(engine, id) }),
     }),
     route({
       method: 'POST',
@@ -62,6 +62,22 @@ export function approvalRoutes(parts: ServerParts & { readonly seen: SeenPlans }
       }),
     }),
   ];
+}
+
+async function checklist(engine: Engine, id: string): Promise<readonly ChecklistLine[]> {
+  const state = await releaseOf(engine, id);
+  return (state.outcome === null ? null : await recordedAtEnd(engine, id)) ?? checklistOf(state);
+}
+
+/** What the release itself has put on record; null: it ended under a version that did not. */
+async function recordedAtEnd(engine: Engine, id: string): Promise<readonly ChecklistLine[] | null> {
+  const limit = 1_000;
+  for (let after = 0; ;) {
+    const page = await engine.events({ release: id, after, limit });
+    for (const { data } of page) if (data.type === 'ReleaseEnded') return data.checklist ?? null;
+    if (page.length < limit) return null;
+    after = page.at(-1)?.position ?? after;
+  }
 }
 
 interface Waiting {

@@ -1,7 +1,7 @@
 import type { Planner } from '../config/planner.ts';
-import { canonicalJson } from '../core/canonical.ts';
 import { UserError } from '../core/errors.ts';
 import { isIntact, type Plan } from '../core/release/plan.ts';
+import { planDifference } from '../core/release/plan-difference.ts';
 import type { Engine } from '../engine/face.ts';
 
 interface Parts {
@@ -51,7 +51,7 @@ export async function exactPlan(parts: Parts, given: Plan, liftHold: boolean): P
     );
   if (!isIntactPlan(given)) throw new UserError('PLAN_STALE', 'the plan is not what its hash says: it was changed', 'Make the plan again.');
   const fresh = await planAgain(parts, given, liftHold);
-  const moved = difference(given, fresh);
+  const moved = planDifference(given, fresh);
   if (moved === null) return given;
   throw new UserError('PLAN_STALE', `the plan is out of date: ${moved}`, 'Make the plan again and look at it.');
 }
@@ -72,21 +72,4 @@ function isIntactPlan(plan: Plan): boolean {
   } catch {
     return false;
   }
-}
-
-/** What differs between what was planned and what would be done now, in words; why an app is in it does not matter. */
-function difference(given: Plan, fresh: Plan): string | null {
-  const parts: readonly (keyof Plan)[] = ['source', 'deadlines', 'checks', 'approval', 'window', 'backup', 'migrations', 'projections'];
-  const differs = (one: unknown, other: unknown): boolean => canonicalJson(one ?? null) !== canonicalJson(other ?? null);
-  const apps = given.apps.flatMap((app) => {
-    const now = fresh.apps.find((one) => one.app === app.app);
-    if (now === undefined) return [`${app.app} is no longer part of it`];
-    if (app.stable?.id !== now.stable?.id)
-      return [`${app.app} runs ${now.stable?.id ?? 'nothing'} now, not ${app.stable?.id ?? 'nothing'}`];
-    return differs({ ...app, reason: '' }, { ...now, reason: '' }) ? [`sources or settings of ${app.app} have changed`] : [];
-  });
-  const others = parts.filter((part) => differs(given[part], fresh[part])).map((part) => `${part} has changed`);
-  const rest = differs([given.workspace, given.environment, given.schema], [fresh.workspace, fresh.environment, fresh.schema]);
-  const found = [...apps, ...others, ...(rest ? ['it is of another workspace'] : [])];
-  return found.length === 0 ? null : found.join('; ');
 }

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../core/canonical.ts';
 import { UserError } from '../core/errors.ts';
 import type { Plan } from '../core/release/plan.ts';
+import { planDifference } from '../core/release/plan-difference.ts';
 
 /** Plans that were shown to somebody, by hash. */
 export interface SeenPlans {
@@ -44,17 +44,9 @@ export function createSeenPlans(most = 200): SeenPlans {
     agreed(seen, now) {
       if (seen === undefined || seen === now.hash) return now;
       const before = plans.get(seen);
-      if (before !== undefined && work(before) === work(now)) return before;
-      throw new UserError(
-        'PLAN_STALE',
-        'the plan that was looked at is out of date: sources, settings or what is running have changed since',
-        'Make the plan again and look at it.',
-      );
+      const moved = before === undefined ? 'sources, settings or what is running may have changed since' : planDifference(before, now);
+      if (before !== undefined && moved === null) return before;
+      throw new UserError('PLAN_STALE', `the plan that was looked at is out of date: ${moved}`, 'Make the plan again and look at it.');
     },
   };
-}
-
-/** What a plan does, without what it leaves alone. */
-function work({ hash: _hash, unchanged: _unchanged, ...rest }: Plan): string {
-  return canonicalJson(rest);
 }
