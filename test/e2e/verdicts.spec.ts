@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Load, type LoadOptions, startLoad } from '../load.ts';
+import { type Entry, replayOf } from '../../src/core/analysis/replay.ts';
 import { createWorld, type World } from './world.ts';
 
 /** Time between two looks; short, so that one run of everything fits into a test. */
@@ -76,12 +77,14 @@ describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic throug
           const id = await world.deploy(story);
           expect(`${story}: ${(await ended(world, id)).outcome}`).toBe(`${story}: RolledBack`);
           said.push(await breach(world, id, story, reason));
+          await replayed(world, id, story, edge);
         };
         const passes = async (story: Story) => {
           const id = await world.deploy(story);
           const { outcome, reason } = await ended(world, id);
           expect(`${story}: ${outcome}, ${reason}`).toMatch(`${story}: Succeeded`);
           said.push(`${story}: Succeeded`);
+          await replayed(world, id, story, edge);
         };
         const tell: Readonly<Record<Story, () => Promise<void>>> = {
           errors: () => goesBack('errors', /fails more often/),
@@ -90,7 +93,7 @@ describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic throug
           impatient: () => goesBack('impatient', /slower in general/),
           diurnal: () => passes('diurnal'),
           outage: () => throughAnOutage(world, prometheus, said),
-          sick: () => sickBaseline(world, said),
+          sick: async () => replayed(world, await sickBaseline(world, said), 'sick', edge),
         };
         await Promise.all(told.map((story) => tell[story]()));
       } finally {
@@ -137,7 +140,7 @@ async function throughAnOutage(world: World, prometheus: ReturnType<typeof prome
 }
 
 /** The old version is bad itself: the new one, which is no better, waits with that reason; the fix gets out all the same. */
-async function sickBaseline(world: World, said: string[]): Promise<void> {
+async function sickBaseline(world: World, said: string[]): Promise<string> {
   const id = await world.deploy('sick');
   let why = '';
   await until('a pause', async () => {
@@ -154,6 +157,27 @@ async function sickBaseline(world: World, said: string[]): Promise<void> {
   const fix = await ended(world, await world.deploy('sick'));
   expect(`the fix: ${fix.outcome}, ${fix.reason}`).toMatch('the fix: Succeeded');
   said.push('sick: its fix Succeeded');
+  return id;
+}
+
+/** The same events give the same verdicts to the last digit. `SLUICE_RECORD` keeps what docs/pictures are made of. */
+async function replayed(world: World, id: string, app: Story, edge: string): Promise<void> {
+  const events = (await world.events(id)) as unknown as readonly Entry[];
+  const { looks, verdicts } = replayOf(events);
+  expect(verdicts.length).toBeGreaterThan(0);
+  expect(verdicts.filter(({ matches }) => !matches)).toEqual([]);
+  const folder = process.env['SLUICE_RECORD'];
+  if (folder === undefined || edge !== 'embedded') return;
+  const since = looks[0]?.sample.fromAt ?? 0;
+  const recorded = looks.map(({ sample, verdict }) => ({
+    second: Math.round((sample.at - since) / 100) / 10,
+    candidate: { requests: sample.candidate?.requests ?? 0, errors: sample.candidate?.errors ?? 0 },
+    baseline: { requests: sample.baseline?.requests ?? 0, errors: sample.baseline?.errors ?? 0 },
+    phase: verdict.phase,
+    reason: verdict.reason,
+    metrics: verdict.metrics.map(({ name, evidence }) => ({ name, ...evidence })),
+  }));
+  writeFileSync(join(folder, `${app}.json`), `${JSON.stringify({ story: app, verdict: verdicts.at(-1)?.reason, looks: recorded })}\n`);
 }
 
 /** From the look that gave it away to weight 0 as the data plane showed it, by the log. */
