@@ -13,6 +13,7 @@ import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
 import { createMigrations, withSchemaGate } from './app-migrations.ts';
 import { backupEvents, createBackups, isOldest } from './app-backups.ts';
+import { createHost } from './app-host.ts';
 import { createMetrics } from './app-metrics.ts';
 import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
@@ -153,8 +154,19 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }),
   });
 
+  const host = createHost({
+    engine,
+    planner,
+    workspace,
+    env: process.env,
+    environmentUrl: edges.url,
+    now: () => systemClock.now(),
+    warn: (message) => log.warn(message),
+    notice: secrets.notice,
+  });
   const server = createServer({
     engine,
+    hook: host.take,
     planner: metrics.checked(planner),
     metrics: metrics.intake,
     workspace,
@@ -187,8 +199,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     notice: secrets.notice,
   });
 
+  const hostReports = host.start();
+
   const close = async () => {
-    await Promise.all([caretaker.stop(), backupRounds.stop(), notices.stop()]);
+    await Promise.all([hostReports.stop(), caretaker.stop(), backupRounds.stop(), notices.stop()]);
     edges.leave();
     await projections.close();
     await server.close();

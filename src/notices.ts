@@ -112,7 +112,7 @@ async function openBooks(engine: Engine): Promise<Books> {
   return books;
 }
 
-async function newestPosition(engine: Engine): Promise<number> {
+export async function newestPosition(engine: Engine): Promise<number> {
   for (let last = 0; ;) {
     const page = await engine.events({ after: last, limit: 1_000 });
     last = page.at(-1)?.position ?? last;
@@ -196,7 +196,7 @@ async function tell(options: NoticesOptions, books: Books, telling: Telling, sig
 }
 
 /** Again and again until it works or there is no more need; says once that it does not. */
-async function persistently<T>(
+export async function persistently<T>(
   { warn }: Pick<NoticesOptions, 'warn'>,
   trouble: string,
   signal: AbortSignal,
@@ -214,7 +214,7 @@ async function persistently<T>(
   return undefined;
 }
 
-function pause(forMs: number, signal: AbortSignal): Promise<void> {
+export function pause(forMs: number, signal: AbortSignal): Promise<void> {
   return sleep(forMs, undefined, { signal, ref: false }).catch(() => {});
 }
 
@@ -227,7 +227,7 @@ function textOf(error: unknown): string {
 }
 
 /** Of several control planes the oldest tells. */
-async function isFirst(engine: Engine): Promise<boolean> {
+export async function isFirst(engine: Engine): Promise<boolean> {
   const alive = (await engine.controlPlanes()).filter((one) => one.alive);
   const [oldest] = alive.toSorted((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
   return oldest === undefined || (oldest.pid === process.pid && oldest.host === hostname());

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import { UserError } from '../core/errors.ts';
-import type { Outcome } from '../core/release/events.ts';
+import { publicUrl, reportsOf } from '../core/source-control/reports.ts';
 import type { ReleaseState } from '../engine/face.ts';
-import type { CheckRunReport, DeploymentReport, HostRef } from '../ports/source-control.ts';
+import type { CheckRunReport, HostRef } from '../ports/source-control.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
 import { environments } from './_pick.ts';
@@ -64,15 +64,6 @@ const check = command<{
   },
 });
 
-const STATES: Readonly<Record<Outcome, DeploymentReport['state']>> = {
-  Succeeded: 'success',
-  Failed: 'failure',
-  RolledBack: 'failure',
-  RollbackFailed: 'failure',
-  Errored: 'error',
-  Aborted: 'error',
-};
-
 const deployment = command<object>({
   path: ['github', 'deployment'],
   args: '<release>',
@@ -82,19 +73,10 @@ const deployment = command<object>({
   async run(session, { args }) {
     const client = await session.client();
     const state = await client.get<ReleaseState>(`/v1/releases/${encodeURIComponent(args[0] ?? '')}`);
-    const { plan, outcome } = state;
     const known = await environments(client);
-    const report: DeploymentReport = {
-      commit: commitOf(plan.source.dirty ? undefined : (plan.source.commit ?? undefined)),
-      environment: plan.environment,
-      release: state.id,
-      state: outcome === null ? (state.stage === 'queued' ? 'queued' : 'in_progress') : STATES[outcome],
-      description: state.reason ?? (outcome === null ? state.stage : outcome),
-      environmentUrl: publicUrl(known.find((one) => one.name === plan.environment)?.url ?? null),
-      logUrl: runUrl(session.env),
-      isProduction: plan.environment === 'production',
-      isTransient: plan.environment === 'preview',
-    };
+    const environmentUrl = publicUrl(known.find((one) => one.name === state.plan.environment)?.url ?? null);
+    const report = reportsOf(state, { environmentUrl, releaseUrl: runUrl(session.env) })?.deployment;
+    if (report === undefined) throw noCommit('what was built');
     return said(await (await github(session)).deployment(report));
   },
 });
@@ -153,20 +135,15 @@ function numberOption(option: string, value: string | undefined): number {
 
 function commitOf(value: string | undefined): string {
   if (value !== undefined && /^[0-9a-f]{40,64}$/.test(value)) return value;
-  throw new UserError(
-    'USAGE',
-    `${value ?? 'what was built'} is no full id of a commit`,
-    'GitHub knows commits only: commit, push, and try again.',
-  );
+  throw noCommit(value ?? 'what was built');
+}
+
+function noCommit(value: string): UserError {
+  return new UserError('USAGE', `${value} is no full id of a commit`, 'GitHub knows commits only: commit, push, and try again.');
 }
 
 /** The run of a workflow that this is part of. */
 function runUrl(env: NodeJS.ProcessEnv): string | null {
   const [server, repository, run] = [env['GITHUB_SERVER_URL'], env['GITHUB_REPOSITORY'], env['GITHUB_RUN_ID']];
   return server === undefined || repository === undefined || run === undefined ? null : `${server}/${repository}/actions/runs/${run}`;
-}
-
-/** An address of this machine helps nobody who reads GitHub. */
-function publicUrl(url: string | null): string | null {
-  return url === null || /\/\/(127\.|localhost|\[::1\])/.test(url) ? null : url;
 }

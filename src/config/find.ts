@@ -42,14 +42,13 @@ export async function findConfig(dir: string): Promise<string> {
 }
 
 async function present(dir: string): Promise<string[]> {
-  const found = await Promise.all(CONFIG_FILES.map(async (name) => ((await isThere(join(dir, name), 'file')) ? [name] : [])));
+  const found = await Promise.all(CONFIG_FILES.map(async (name) => ((await isFile(join(dir, name))) ? [name] : [])));
   return found.flat();
 }
 
-export async function isThere(path: string, kind: 'file' | 'folder'): Promise<boolean> {
+async function isFile(path: string): Promise<boolean> {
   try {
-    const found = await stat(path);
-    return kind === 'file' ? found.isFile() : found.isDirectory();
+    return (await stat(path)).isFile();
   } catch {
     return false;
   }

@@ -6,6 +6,7 @@ import { projections } from './projections.ts';
 import { databaseOverrides, databases } from './data-migrations.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import { analyses, analysis, template } from './schema-analysis.ts';
+import { github } from './github.ts';
 import { inputs } from './schema-inputs.ts';
 import {
   ARGV_ALLOWED,
@@ -251,6 +252,7 @@ export const configSchema = object({
   databases: databases.optional().describe('PostgreSQL databases whose schema moves with the code, by name.'),
   projections: projections.optional().describe('Read models that are made from events, by name of where the events are.'),
   access: access.optional().describe('Who is who, for approvals.'),
+  github: github.optional().describe('The repository at GitHub: where releases are shown, and where deliveries come from.'),
   notify: notify.optional().describe('Who is told when a person is needed: approvals, rollbacks that failed or were refused.'),
 });
 

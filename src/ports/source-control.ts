@@ -17,6 +17,8 @@ export interface CodeHost {
    * @throws UserError `HOST_DENIED`, `HOST_NOT_FOUND`, `HOST_REFUSED` | OutsideError `HOST_UNREACHABLE`, `HOST_BUSY`.
    */
   check(report: CheckRunReport): Promise<HostRef>;
+  /** Numbers of the change requests that a commit came, or is to come, by. @throws as `check`. */
+  changesOf(commit: string): Promise<readonly number[]>;
   /** One comment of a change request per key, replaced in place. @throws as `check`. */
   comment(report: CommentReport): Promise<HostRef>;
   /** Answer a run that waits for us before it deploys. Answering again is refused by the service, and taken as done. @throws as `check`. */

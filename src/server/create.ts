@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { UserError } from '../core/errors.ts';
 import { isAuthorized } from './auth.ts';
 import { backupRoutes } from './backups.ts';
+import { hooks, type TakeDelivery } from './hooks.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
 import { otlpRoutes } from './otlp.ts';
@@ -25,6 +26,8 @@ export interface ServerOptions extends ServerParts {
   readonly log?: { readonly level: string; readonly write: (line: string) => void };
   /** Time between two signs of life on a quiet event stream, ms. */
   readonly heartbeatMs?: number;
+  /** Takes signed deliveries of the repository's host; without it there is no such address. */
+  readonly hook?: TakeDelivery;
   /** Hold answers against their schema and fail when they differ: for tests. */
   readonly checkAnswers?: boolean;
 }
@@ -41,7 +44,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const closing = new AbortController();
   server.addHook('preClose', async () => closing.abort());
   server.addHook('onRequest', async (request) => {
-    if (isAuthorized(request.headers.authorization, options.token)) return;
+    if (request.routeOptions.config.isSigned === true || isAuthorized(request.headers.authorization, options.token)) return;
     throw new UserError(
       'UNAUTHORIZED',
       'the request carries no valid token',
@@ -62,6 +65,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const document = openapi(routes, options.version);
   server.get('/openapi.json', async () => document);
   for (const route of routes) register(server, route, { ...options, redactor, closing: closing.signal });
+  if (options.hook !== undefined) void server.register(hooks(options.hook));
   return server;
 }
 

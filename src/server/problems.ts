@@ -14,6 +14,9 @@ export interface Problem {
 
 const STATUS: Readonly<Record<string, number>> = {
   UNAUTHORIZED: 401,
+  WEBHOOK_UNSIGNED: 401,
+  WEBHOOK_INVALID: 400,
+  WEBHOOK_UNKNOWN: 404,
   REQUEST_INVALID: 400,
   NO_SUCH_ROUTE: 404,
   RELEASE_UNKNOWN: 404,

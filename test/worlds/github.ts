@@ -54,13 +54,15 @@ interface GithubState {
   }[];
   readonly comments: { id: number; issue: number; body: string }[];
   readonly protection: Record<string, unknown>[];
+  /** Pull requests that a commit is part of. */
+  readonly changes: { readonly commit: string; readonly number: number }[];
 }
 
 type Body = Record<string, unknown>;
 
 export async function fakeGithub(): Promise<FakeGithub> {
   const check = hasGithubContract() ? contract() : null;
-  const state: GithubState = { deployments: [], checks: [], comments: [], protection: [] };
+  const state: GithubState = { deployments: [], checks: [], comments: [], protection: [], changes: [] };
   const [requests, violations, failures]: [string[], string[], FakeGithub['failures']] = [[], [], []];
   const routes = new Set<string>();
   const server = createServer((request, response) => {
@@ -145,6 +147,8 @@ function act(state: GithubState, method: string, url: URL, body: Body | null): [
     found.statuses.push(given);
     return [201, { id: (next += 1), ...given }];
   }
+  const commit = /^\/commits\/([^/]+)\/pulls$/.exec(path)?.[1];
+  if (commit !== undefined) return [200, page(state.changes.filter((one) => one.commit === commit))];
   if (path.includes('/check-runs')) return checks(state, method, path, url, given, id, page);
   if (path.endsWith('/comments') && method === 'GET') return [200, page(state.comments.filter((one) => one.issue === id)).map(shown)];
   if (path.endsWith('/comments')) {

@@ -63,11 +63,14 @@ describe.each(Object.keys(drivers))('GitHub, driven with %s', (driver) => {
     await one.deployment({ ...deployment, state: 'success', environmentUrl: null, logUrl: null });
     await one.check({ ...checkRun, conclusion: null });
     await one.check({ ...checkRun, annotations: Array.from({ length: 120 }, (_, i) => annotation(i)), detailsUrl: 'https://sluice.test/' });
+    github.state.changes.push({ commit, number: 7 }, { commit: 'b'.repeat(40), number: 8 });
+    expect(await one.changesOf(commit)).toEqual([7]);
     await one.comment({ change: 7, key: 'plan', body: 'first' });
     await one.comment({ change: 7, key: 'plan', body: 'second' });
     await one.protection({ run: 3, environment: 'production', state: 'approved', comment: 'gates passed' });
     expect(github.violations).toEqual([]);
     expect([...github.routes].toSorted()).toEqual([
+      'GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls',
       'GET /repos/{owner}/{repo}/commits/{ref}/check-runs',
       'GET /repos/{owner}/{repo}/deployments',
       'GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses',

@@ -101,6 +101,11 @@ export function githubHost({ owner, repo, request }: GithubOptions): CodeHost {
       return { id, url: url ?? null, done: found === null ? 'created' : 'updated' };
     },
 
+    async changesOf(commit): Promise<readonly number[]> {
+      const { data } = await send('GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls', { commit_sha: commit, per_page: 100 });
+      return schema.changes.parse(data).map((one) => one.number);
+    },
+
     async comment({ change, key, body }: CommentReport): Promise<HostRef> {
       const mark = `<!-- sluice:${key.replaceAll(/[^\w.-]/g, '-')} -->`;
       const text = `${mark}\n${cut(body, LIMITS.comment - mark.length - 1, '\n\n…cut: the whole of it is in the log.')}`;

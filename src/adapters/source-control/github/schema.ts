@@ -13,6 +13,7 @@ export const checkRuns = z.object({
   check_runs: z.array(z.object({ id: z.number(), external_id: z.string().nullish(), output: z.object({ annotations_count: z.number() }) })),
 });
 export const checkRun = z.object({ id: z.number(), html_url: z.string().nullish() });
+export const changes = z.array(z.object({ number: z.number() }));
 export const comments = z.array(z.object({ id: z.number(), body: z.string().nullish(), html_url: z.string().nullish() }));
 export const comment = z.object({ id: z.number(), html_url: z.string().nullish() });
 

@@ -30,7 +30,7 @@ export function githubEvent({ headers, body }: Delivery, secrets: readonly strin
     throw new UserError(
       'WEBHOOK_UNSIGNED',
       'the delivery is not signed with the secret of this webhook',
-      'Set the same secret at GitHub and in SLUICE_GITHUB_WEBHOOK_SECRET.',
+      'Set the same secret at GitHub and in the variable that github.webhookSecrets names.',
     );
   const delivery = header('x-github-delivery');
   const name = header('x-github-event');
