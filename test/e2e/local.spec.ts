@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startTimeOf } from '../../src/cli/_process.ts';
+import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 let dir: string;
@@ -40,7 +41,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await sluice('down', '--all', '--yes');
-  await rm(dir, { recursive: true, force: true });
+  await removeTree(dir);
 }, 120_000);
 
 it(

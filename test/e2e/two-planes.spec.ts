@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/engine/postgres/embedded.ts';
 import { startLoad } from '../load.ts';
 import { createWorld, type World } from './world.ts';
+import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 
 /** Time in which the other control plane must go on with what a dead one left (issue: 10 s), ms. */
 const TAKEOVER_MS = 10_000;
@@ -60,7 +61,7 @@ it('two control planes share a database: one dies, one is stopped and goes on, a
     for (const pid of planes.slice(0, -1)) kill(pid);
     expect(await world.end(), 'processes left over').toEqual([]);
     await postgres.stop();
-    await rm(dir, { recursive: true, force: true });
+    await removeTree(dir);
   }
 });
 

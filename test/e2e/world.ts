@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { selfCommand } from '../../src/adapters/_shared/spawn-self.ts';
+import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 
 /** A workspace of its own in a temporary folder, with a real control plane as a process that may be killed. */
 export interface World {
@@ -261,7 +262,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       }
       const left = processes();
       for (const one of left) process.kill(one, 'SIGKILL');
-      await rm(dir, { recursive: true, force: true });
+      await removeTree(dir);
       return left;
     },
   };

@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ProcessesOptions, processesPlatform } from '../../src/adapters/platform/processes/index.ts';
 import { startTimeOf } from '../../src/adapters/_shared/process-identity.ts';
+import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 import { built } from './built.ts';
 import type { AppRef, DeployTarget, Platform } from '../../src/ports/platform.ts';
 import type { ControlOptions, PlatformUnderTest, TargetKind } from '../contracts/platform.ts';
@@ -17,6 +18,7 @@ const APP = `
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { spawn } from 'node:child_process';
+import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 const [behaviour = 'good', argument = ''] = process.argv.slice(2);
 const { PORT, SLUICE_VERSION, STARTS } = process.env;
 appendFileSync(STARTS, process.pid + '\\n');
@@ -119,7 +121,7 @@ export async function processesWorld(): Promise<ProcessesWorld> {
     greeting: (version) => `version ${version} listens`,
     stop: async () => {
       await retireAll(platform(), dir);
-      for (const folder of [root, code]) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      for (const folder of [root, code]) await removeTree(folder);
     },
   };
 }

@@ -8,13 +8,14 @@ import type { FileArtifacts } from './files.ts';
 import { fileArtifacts } from './files.ts';
 import type { Entry } from './tree.ts';
 import { linkOutside } from './tree.ts';
+import { removeTree } from '../_shared/unfinished.ts';
 
 // Real processes and folders on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 artifactsContract('files', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-artifacts-'));
-  return { store: fileArtifacts({ dir: join(dir, 'store') }), dispose: () => rm(dir, { recursive: true, force: true }) };
+  return { store: fileArtifacts({ dir: join(dir, 'store') }), dispose: () => removeTree(dir) };
 });
 
 describe('files', () => {
@@ -28,7 +29,7 @@ describe('files', () => {
     await mkdir(source);
     store = fileArtifacts({ dir: join(dir, 'store') });
   });
-  afterEach(() => rm(dir, { recursive: true, force: true }));
+  afterEach(() => removeTree(dir));
 
   async function stored(): Promise<{ digest: string; folder: string }> {
     await mkdir(join(source, 'deep'));

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -9,6 +9,7 @@ import type { SourceControl } from '../../ports/source.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { gitSource } from '../source/git.ts';
 import { localBuilder } from './local.ts';
+import { removeTree } from '../_shared/unfinished.ts';
 
 // Real processes and folders on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -24,7 +25,7 @@ beforeEach(async () => {
   await writeFile(join(sources, 'app/index.txt'), 'hello');
   lines = [];
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
+afterEach(() => removeTree(dir));
 
 /** A history that has only one commit: the folder as it is. */
 const folderSource = (): SourceControl => ({
