@@ -95,6 +95,7 @@ export function createBackups(options: BackupsOptions): Backups {
         return {
           name: keeper.source,
           adapter: seen.adapter,
+          isOwn: keeper.options.isOwn === true,
           restoresTo: capabilities.restoresTo,
           pointInTime: capabilities.pointInTime,
           order: config?.restoreOrder ?? usual,
@@ -308,6 +309,7 @@ async function makeKeeper(source: string, config: BackupConfig, isScheduled: boo
     eventStore: ('events' in config ? config.events : undefined) ?? (isOwn ? OWN_EVENTS : null),
     scratch,
     isScheduled,
+    isOwn,
     warn: options.warn,
   });
 }

@@ -8,7 +8,8 @@ import type { Backup, BackupStore } from '../../ports/backup.ts';
 import { type Collected, type Collector, physicalBackup } from './physical/backup.ts';
 import type { Programs } from './physical/programs.ts';
 import { withClient } from './physical/scratch.ts';
-import { readServer, requireDirect } from './physical/server.ts';
+import { requireDirect } from '../_shared/direct-connection.ts';
+import { readServer } from './physical/server.ts';
 import { spooled } from './physical/wal-store.ts';
 
 export interface BasebackupOptions {
@@ -49,7 +50,7 @@ function createCollector(options: BasebackupOptions): Collector {
 
   async function prepare(): Promise<void> {
     const url = await options.url();
-    await requireDirect(url);
+    await requireDirect(url, 'sluice backup', 'a cluster cannot be copied through one');
     await mkdir(spool, { recursive: true, mode: 0o711 });
     if (programs.owner !== null) await chown(spool, programs.owner.uid, programs.owner.gid);
     if (!(await programs.canEnter(spool)))

@@ -27,6 +27,8 @@ export interface KeeperOptions {
   /** Folder in which scratch copies are made; PostgreSQL's user can enter it. */
   readonly scratch: string;
   readonly isScheduled: boolean;
+  /** It is the control plane's own database: without it there is no control plane to ask. */
+  readonly isOwn?: boolean;
   warn(message: string): void;
 }
 

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { alarmChanges, standingAlarms } from './alarms.ts';
 import type { BackupRecord } from './catalog.ts';
 import { type Evidence, judgeDrill, span, targetIn } from './drill.ts';
-import { evolveBackups, NO_BACKUPS } from './events.ts';
+import { type BackupState, evolveBackups, NO_BACKUPS } from './events.ts';
 import { judgeCounts, judgeMigration, judgeSums, judgeTransactionIds } from './inspection.ts';
 import { PAGE_SIZE, pageLsn, pageState } from './page-checksum.ts';
 import { USUAL_POLICY } from './policy.ts';
 import { expiry } from './retention.ts';
 import { restoreOrder, runbook } from './runbook.ts';
-import { dueBackup, retryAfterMs } from './schedule.ts';
+import { dueBackup, isDrillDue, retryAfterMs } from './schedule.ts';
 import { missingSegments, segmentAt, segmentName, segmentNumber } from './wal.ts';
 
 const DAY = 86_400_000;
@@ -138,6 +138,43 @@ const EVIDENCE: Evidence = {
   findings: [],
 };
 
+describe('drills by schedule', () => {
+  const due = (more: Partial<BackupState>, policy = USUAL_POLICY, records = [backup(2)]) =>
+    isDrillDue({ ...NO_BACKUPS, verified: new Set(['d2']), ...more }, records, policy, NOW);
+  const held = (daysAgo: number, passed: boolean): Partial<BackupState> => ({
+    drill: { at: NOW - daysAgo * DAY, drill: 'd', passed, evidence: EVIDENCE, findings: [] },
+    drillStartedAt: NOW - daysAgo * DAY,
+  });
+
+  it.each([
+    ['the first, an hour after a verified backup', {}, true],
+    ['not before one is verified', { verified: new Set<string>() }, false],
+    ['not while one may be under way', { drillStartedAt: NOW - 3_600_000 }, false],
+    ['again if one was cut off', { drillStartedAt: NOW - 2 * DAY }, true],
+    ['not while the last is young', held(29, true), false],
+    ['a seventh before the last is too old', held(30, true), true],
+    ['a day after one that failed', held(1, false), true],
+  ])('%s', (_name, more, isDue) => {
+    expect(due(more)).toBe(isDue);
+  });
+
+  it('never where they are to be asked for, and not just after the first backup', () => {
+    expect(due({}, { ...USUAL_POLICY, drill: { ...USUAL_POLICY.drill, isScheduled: false } })).toBe(false);
+    expect(due({}, USUAL_POLICY, [{ ...backup(2), endedAt: NOW - 60_000 }])).toBe(false);
+  });
+
+  it('one that was never held is an alarm from the first backup on, however often the control plane begins anew', () => {
+    const state = evolveBackups(NO_BACKUPS, { type: 'BackupTaken', source: 'shop', backup: backup(36) }, NOW - 36 * DAY);
+    const alarms = standingAlarms(
+      { source: 'shop', catalog: { backups: [backup(0)], window: null, uncopied: [] }, archiver: null, heartbeatAt: NOW, since: NOW },
+      state,
+      USUAL_POLICY,
+      NOW,
+    );
+    expect(alarms.map(({ code }) => code)).toEqual(['DRILL_OVERDUE']);
+  });
+});
+
 describe('the verdict of a drill', () => {
   it.each([
     [{}, []],
@@ -222,6 +259,7 @@ describe('runbooks', () => {
   const source = (name: string, order: number, second: string | null) => ({
     name,
     adapter: 'embedded',
+    isOwn: name === 'events',
     restoresTo: 'folder' as const,
     pointInTime: true,
     order,
@@ -230,7 +268,15 @@ describe('runbooks', () => {
     policy: USUAL_POLICY,
     catalog: { backups: [backup(1)], window: { from: NOW - DAY, to: NOW }, uncopied: [] },
     alarms: [],
-    drill: { at: NOW, passed: true, evidence: { ...EVIDENCE, timings: [{ part: 'files', ms: 900 }] } },
+    drill: {
+      at: NOW,
+      passed: true,
+      evidence: {
+        ...EVIDENCE,
+        timings: [{ part: 'files', ms: 900 }],
+        exercised: second === null ? ['dataCentreLoss' as const] : ['dataCentreLoss' as const, 'regionLoss' as const],
+      },
+    },
   });
 
   it('follow the critical path, name the real places, and say what would be lost', () => {
@@ -240,7 +286,10 @@ describe('runbooks', () => {
     for (const title of ['## Corruption', '## Bad release', '## Loss of a data centre', '## Loss of a region'])
       expect(text).toContain(title);
     expect(text.indexOf('**events**')).toBeLessThan(text.indexOf('**search**'));
-    expect(text).toContain('`sluice backup restore events --into /var/lib/sluice/restored-events` (1.0 s in the drill of');
+    expect(text).toContain('`sluice backup restore events --offline --into /var/lib/sluice/restored-events` (1.0 s in the drill of');
+    expect(text).toContain('`sluice backup restore events --offline --from-copy --into /var/lib/sluice/restored-events`');
+    expect(text).toMatch(/## Loss of a region\n\n.* Gone through by the last drill of events \(.*\). \*\*Not yet\*\* of search\.\n/);
+    expect(text).toMatch(/## Corruption\n\n.* No drill has gone through this yet\.\n/);
     expect(text).toContain('search: there is **no second copy**');
     expect(text).toContain('api → web');
   });

@@ -1,11 +1,13 @@
 import type { Catalog, Finding } from './catalog.ts';
-import { span, type Evidence } from './drill.ts';
+import { span, type Evidence, type Incident } from './drill.ts';
 import type { BackupPolicy } from './policy.ts';
 
 /** One source as the runbooks speak of it. */
 export interface RunbookSource {
   readonly name: string;
   readonly adapter: string;
+  /** The control plane's own database: when it is lost there is no control plane to ask. */
+  readonly isOwn: boolean;
   readonly restoresTo: 'folder' | 'branch' | 'file';
   readonly pointInTime: boolean;
   readonly order: number;
@@ -45,7 +47,7 @@ export function runbook(facts: RunbookFacts): string {
     inventory(sources),
     '## Order of recovery',
     orderText(sources, facts),
-    incident('Corruption', 'Wrong rows, damaged pages, a table dropped by mistake.', [
+    incident('Corruption', 'Wrong rows, damaged pages, a table dropped by mistake.', exercised(sources, 'corruption'), [
       'Stop what writes: `sluice down`, or set the apps concerned to zero instances. Every write from now on may be lost.',
       'Find the last good moment: `sluice history`, the logs of the apps, and for damaged pages `sluice backup verify`.',
       ...sources
@@ -54,23 +56,24 @@ export function runbook(facts: RunbookFacts): string {
       'Compare the copy with the damaged one, and copy back what is missing; or let the copy take its place (below).',
       takePlace(sources),
     ]),
-    incident('Bad release', 'A release changed data that it should not have changed.', [
+    incident('Bad release', 'A release changed data that it should not have changed.', exercised(sources, 'badRelease'), [
       '`sluice rollback` first: traffic goes back to the version before, which is a matter of seconds. It says so when that version cannot read the data any more.',
       '`sluice backup list` shows the restore point that was made before the release (reason `release …`).',
       ...sources.filter(({ pointInTime }) => pointInTime).map((source) => restoreStep(source, ' --to <restore point>')),
       'Copy back what the release has changed. What users wrote since is in the live database only: do not replace it as a whole without need.',
     ]),
-    incident('Loss of a data centre', 'The machines are gone; the backups are not.', [
+    incident('Loss of a data centre', 'The machines are gone; the backups are not.', exercised(sources, 'dataCentreLoss'), [
       'Get a machine with Sluice of the same version, this repository, and the variables that the configuration names.',
-      ...sources.map((source) => restoreStep(source, '')),
+      ...sources.map((source) => restoreStep(source, lost(source))),
       takePlace(sources),
       ...facts.environments.map(
         ({ name, apps }) => `\`sluice deploy -e ${name}\` brings the apps up in this order: ${apps.join(' → ') || 'none'}.`,
       ),
     ]),
-    incident('Loss of a region', 'The machines and the first copy of the backups are gone.', [
+    incident('Loss of a region', 'The machines and the first copy of the backups are gone.', exercised(sources, 'regionLoss'), [
+      'Get a machine in another region, with Sluice of the same version, this repository, and the variables that the configuration names.',
       ...secondLocation(sources),
-      'Then as after the loss of a data centre.',
+      'Name the second locations as `to` in the configuration, and new ones as `copyTo`. Then go on as after the loss of a data centre.',
     ]),
     '## What the drills have shown',
     drillTable(sources),
@@ -100,8 +103,24 @@ function orderText(sources: readonly RunbookSource[], { environments }: RunbookF
   return steps.map((step, i) => `${i + 1}. ${step}`).join('\n');
 }
 
-function incident(title: string, what: string, steps: readonly string[]): string {
-  return `## ${title}\n\n${what}\n\n${steps.map((step, i) => `${i + 1}. ${step}`).join('\n')}`;
+function incident(title: string, what: string, drills: string, steps: readonly string[]): string {
+  return `## ${title}\n\n${what} ${drills}\n\n${steps.map((step, i) => `${i + 1}. ${step}`).join('\n')}`;
+}
+
+/** Which of these restores a drill has really done, and when. */
+function exercised(sources: readonly RunbookSource[], incident: Incident): string {
+  const done = sources.filter(({ drill }) => drill?.evidence.exercised?.includes(incident) === true);
+  const open = sources.filter((source) => !done.includes(source)).map(({ name }) => name);
+  const said = done.map(({ name, drill }) => `${name} (${iso(drill?.at ?? 0)})`).join(', ');
+  return [
+    done.length === 0 ? 'No drill has gone through this yet.' : `Gone through by the last drill of ${said}.`,
+    ...(done.length > 0 && open.length > 0 ? [`**Not yet** of ${open.join(', ')}.`] : []),
+  ].join(' ');
+}
+
+/** With the database that the control plane lives by, the control plane is gone as well. */
+function lost({ isOwn }: RunbookSource): string {
+  return isOwn ? ' --offline' : '';
 }
 
 function restoreStep(source: RunbookSource, to: string): string {
@@ -123,8 +142,9 @@ function takePlace(sources: readonly RunbookSource[]): string {
 }
 
 function secondLocation(sources: readonly RunbookSource[]): string[] {
-  return sources.map(({ name, second, adapter }) => {
-    if (second !== null) return `${name}: name the second location (${second}) as \`to\` in the configuration.`;
+  return sources.map((source) => {
+    const { name, second, adapter } = source;
+    if (second !== null) return `${restoreStep(source, `${lost(source)} --from-copy`)}, which lies in ${second}`;
     if (adapter === 'neon') return `${name}: Neon keeps its branches in one region. Without a logical copy elsewhere **it is lost**.`;
     if (adapter === 'pgbackrest') return `${name}: pgBackRest's own configuration says whether there is a second repository (repo2-*).`;
     return `${name}: there is **no second copy**. It is lost. Give it a \`copyTo\` before this happens.`;

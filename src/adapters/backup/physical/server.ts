@@ -1,39 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { ArchiverReading } from '../../../core/backup/archiver.ts';
-import { keepsItsProcess, type Session } from '../../../core/data/pooling.ts';
-import { UserError } from '../../../core/errors.ts';
 import type { Manifest } from './manifest.ts';
-
-/**
- * Copies of a cluster speak the replication protocol, which ends at a pooler.
- * @throws UserError DATABASE_URL_POOLED
- */
-export async function requireDirect(url: string): Promise<void> {
-  const open: pg.Client[] = [];
-  const session = async (): Promise<Session> => {
-    const client = new pg.Client({
-      connectionString: url,
-      application_name: 'sluice backup',
-      connectionTimeoutMillis: 10_000,
-      query_timeout: 5_000,
-    });
-    client.on('error', () => {});
-    open.push(client);
-    await client.connect();
-    const { processID } = client as unknown as { readonly processID: number | null };
-    return { announced: processID, query: (text) => client.query(text) };
-  };
-  try {
-    if (await keepsItsProcess(await session(), session)) return;
-    throw new UserError(
-      'DATABASE_URL_POOLED',
-      'the address of the database leads through a pooler, and a backup cannot be fetched through one',
-      'Give the address of PostgreSQL itself (as a rule port 5432) as `database` of this backup. Apps may go on using the pooler.',
-    );
-  } finally {
-    await Promise.all(open.map((client) => client.end().catch(() => {})));
-  }
-}
 
 /** What a copy of this server will need to know. Asks nothing that an ordinary role may not. */
 export async function readServer(client: pg.Client): Promise<Manifest['server']> {

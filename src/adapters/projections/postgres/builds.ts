@@ -44,7 +44,6 @@ export const SCHEMA = 'sluice_projections';
 
 /** Only its owner may use it: the code in it is run. */
 const TABLES = `
-CREATE SCHEMA IF NOT EXISTS ${SCHEMA};
 CREATE TABLE IF NOT EXISTS ${SCHEMA}.build (
   projection text NOT NULL, version int NOT NULL, code text NOT NULL, hash text NOT NULL, store jsonb NOT NULL, columns json NOT NULL,
   mark text NOT NULL, upper bigint NOT NULL, shards int NOT NULL, phase text NOT NULL DEFAULT 'catchUp', paused boolean NOT NULL DEFAULT false,
@@ -65,7 +64,10 @@ CREATE TABLE IF NOT EXISTS ${SCHEMA}.dead_letter (
 export async function ensureTables(sql: Queryable): Promise<void> {
   const { rows } = await sql.query<{ there: boolean }>(`SELECT to_regclass('${SCHEMA}.dead_letter') IS NOT NULL AS there`);
   if (rows[0]?.there === true) return;
-  await sql.query(`BEGIN; SELECT pg_advisory_xact_lock(7256002); ${TABLES} COMMIT`);
+  // Where the schema was made for us there need be no right to make one, which even IF NOT EXISTS asks for.
+  const ours = await sql.query<{ there: boolean }>(`SELECT to_regnamespace('${SCHEMA}') IS NOT NULL AS there`);
+  const schema = ours.rows[0]?.there === true ? '' : `CREATE SCHEMA IF NOT EXISTS ${SCHEMA};`;
+  await sql.query(`BEGIN; SELECT pg_advisory_xact_lock(7256002); ${schema} ${TABLES} COMMIT`);
 }
 
 export const tableOf = ({ projection, version }: Pick<Build, 'projection' | 'version'>, schema: string): string =>

@@ -4,12 +4,14 @@ import { SluiceError, UserError } from '../../../core/errors.ts';
 import type { Projection } from '../../../core/data/projections/definition.ts';
 import type { FlushPolicy } from '../../../core/data/projections/shards.ts';
 import { coverage, type CoverageFinding, type StoredType } from '../../../core/data/projections/upcast.ts';
+import { requireDirect } from '../../_shared/direct-connection.ts';
 import { type Code, load } from '../code.ts';
 import { inspectStore, type StoreConfig } from '../stores.ts';
 import { type Build, ensureTables, readBuild, readBuilds, readCheckpoints, readLive, SCHEMA } from './builds.ts';
 import { catchUp } from './catch-up.ts';
 import type { Context, LoadedBuild } from './context.ts';
 import { createMarks } from './marks.ts';
+import { requireMaking, requireOwnSchema, requireReading } from './rights.ts';
 import { compact, startBuild } from './start.ts';
 import { removeVersion, switchTo, type SwitchReport } from './switch.ts';
 import { tailOnce } from './tail.ts';
@@ -54,7 +56,7 @@ export interface VersionId {
 /** Time until another look when another process is tailing, ms. */
 const AGAIN_MS = 20;
 
-/** @throws UserError `EVENTS_TABLE_UNKNOWN`, `EVENTS_COLUMN_UNKNOWN` */
+/** @throws UserError `DATABASE_URL_POOLED`, `PROJECTION_RIGHTS`, `EVENTS_TABLE_UNKNOWN`, `EVENTS_COLUMN_UNKNOWN` */
 export async function openOperations(options: OperationsOptions): Promise<Operations> {
   const { url, schema = 'public', now = Date.now } = options;
   const pool = new pg.Pool({
@@ -66,8 +68,12 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
   });
   pool.on('error', () => {});
   try {
+    // Parts of a rebuild are taken by advisory locks of a session.
+    await requireDirect(url, 'sluice projections', 'there locks exclude nobody: two would fold the same part');
+    await requireOwnSchema(pool);
     await ensureTables(pool);
     const store = await inspectStore(pool, options.store);
+    await requireReading(pool, store.relation);
     const context: Context = { url, schema, pool, store, marks: createMarks(store), now };
     return operationsOf(context, options);
   } catch (error) {
@@ -81,6 +87,7 @@ function operationsOf(context: Context, options: OperationsOptions): Operations 
   return {
     context,
     async start(code, shards) {
+      await requireMaking(pool, context.schema);
       return startBuild(context, { projection: await load(code), code: code.text, hash: code.hash, store: options.store, shards });
     },
     build: (id, signal) => buildShards(context, id, signal, options.flush),
