@@ -149,9 +149,11 @@ function checkTraffic(app: ExpandedApp, own: AppConfig, environment: Environment
   const routed = (app.routes ?? []).length > 0;
   const kind = kindOf(app.strategy);
   const found: Mistake[] = [];
-  if (!routed && (kind === 'canary' || kind === 'blueGreen')) {
+  const shares = kind === 'canary' && (app.run?.instances ?? 1) > 1;
+  if (!routed && shares) found.push(...checkWorker(app, at));
+  else if (!routed && (kind === 'canary' || kind === 'blueGreen')) {
     const general = environment.strategy !== undefined && app.strategy === environment.strategy && own.strategy === undefined;
-    const message = `${kind} shifts traffic, but ${general ? 'one of the apps here has' : 'the app has'} no routes. Give it routes, or use allAtOnce (new beside old) or recreate (never both).`;
+    const message = `${kind} shifts traffic, but ${general ? 'one of the apps here has' : 'the app has'} no routes. Give it routes, or use allAtOnce (new beside old) or recreate (never both)${kind === 'canary' ? ', or give a worker several run.instances: a share of them is shifted then' : ''}.`;
     found.push({ path: general ? ['environments', environmentName, 'strategy'] : at('strategy'), message });
   }
   if (app.run?.listens === false && (routed || typeof app.health === 'object')) {
@@ -163,6 +165,15 @@ function checkTraffic(app: ExpandedApp, own: AppConfig, environment: Environment
   if (kind === 'canary' && typeof app.strategy === 'object' && app.strategy.kind === 'canary')
     found.push(...checkSteps(app.strategy.steps ?? null, app.analysis, at));
   return found;
+}
+
+/** Nobody counts at an edge what a worker does. */
+function checkWorker({ analysis, analyses = [] }: ExpandedApp, at: At): Mistake[] {
+  const message = 'an app without routes has no requests that the edge could count. Give it a source, such as { kind: "logs", … }.';
+  const isBlind = (one: { readonly source?: { readonly kind: string } | undefined }) => (one.source?.kind ?? 'edge') === 'edge';
+  const named = analyses.flatMap((one, i) => (isBlind(one) ? [{ path: at('analyses', i, 'source'), message }] : []));
+  const own = expandAnalysis(analysis);
+  return own === false || !isBlind(own) ? named : [{ path: at('analysis', 'source'), message }, ...named];
 }
 
 type Steps = Extract<Exclude<AppConfig['strategy'], string | undefined>, { kind: 'canary' }>['steps'];

@@ -18,7 +18,6 @@ const APP = `
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { spawn } from 'node:child_process';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 const [behaviour = 'good', argument = ''] = process.argv.slice(2);
 const { PORT, SLUICE_VERSION, STARTS } = process.env;
 appendFileSync(STARTS, process.pid + '\\n');

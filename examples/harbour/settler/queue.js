@@ -35,17 +35,25 @@ export async function openQueue(folder) {
     add: (id, job) => write(join(waiting, `${id}.json`), JSON.stringify(job)),
     receipts: () => namesIn(settled),
     broken: () => namesIn(broken),
-    /** Settle what waits, in the order of its names, until told to stop; returns how many. */
-    async work(settle, isStopping) {
+    /** Settle what waits in this worker's part of the queue, in the order of its names, until told to stop; returns how many. */
+    async work(settle, isStopping, { part, parts } = { part: 0, parts: 1 }) {
       let done = 0;
       for (const name of await namesIn(waiting)) {
         if (isStopping()) break;
+        if (partOf(name, parts) !== part) continue;
         await one(name, settle);
         done += 1;
       }
       return done;
     },
   };
+}
+
+/** A job is in one part of the queue, and a part has one worker. */
+export function partOf(name, parts) {
+  let hash = 0;
+  for (const letter of name) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+  return hash % parts;
 }
 
 function parse(text) {

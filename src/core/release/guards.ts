@@ -1,5 +1,5 @@
 import { isApproved } from '../access/approval.ts';
-import { candidateWeight, hasTraffic, policyOf, stepsOf } from '../rollout/steps.ts';
+import { candidateWeight, isShared, policyOf, stepsOf } from '../rollout/steps.ts';
 import type { Effect } from './effects.ts';
 import { isIntact } from './plan.ts';
 import type { ReleaseState, RolloutState } from './state.ts';
@@ -66,9 +66,9 @@ function badShift(state: ReleaseState, rollout: RolloutState, weights: Readonly<
 function badRetire(state: ReleaseState, rollout: RolloutState, version: string): string | null {
   const { app, candidate, weights } = rollout;
   if (app.strategy.kind === 'recreate') return null;
-  if (hasTraffic(app) && (weights[version] ?? 0) > 0) return `${version} still has ${weights[version]} % of the traffic`;
+  if (isShared(app) && (weights[version] ?? 0) > 0) return `${version} still has ${weights[version]} % of the traffic`;
   if (version === app.stable?.id && state.stage !== 'finishing')
     return 'the stable version is the last healthy copy until the release finishes';
-  if (version === app.stable?.id && hasTraffic(app) && candidateWeight(rollout) !== 100) return 'the candidate does not have all traffic';
+  if (version === app.stable?.id && isShared(app) && candidateWeight(rollout) !== 100) return 'the candidate does not have all traffic';
   return version === candidate?.id && state.stage === 'finishing' ? 'the candidate is about to be the stable version' : null;
 }

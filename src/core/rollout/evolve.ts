@@ -2,7 +2,7 @@ import { observeSample, startAnalysis } from '../analysis/judge.ts';
 import type { ReleaseEvent } from '../release/events.ts';
 import type { PlannedApp } from '../release/plan.ts';
 import type { RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
-import { candidateWeight, hasTraffic, namedOf, policyOf, settingOf, settingOfNamed, stepsOf } from './steps.ts';
+import { candidateWeight, isShared, namedOf, policyOf, settingOf, settingOfNamed, stepsOf } from './steps.ts';
 
 /** A rollout before anything happened. */
 export function newRollout(app: PlannedApp, at: number): RolloutState {
@@ -14,7 +14,7 @@ export function newRollout(app: PlannedApp, at: number): RolloutState {
     candidate: null,
     deployed: false,
     healthy: false,
-    weights: app.stable !== null && hasTraffic(app) ? { [app.stable.id]: 100 } : {},
+    weights: app.stable !== null && isShared(app) ? { [app.stable.id]: 100 } : {},
     shifted: false,
     step: 0,
     stepSince: at,

@@ -1,7 +1,7 @@
 import { NOTHING, persist, record } from '../release/decide.ts';
 import type { Decision, EffectBody } from '../release/effects.ts';
 import type { ReleaseState, RolloutState } from '../release/state.ts';
-import { candidateWeight, hasTraffic, isOut } from './steps.ts';
+import { candidateWeight, isOut, isShared } from './steps.ts';
 
 /** Keys of the effects that put an app back. */
 export const RESTORING = ['restore-traffic', 'restore-revived', 'redeploy-old', 'verify-old', 'retire-candidate', 'undo'] as const;
@@ -33,7 +33,7 @@ function switchBack(state: ReleaseState, rollout: RolloutState, now: number): De
   const { app, candidate } = rollout;
   const { stable } = app;
   if (candidate === null || stable === null) return NOTHING;
-  if (hasTraffic(app) && !rollout.trafficRestored) {
+  if (isShared(app) && !rollout.trafficRestored) {
     const body = { kind: 'shift', app, versions: [stable, candidate], weights: { [stable.id]: 100, [candidate.id]: 0 } } as const;
     if (state.attempts[`${app.app}/restore-traffic`]?.code !== 'VERSION_GONE') return wish(state, rollout, 'restore-traffic', body, now);
     return reviveOld(state, rollout, now) ?? wish(state, rollout, 'restore-revived', body, now);
@@ -52,7 +52,7 @@ function recreateOld(state: ReleaseState, rollout: RolloutState, now: number): D
     return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: null }, now);
   const reviving = reviveOld(state, rollout, now);
   if (reviving !== null) return reviving;
-  if (hasTraffic(app) && !rollout.trafficRestored) {
+  if (isShared(app) && !rollout.trafficRestored) {
     return wish(state, rollout, 'restore-traffic', { kind: 'shift', app, versions: [stable], weights: { [stable.id]: 100 } }, now);
   }
   return restored(rollout, false, now);

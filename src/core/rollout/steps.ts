@@ -11,6 +11,17 @@ export function hasTraffic(app: PlannedApp): boolean {
   return app.routes.length > 0;
 }
 
+/** Whether load can be shared between two versions: by traffic, or by how many instances of a worker run the new one. */
+export function isShared(app: PlannedApp): boolean {
+  return hasTraffic(app) || app.strategy.kind === 'canary';
+}
+
+/** How many instances of `all` a share of so many percent is: some of both, as long as it is neither none nor all. */
+export function instancesFor(weight: number, all: number): number {
+  if (weight <= 0) return 0;
+  return weight >= 100 ? all : Math.min(Math.max(1, Math.round((all * weight) / 100)), Math.max(1, all - 1));
+}
+
 /**
  * The strategy as one list of steps ending at weight 100. A first deploy has nothing to compare with
  * or to go back to, so its steps are skipped (Argo Rollouts does the same); so are they after
@@ -18,7 +29,7 @@ export function hasTraffic(app: PlannedApp): boolean {
  */
 export function stepsOf(rollout: Pick<RolloutState, 'app' | 'full'>): readonly RolloutStep[] {
   const { app } = rollout;
-  if (!hasTraffic(app)) return [];
+  if (!isShared(app)) return [];
   const all: RolloutStep = { kind: 'weight', weight: 100 };
   if (app.stable === null || rollout.full !== null) return [all];
   switch (app.strategy.kind) {
@@ -79,12 +90,18 @@ export function settingOf(rollout: RolloutState, step: number): AnalysisSetting 
   const steps = stepsOf(rollout);
   const current = steps[step];
   const bakes = steps.filter((one) => one.kind === 'bake').length;
-  return { share: candidateWeight(rollout) / 100, bakeMs: current?.kind === 'bake' ? current.forMs : null, bakes: Math.max(1, bakes) };
+  return { share: candidateShare(rollout), bakeMs: current?.kind === 'bake' ? current.forMs : null, bakes: Math.max(1, bakes) };
 }
 
 /** Percent of traffic the candidate has, as last verified. */
 export function candidateWeight(rollout: RolloutState): number {
   return rollout.candidate === null ? 0 : (rollout.weights[rollout.candidate.id] ?? 0);
+}
+
+/** The share of the load that this weight comes to, 0…1. */
+function candidateShare(rollout: RolloutState): number {
+  const [weight, { app }] = [candidateWeight(rollout), rollout];
+  return hasTraffic(app) ? weight / 100 : instancesFor(weight, app.run.instances) / app.run.instances;
 }
 
 /** Fully out: what depends on it may start. */

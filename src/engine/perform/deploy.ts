@@ -2,8 +2,10 @@ import { SluiceError } from '../../core/errors.ts';
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
-import type { DeployTarget, Platform } from '../../ports/platform.ts';
+import type { Platform } from '../../ports/platform.ts';
 import type { PerformContext } from '../runbook.ts';
+import { shareOf } from './share.ts';
+import { targetOf } from './target.ts';
 import type { PerformPorts } from './ports.ts';
 import { applyAtEdge, refOf, splitterOf } from './traffic.ts';
 
@@ -16,7 +18,8 @@ export async function performDeploy(
   const { app, version, weights } = effect;
   const platform = ports.platform(app.platform);
   if (app.strategy.kind === 'recreate') await stopOthers(platform, app, version, context);
-  await platform.ensure(targetOf(app, version, context), context.signal);
+  if (splitterOf(app, platform) === 'instances') await shareOf(platform, app, version, [], context);
+  else await platform.ensure(targetOf(app, version, context), context.signal);
   if (splitterOf(app, platform) === 'edge' && Object.keys(weights).length > 0) {
     await applyAtEdge(ports, app, { ...weights, [version.id]: weights[version.id] ?? 0 }, context).catch(unlessGone);
   }
@@ -33,9 +36,4 @@ async function stopOthers(platform: Platform, app: PlannedApp, version: VersionR
   const ref = refOf(app, context);
   const others = (await platform.observe(ref)).filter((other) => other.version !== version.id);
   for (const other of others) await platform.retire(ref, other.version, version.run.drainMs, context.fence);
-}
-
-export function targetOf(app: PlannedApp, version: VersionRef, context: PerformContext): DeployTarget {
-  const { id, artifact, run, health } = version;
-  return { ...refOf(app, context), version: id, artifact, run, health, fence: context.fence };
 }

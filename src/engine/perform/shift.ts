@@ -2,6 +2,7 @@ import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
+import { shareInstances } from './share.ts';
 import { applyAtEdge, assertWeights, refOf, splitterOf } from './traffic.ts';
 
 /** Move traffic, and believe only what the data plane then shows. */
@@ -19,5 +20,6 @@ export async function performShift(
   } else if (splitter === 'edge') {
     await applyAtEdge(ports, app, weights, context);
   }
+  if (splitter === 'instances') return shareInstances(platform, effect, context, ports.clock);
   return [{ type: 'WeightsShifted', app: app.app, weights }];
 }

@@ -6,11 +6,11 @@ import type { AppRef, Platform, Weights } from '../../ports/platform.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 
-/** One place for who splits an app's traffic: the platform itself, our edge, or nobody. */
-export type Splitter = 'platform' | 'edge' | 'nobody';
+/** One place for who splits an app's load: the platform itself, our edge, how many instances of a worker run, or nobody. */
+export type Splitter = 'platform' | 'edge' | 'instances' | 'nobody';
 
 export function splitterOf(app: PlannedApp, platform: Platform): Splitter {
-  if (!hasTraffic(app)) return 'nobody';
+  if (!hasTraffic(app)) return app.strategy.kind === 'canary' ? 'instances' : 'nobody';
   if (platform.traffic !== undefined) return 'platform';
   return platform.capabilities.traffic === 'edge' ? 'edge' : 'nobody';
 }

@@ -1,7 +1,7 @@
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PerformContext } from '../runbook.ts';
-import { targetOf } from './deploy.ts';
+import { targetOf } from './target.ts';
 import type { PerformPorts } from './ports.ts';
 
 /** A version that starts quickly should not wait for the next second: look often at first, ms. */

@@ -34,10 +34,18 @@ export interface Crew {
   /** Starts under way or waiting for their time. */
   readonly starting: Set<Promise<void>>;
   phase: SupervisorState['phase'];
+  /** Numbers of the instances that are to run; null: all. */
+  only: readonly number[] | null;
+  /** Instances that wait for their start or are being started, and those being stopped because they are not to run any more. */
+  readonly busy: Set<Instance>;
   /** Stamp of `state.json` as we wrote it, to notice that somebody damaged it. */
   written: string;
   /** Called after each write to the outside; a test ends the process there. */
   readonly wrote: (what: string) => void;
+}
+
+export function isAsked(crew: Crew, instance: Instance): boolean {
+  return crew.phase === 'running' && (crew.only === null || crew.only.includes(Number(instance.id)));
 }
 
 export function instanceFolder(crew: Crew, instance: Instance): string {

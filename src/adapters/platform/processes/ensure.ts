@@ -33,11 +33,11 @@ export async function ensureVersion(context: Context, target: DeployTarget, sign
   return observed;
 }
 
-async function isSupervised(paths: VersionPaths): Promise<boolean> {
+export async function isSupervised(paths: VersionPaths): Promise<boolean> {
   return readWanted(paths.wanted)?.state === 'running' && (await supervisorAlive(paths));
 }
 
-async function untilNotRetiring(context: Context, paths: VersionPaths, signal: AbortSignal): Promise<void> {
+export async function untilNotRetiring(context: Context, paths: VersionPaths, signal: AbortSignal): Promise<void> {
   const retiring = readWanted(paths.wanted);
   if (retiring?.state !== 'retired') return;
   const until = context.clock.now() + retiring.drainMs + RETIRE_GRACE_MS;
@@ -49,7 +49,13 @@ async function untilNotRetiring(context: Context, paths: VersionPaths, signal: A
 }
 
 /** Everything that can go wrong by the user's doing goes wrong here, before anything is started. */
-async function prepare(context: Context, paths: VersionPaths, target: DeployTarget, signal: AbortSignal): Promise<Program> {
+export async function prepare(
+  context: Context,
+  paths: VersionPaths,
+  target: DeployTarget,
+  signal: AbortSignal,
+  only: readonly number[] | null = null,
+): Promise<Program> {
   const env = appEnvironment(target, context.env);
   for (;;) {
     if (!(await isReleaseMade(paths, target.artifact))) {
@@ -61,7 +67,7 @@ async function prepare(context: Context, paths: VersionPaths, target: DeployTarg
     const ready = await withFence(context.dir, target, target.fence, context.wrote, async () => {
       // A retire that was cleaning up may have taken the release away; from here on it leaves it.
       if (!(await isReleaseMade(paths, target.artifact))) return false;
-      await want(paths, target);
+      await want(paths, target, only);
       context.wrote('wanted');
       return true;
     });
@@ -69,9 +75,20 @@ async function prepare(context: Context, paths: VersionPaths, target: DeployTarg
   }
 }
 
-async function want(paths: VersionPaths, target: DeployTarget): Promise<void> {
+export async function want(paths: VersionPaths, target: DeployTarget, only: readonly number[] | null): Promise<void> {
   const { environment, app, version, artifact, run, fence } = target;
-  const wanted: Wanted = { format: 1, state: 'running', fence, drainMs: run.drainMs, environment, app, version, artifact, run };
+  const wanted: Wanted = {
+    format: 1,
+    state: 'running',
+    fence,
+    drainMs: run.drainMs,
+    environment,
+    app,
+    version,
+    artifact,
+    run,
+    ...(only === null ? {} : { only }),
+  };
   await mkdir(paths.folder, { recursive: true, mode: 0o700 });
   await writeAtomic(paths.wanted, `${JSON.stringify(wanted, null, 2)}\n`, { mode: 0o600 });
 }

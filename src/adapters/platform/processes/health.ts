@@ -23,11 +23,14 @@ export async function healthOf(context: Context, target: DeployTarget, signal: A
   if (state === null)
     return wanted === null ? failed('it is not on this machine; it has to be deployed first') : waiting('it is being started');
   const supervised = await supervisorAlive(paths);
-  const looks = await Promise.all(state.instances.map((instance) => look(context, paths, target, instance, supervised, signal)));
+  const only = wanted?.only ?? null;
+  const asked = state.instances.filter(({ id }) => only === null || only.includes(Number(id)));
+  const looks = await Promise.all(asked.map((instance) => look(context, paths, target, instance, supervised, signal)));
   signal.throwIfAborted();
   const worst = looks.find((seen) => seen.state === 'failed') ?? looks.find((seen) => seen.state === 'waiting');
   if (worst !== undefined) return worst;
-  return looks.length < target.run.instances ? waiting(`${looks.length} of ${target.run.instances} instances have been started`) : HEALTHY;
+  const expected = only?.length ?? target.run.instances;
+  return looks.length < expected ? waiting(`${looks.length} of ${expected} instances have been started`) : HEALTHY;
 }
 
 async function look(

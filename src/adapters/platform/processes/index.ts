@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { logsOf } from './logs.ts';
 import { observeApp } from './observe.ts';
 import { retireVersion } from './retire.ts';
+import { shareVersion } from './share.ts';
 import { SUPERVISOR_ENTRY } from './start-supervisor.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -47,6 +48,7 @@ export function processesPlatform(options: ProcessesOptions): Platform {
     ensure: (target, signal) => ensureVersion(context, target, signal),
     observe: (ref) => observeApp(context.dir, ref),
     health: (target, signal) => healthOf(context, target, signal),
+    share: (target, instances, signal) => shareVersion(context, target, instances, signal),
     retire: (ref, version, drainMs, fence) => retireVersion(context, ref, version, drainMs, fence),
     logs: (ref, logOptions) => logsOf(context, ref, logOptions),
   };

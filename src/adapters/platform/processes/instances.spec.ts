@@ -56,6 +56,8 @@ beforeEach(() => {
     starting: new Set(),
     phase: 'running',
     written: '',
+    only: null,
+    busy: new Set(),
     wrote: () => {},
   };
 });

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../../_shared/process-identity.ts';
 import type { Instance } from './adopt.ts';
-import { complain, type Crew, instanceFolder, instanceLog, type Program, save, trySave } from './crew.ts';
+import { complain, type Crew, instanceFolder, instanceLog, isAsked, type Program, save, trySave } from './crew.ts';
 import { reservePort } from './free-port.ts';
 import { clearRemains, groupAlive, signalGroup } from './group.ts';
 import { launch, type Launched } from './launch.ts';
@@ -15,13 +15,54 @@ const NOT_BEGUN_PAUSE_MS = 1_000;
 
 /** Start an instance after a pause, unless the version is retired meanwhile. */
 export function schedule(crew: Crew, program: Program, instance: Instance, pauseMs: number): void {
+  if (crew.busy.has(instance)) return;
+  crew.busy.add(instance);
   const run = (async () => {
     const until = Date.now() + pauseMs;
-    while (crew.phase === 'running' && Date.now() < until) await sleep(Math.min(LOOK_MS * 4, Math.max(1, until - Date.now())));
-    if (crew.phase === 'running') await start(crew, program, instance);
+    while (isAsked(crew, instance) && Date.now() < until) await sleep(Math.min(LOOK_MS * 4, Math.max(1, until - Date.now())));
+    if (isAsked(crew, instance)) return start(crew, program, instance);
+    crew.busy.delete(instance);
+    if (crew.phase === 'running') rest(crew, instance);
   })();
   crew.starting.add(run);
   void run.finally(() => crew.starting.delete(run));
+}
+
+/** It does not run, and is not to. */
+function rest(crew: Crew, instance: Instance): void {
+  Object.assign(instance, { process: null, startedAt: null, state: 'stopped', pending: false, quickEnds: 0 });
+  trySave(crew);
+}
+
+/** Other instances are to run than did: those too many are drained, those missing started. */
+export function adjust(crew: Crew, program: Program | null): void {
+  for (const instance of crew.instances) {
+    if (isAsked(crew, instance)) {
+      if (instance.process === null && program !== null) schedule(crew, program, instance, 0);
+    } else if (crew.phase === 'running' && !crew.busy.has(instance)) {
+      if (instance.process === null) rest(crew, instance);
+      else void drain(crew, program, instance).catch(complain);
+    }
+  }
+}
+
+async function drain(crew: Crew, program: Program | null, instance: Instance): Promise<void> {
+  const leader = instance.process;
+  if (leader === null) return;
+  crew.busy.add(instance);
+  try {
+    const folder = instanceFolder(crew, instance);
+    const until = Date.now() + crew.wanted.drainMs;
+    await signalGroup(leader, folder, 'SIGTERM');
+    while (crew.phase === 'running' && instance.process === leader && (await groupAlive(leader, folder))) {
+      if (Date.now() > until) await signalGroup(leader, folder, 'SIGKILL');
+      await sleep(LOOK_MS);
+    }
+  } finally {
+    crew.busy.delete(instance);
+    // It may be wanted again by now.
+    if (instance.process === null && program !== null && isAsked(crew, instance)) schedule(crew, program, instance, 0);
+  }
 }
 
 /** Reserve and record first, start then, so that no moment to die leaves a process that no record names. */
@@ -33,6 +74,7 @@ async function start(crew: Crew, program: Program, instance: Instance): Promise<
     if (crew.wanted.run?.listens === true) await givePort(crew, instance);
     const given = {
       SLUICE_INSTANCE: instance.id,
+      SLUICE_INSTANCES: String(crew.wanted.run?.instances ?? 1),
       SLUICE_INSTANCE_DIR: own,
       ...(instance.port === null ? {} : { PORT: String(instance.port) }),
     };
@@ -45,8 +87,10 @@ async function start(crew: Crew, program: Program, instance: Instance): Promise<
     crew.wrote('gate');
   } catch (error) {
     complain(error);
+    crew.busy.delete(instance);
     return ended(crew, program, instance, messageOf(error), false);
   }
+  crew.busy.delete(instance);
   Object.assign(instance, {
     process: launched.process,
     startedAt: Date.now(),
@@ -93,6 +137,7 @@ async function ended(crew: Crew, program: Program | null, instance: Instance, en
   Object.assign(instance, { process: null, startedAt: null, state: 'backoff', pending: false });
   crew.attended.delete(instance);
   trySave(crew);
+  if (crew.phase === 'running' && !isAsked(crew, instance)) return rest(crew, instance);
   if (program === null || crew.phase !== 'running') return;
   const pauseMs = began ? limits.backoffMs * 2 ** Math.max(0, instance.quickEnds - 1) : NOT_BEGUN_PAUSE_MS;
   schedule(crew, program, instance, Math.min(limits.backoffMsMax, pauseMs));

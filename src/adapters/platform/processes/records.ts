@@ -19,6 +19,8 @@ export interface Wanted {
   readonly artifact: string;
   /** Settings with secrets by name only; null when they were lost before the version was retired. */
   readonly run: RunSpec | null;
+  /** Numbers of the instances that are to run; left out: all. */
+  readonly only?: readonly number[];
 }
 
 export interface SupervisorState {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { startTimeOf } from '../../_shared/process-identity.ts';
 import { adoptInstances } from './adopt.ts';
 import { complain, type Crew, instanceLog, save, stampOf, type Supervision, trySave } from './crew.ts';
-import { schedule, stopAll, watchAdopted } from './instances.ts';
+import { adjust, stopAll, watchAdopted } from './instances.ts';
 import { tryLock } from './lock.ts';
 import { pathsIn } from './paths.ts';
 import { readWanted } from './records.ts';
@@ -55,6 +55,8 @@ async function takeOver(supervision: Supervision, wrote: (what: string) => void)
     attended: new Set(),
     starting: new Set(),
     phase: 'running',
+    only: wanted.only ?? null,
+    busy: new Set(),
     written: '',
     wrote,
   };
@@ -63,14 +65,19 @@ async function takeOver(supervision: Supervision, wrote: (what: string) => void)
 function startMissing(crew: Crew): void {
   const { program } = crew.supervision;
   if (program === null || crew.wanted.state === 'retired') return;
-  for (const instance of crew.instances) if (instance.process === null) schedule(crew, program, instance, 0);
+  adjust(crew, program);
 }
 
 async function untilRetired(crew: Crew, nap: (ms: number) => Promise<void>): Promise<void> {
   let seen = '';
   for (let look = 0; ; look++) {
     const stamp = stampOf(crew.paths.wanted);
-    if (stamp !== seen && readWanted(crew.paths.wanted)?.state === 'retired') return;
+    const wanted = stamp === seen ? null : readWanted(crew.paths.wanted);
+    if (wanted?.state === 'retired') return;
+    if (wanted !== null) {
+      crew.only = wanted.only ?? null;
+      adjust(crew, crew.supervision.program);
+    }
     seen = stamp;
     await watchAdopted(crew);
     if (stampOf(crew.paths.state) !== crew.written) trySave(crew);

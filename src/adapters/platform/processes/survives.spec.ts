@@ -370,10 +370,19 @@ function succeeds(command: string, args: string[]): Promise<boolean> {
   return new Promise((resolve) => execFile(command, args, (error) => resolve(error === null)));
 }
 
-function listen(port: number): Promise<Server> {
-  return new Promise((resolve, reject) => {
+/** Of a killed process the first thread may be gone while others still close its sockets. */
+async function listen(port: number): Promise<Server> {
+  const seen = await until(
+    () => tryListen(port),
+    (server) => !(server instanceof Error),
+  );
+  return seen as Server;
+}
+
+function tryListen(port: number): Promise<Server | Error> {
+  return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
-    server.once('error', reject);
+    server.once('error', resolve);
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
