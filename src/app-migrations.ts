@@ -7,6 +7,7 @@ import { gitSource } from './adapters/source/git.ts';
 import { refuse, resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
 import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
+import type { Config } from './config/schema.ts';
 import { checksumOf, type MigrationFile } from './core/data/migrations/files.ts';
 import { mayWorkWith, type SchemaNeeds, type Traffic } from './core/data/migrations/gates.ts';
 import type { PlannedMigration } from './core/data/migrations/phases.ts';
@@ -44,7 +45,7 @@ export interface Migrations {
    * What a release of this commit would run before its apps; undefined when there is nothing to do.
    * @throws UserError `MIGRATION_REFUSED` with everything that may not run as it is.
    */
-  planned(environment: string, commit: string): Promise<PlannedMigrations | undefined>;
+  planned(environment: string, commit: string, config: Config): Promise<PlannedMigrations | undefined>;
   readonly stage: MigrationStage;
 }
 
@@ -82,9 +83,9 @@ export function createMigrations(options: MigrationsOptions): Migrations {
         })),
       );
     },
-    async planned(environment, commit) {
+    async planned(environment, commit, config) {
       const found = await Promise.all(
-        (await databases(environment)).map(async (database) => ({
+        resolveDatabases(config, environment).map(async (database) => ({
           database: database.name,
           migrations: await runnable(database, commit, open(database), files),
         })),

@@ -54,3 +54,7 @@ CREATE FUNCTION next_code() RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT md5(
 CREATE FUNCTION fixed_code() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x'::text $$;
 CREATE FUNCTION widen() RETURNS void LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE products ALTER COLUMN id TYPE bigint; END $$;
 CREATE TRIGGER touch_products BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE SCHEMA billing;
+CREATE TABLE billing.invoices (id bigint PRIMARY KEY, customer_id bigint, amount numeric(12, 2) NOT NULL, status varchar(20) DEFAULT 'open', issued date, pdf bytea);
+CREATE TABLE "Order Lines" ("Line No" integer PRIMARY KEY, "order" bigint, "Qty" smallint, "Price" real);
+CREATE TABLE rooms (room integer, during tsrange);

@@ -25,7 +25,7 @@ export async function backfill(
   let rows = goesOn ? Number(before.rows_done ?? 0) : 0;
   if (!goesOn) {
     await writeState(hands.work, entry, 'running');
-    await hands.work.query('UPDATE sluice.migration SET cursor = NULL, rows_done = 0 WHERE id = $1', [file.id]);
+    await hands.work.query('UPDATE sluice_migrations.migration SET cursor = NULL, rows_done = 0 WHERE id = $1', [file.id]);
   } else if (cursor !== null) options.onProgress?.(`${file.id}: goes on after ${range.key} ${cursor}`);
   const sql = withParameters(file.sql);
   const table = quoted(range.table);
@@ -38,7 +38,7 @@ export async function backfill(
     await inTransaction(hands, file.id, [range.table], options, limits, async (client) => {
       const result = await client.query(sql, [ends.from, ends.to]);
       changed = result.rowCount ?? 0;
-      await client.query('UPDATE sluice.migration SET cursor = $2, rows_done = coalesce(rows_done, 0) + $3 WHERE id = $1', [
+      await client.query('UPDATE sluice_migrations.migration SET cursor = $2, rows_done = coalesce(rows_done, 0) + $3 WHERE id = $1', [
         file.id,
         ends.to,
         changed,

@@ -1,10 +1,11 @@
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Catalog } from '../../../core/data/migrations/catalog.ts';
+import { NOT_THEIRS } from './ours.ts';
 
 /** What is not the user's own: PostgreSQL's schemas, ours, and what extensions brought. */
 const OWN = (alias: string, catalog: string): string =>
-  `${alias}.nspname !~ '^pg_' AND ${alias}.nspname NOT IN ('information_schema', 'sluice')
+  `${alias}.nspname !~ '^pg_' AND ${alias}.nspname NOT IN ${NOT_THEIRS}
    AND NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid = '${catalog}'::regclass AND x.objid = o.oid AND x.deptype = 'e')`;
 
 const KINDS = `CASE o.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized' ELSE 'foreign' END`;
@@ -58,7 +59,7 @@ SELECT coalesce(json_object_agg(n.nspname || '.' || o.relname, coalesce((SELECT 
 FROM pg_class o JOIN pg_namespace n ON n.oid = o.relnamespace WHERE o.relkind = 'S' AND ${OWN('n', 'pg_class')}`;
 
 const QUERY = `SELECT json_build_object('tables', (${TABLES}), 'indexes', (${INDEXES}), 'functions', (${FUNCTIONS}), 'types', (${TYPES}), 'sequences', (${SEQUENCES}),
-  'schemas', (SELECT coalesce(json_agg(o.nspname ORDER BY 1), '[]') FROM pg_namespace o WHERE o.nspname !~ '^pg_' AND o.nspname NOT IN ('information_schema', 'sluice')),
+  'schemas', (SELECT coalesce(json_agg(o.nspname ORDER BY 1), '[]') FROM pg_namespace o WHERE o.nspname !~ '^pg_' AND o.nspname NOT IN ${NOT_THEIRS}),
   'searchPath', to_json(current_schemas(false)::text[]), 'timeZone', current_setting('TimeZone'))::text AS catalog`;
 
 const answer = z.object({ catalog: z.string() });

@@ -4,7 +4,7 @@ import { UserError } from '../../../core/errors.ts';
 
 /** Where a database says what was done to it. */
 const TABLES = `
-CREATE TABLE IF NOT EXISTS sluice.migration (
+CREATE TABLE IF NOT EXISTS sluice_migrations.migration (
   id text PRIMARY KEY, checksum text NOT NULL, phase text NOT NULL, state text NOT NULL, started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz, by_whom text NOT NULL, release text, rows_done bigint, cursor text, index_name text);`;
 
@@ -13,8 +13,8 @@ export async function ensureLedger(client: pg.Client): Promise<void> {
   if (await hasLedger(client)) return;
   try {
     // IF NOT EXISTS asks for the right to make schemas even where there is nothing to make.
-    const { rows } = await client.query<{ there: boolean }>("SELECT to_regnamespace('sluice') IS NOT NULL AS there");
-    if (rows[0]?.there !== true) await client.query('CREATE SCHEMA IF NOT EXISTS sluice');
+    const { rows } = await client.query<{ there: boolean }>("SELECT to_regnamespace('sluice_migrations') IS NOT NULL AS there");
+    if (rows[0]?.there !== true) await client.query('CREATE SCHEMA IF NOT EXISTS sluice_migrations');
     await client.query(TABLES);
   } catch (error) {
     const { code } = error as { code?: string };
@@ -25,15 +25,15 @@ export async function ensureLedger(client: pg.Client): Promise<void> {
     const { role = '', name = '' } = rows[0] ?? {};
     throw new UserError(
       'MIGRATION_RIGHTS',
-      `role ${role} may not make the schema "sluice", in which migrations are recorded`,
-      `Once, as the owner of the database: CREATE SCHEMA sluice AUTHORIZATION ${role}; or GRANT CREATE ON DATABASE ${name} TO ${role}.`,
+      `role ${role} may not make the schema "sluice_migrations", in which migrations are recorded`,
+      `Once, as the owner of the database: CREATE SCHEMA sluice_migrations AUTHORIZATION ${role}; or GRANT CREATE ON DATABASE ${name} TO ${role}.`,
       error,
     );
   }
 }
 
 async function hasLedger(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ found: boolean }>("SELECT to_regclass('sluice.migration') IS NOT NULL AS found");
+  const { rows } = await client.query<{ found: boolean }>("SELECT to_regclass('sluice_migrations.migration') IS NOT NULL AS found");
   return rows[0]?.found === true;
 }
 
@@ -69,7 +69,7 @@ export async function readRows(client: pg.Client): Promise<Row[]> {
   if (!(await hasLedger(client))) return [];
   const { rows } = await client.query<Row>(
     `SELECT id, checksum, phase, state, (extract(epoch FROM started_at) * 1000)::bigint::text AS started, (extract(epoch FROM ended_at) * 1000)::bigint::text AS ended,
-       by_whom, release, rows_done::text, cursor, index_name FROM sluice.migration ORDER BY started_at, id`,
+       by_whom, release, rows_done::text, cursor, index_name FROM sluice_migrations.migration ORDER BY started_at, id`,
   );
   return rows;
 }
@@ -90,7 +90,7 @@ export async function writeState(
   indexName: string | null = null,
 ): Promise<void> {
   await client.query(
-    `INSERT INTO sluice.migration AS m (id, checksum, phase, state, by_whom, release, index_name, ended_at)
+    `INSERT INTO sluice_migrations.migration AS m (id, checksum, phase, state, by_whom, release, index_name, ended_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $4 = 'running' THEN NULL ELSE clock_timestamp() END)
      ON CONFLICT (id) DO UPDATE SET checksum = $2, phase = $3, state = $4, by_whom = $5, release = $6, index_name = $7,
        started_at = CASE WHEN m.state IN ('running', 'applied') THEN m.started_at ELSE clock_timestamp() END,

@@ -91,10 +91,10 @@ describe.skipIf(!hasPgbouncer())('a PostgreSQL of the user, behind pgbouncer, as
     expect(untraced.notes.join(' ')).toContain(`ALTER ROLE ${role} CREATEDB`);
     await expect(alone.apply(untraced.pending, how)).rejects.toMatchObject({
       code: 'MIGRATION_RIGHTS',
-      hint: expect.stringContaining('CREATE SCHEMA sluice AUTHORIZATION'),
+      hint: expect.stringContaining('CREATE SCHEMA sluice_migrations AUTHORIZATION'),
     });
 
-    await onServer(server.url, (client) => client.query(`CREATE SCHEMA sluice AUTHORIZATION ${role}`));
+    await onServer(server.url, (client) => client.query(`CREATE SCHEMA sluice_migrations AUTHORIZATION ${role}`));
     const database = postgresDatabase({ pooled, direct, scratch: [async () => server.url] });
     const plan = await database.plan([add]);
     expect(plan).toMatchObject({ traced: true, pending: [{ phase: 'expand' }] });

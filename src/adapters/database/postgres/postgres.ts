@@ -117,6 +117,7 @@ async function planOn(client: pg.Client, files: readonly MigrationFile[], option
   const own = await readLedger(client);
   const record = [...(await ranBefore(client, files, own)), ...own];
   const pending = pendingOf(files, record);
+  if (pending.length === 0) return { pending: [], record, traced: false, notes: [], estimates: [] };
   const notes: string[] = [];
   const parsed = await Promise.all(
     pending.map(async (file) => {
@@ -125,7 +126,9 @@ async function planOn(client: pg.Client, files: readonly MigrationFile[], option
       return { file, directives, statements: await parseStatements(sql, file.path, file.line) };
     }),
   );
-  const scratch = pending.length === 0 ? null : await openScratch(client, options, notes);
+  // Compiling the look at the catalog takes longer than looking.
+  await client.query('SET jit = off');
+  const scratch = await openScratch(client, options, notes);
   try {
     if (scratch !== null) notes.push(...scratch.missing.map((one) => `The scratch clone lacks something: ${one}`));
     const known = await readCatalog(client);

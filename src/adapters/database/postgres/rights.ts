@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { DatabaseFacts } from '../../../ports/database.ts';
 import { oldTransactions } from './blockers.ts';
+import { NOT_THEIRS } from './ours.ts';
 
 interface Row {
   readonly version: string;
@@ -16,9 +17,9 @@ interface Row {
 
 const QUERY = `SELECT current_setting('server_version') AS version, current_user::text AS role, current_database()::text AS database, r.rolsuper AS superuser, r.rolcreatedb OR r.rolsuper AS createdb,
   pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS stats, pg_has_role(current_user, 'pg_signal_backend', 'USAGE') AS signal,
-  to_regnamespace('sluice') IS NOT NULL OR has_database_privilege(current_database(), 'CREATE') AS ledger,
+  to_regnamespace('sluice_migrations') IS NOT NULL OR has_database_privilege(current_database(), 'CREATE') AS ledger,
   coalesce((SELECT array_agg(n.nspname || '.' || c.relname ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'sluice') AND NOT pg_has_role(current_user, c.relowner, 'USAGE')), '{}') AS foreign
+    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ${NOT_THEIRS} AND NOT pg_has_role(current_user, c.relowner, 'USAGE')), '{}') AS foreign
 FROM pg_roles r WHERE r.rolname = current_user`;
 
 /** Who we are, what we may do, and which right it takes to do more. */
@@ -30,7 +31,9 @@ export async function lookAt(client: pg.Client, pooled: boolean): Promise<Databa
   const limits = [
     ...(row.ledger
       ? []
-      : [`Recording migrations takes the right to make the schema "sluice": GRANT CREATE ON DATABASE ${row.database} TO ${row.role}.`]),
+      : [
+          `Recording migrations takes the right to make the schema "sluice_migrations": GRANT CREATE ON DATABASE ${row.database} TO ${row.role}.`,
+        ]),
     ...(row.createdb
       ? []
       : [`Trying migrations on a scratch clone here takes CREATEDB: ALTER ROLE ${row.role} CREATEDB; or name another server as scratch.`]),

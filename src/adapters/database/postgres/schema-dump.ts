@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { NOT_THEIRS } from './ours.ts';
 
 /**
  * Statements that make the schema again, without rows, owners and privileges, in an order that works but for what depends on
@@ -19,7 +20,7 @@ export async function schemaStatements(client: pg.ClientBase): Promise<{ setting
 }
 
 const MINE = (alias: string, catalog: string): string =>
-  `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'sluice')
+  `n.nspname !~ '^pg_' AND n.nspname NOT IN ${NOT_THEIRS}
    AND NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid = '${catalog}'::regclass AND x.objid = ${alias}.oid AND x.deptype = 'e')`;
 
 const NAME = `format('%I.%I', n.nspname, c.relname)`;

@@ -65,12 +65,15 @@ export function judgeTrace(context: RuleContext, statement: Statement, trace: Tr
       found.push(
         seen(finding(18, 'lock', `the statement goes through all of ${name} and changes rows in one transaction`, 'A batched backfill')),
       );
-    if (isHidden(statement) && rewritten && !scanned)
+    // TRUNCATE builds the indexes of nothing anew, which counts as reading it.
+    if (isHidden(statement) && rewritten && (!scanned || /\btruncate\b/i.test(statement.sql)))
       found.push(
         seen(finding(21, 'loss', `${name} was emptied, or moved to a new file unread`, 'Contract phase with approval and a restore point')),
       );
   }
-  return unique([...found, ...judgeChanges(context, trace.after)]);
+  // Who detaches a partition by name means its rows to go.
+  const changes = judgeChanges(context, trace.after).filter(({ rule }) => rule !== 16 || isHidden(statement));
+  return unique([...found, ...changes]);
 }
 
 function hazard(name: string, mode: string, isRewritten: boolean): string {

@@ -9,8 +9,8 @@ const CONTRACT = 'Contract phase: once no version that uses it has had traffic f
 export function dropped(context: RuleContext, tree: Node): Finding[] {
   const kind = str(tree, 'removeType');
   const word = kind.replace(/^OBJECT_/, '').toLowerCase();
-  const objects = list(tree, 'objects');
   const mayBeMissing = flag(tree, 'missing_ok');
+  const objects = list(tree, 'objects').filter((object) => !mayBeMissing || !isAbsent(context, kind, object));
   switch (kind) {
     case 'OBJECT_TABLE':
     case 'OBJECT_FOREIGN_TABLE':
@@ -42,6 +42,37 @@ export function dropped(context: RuleContext, tree: Node): Finding[] {
       ];
     default:
       return objects.filter((object) => !isNewObject(context, kind, object)).map((object) => droppedOther(kind, word, object));
+  }
+}
+
+/** Nobody used it before the plan, because there was none: IF EXISTS then does nothing that concerns anybody. */
+function isAbsent(context: RuleContext, kind: string, object: Node): boolean {
+  const known = context.start ?? context.catalog;
+  if (known === null) return false;
+  const name = nameOf(object);
+  const isIn = (among: Readonly<Record<string, unknown>>): boolean => among[fullName(known, name, among)] !== undefined;
+  switch (kind) {
+    case 'OBJECT_SCHEMA':
+      return !known.schemas.includes(name.name);
+    case 'OBJECT_VIEW':
+    case 'OBJECT_MATVIEW':
+      return !isIn(known.tables);
+    case 'OBJECT_SEQUENCE':
+      return !isIn(known.sequences);
+    case 'OBJECT_TYPE':
+    case 'OBJECT_DOMAIN':
+      return !isIn(known.types) && !isIn(known.tables);
+    case 'OBJECT_FUNCTION':
+    case 'OBJECT_PROCEDURE':
+      return !isIn(Object.fromEntries(Object.keys(known.functions).map((one) => [one.slice(0, one.indexOf('(')), true])));
+    case 'OBJECT_TRIGGER':
+    case 'OBJECT_POLICY': {
+      const [trigger = '', table = '', schema = null] = names(list(child(object, 'List'), 'items')).toReversed();
+      const facts = tableOf(known, { schema, name: table });
+      return facts === null || (kind === 'OBJECT_TRIGGER' ? facts.triggers : facts.policies)[trigger] === undefined;
+    }
+    default:
+      return false;
   }
 }
 
