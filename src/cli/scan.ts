@@ -1,6 +1,8 @@
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { UserError } from '../core/errors.ts';
+import { secretsSarif } from '../core/secret-scan/sarif.ts';
 import { EXIT } from './_exit.ts';
 import { reasonOption } from './_options.ts';
 import { command } from './_session.ts';
@@ -14,6 +16,7 @@ interface ScanOptions {
   readonly ignore?: string;
   readonly reason?: string;
   readonly installHook?: boolean;
+  readonly sarif?: string;
 }
 
 export const scan = command<ScanOptions>({
@@ -25,7 +28,7 @@ Rules of a .gitleaks.toml count. Exit code 3 when something was found.
 
   $ sluice scan
   $ sluice scan --staged
-  $ sluice scan --range origin/main..HEAD
+  $ sluice scan --range origin/main..HEAD --sarif secrets.sarif
   $ sluice scan --ignore 3fa9c1d2 --reason "key of a public sandbox"
   $ sluice scan --install-hook`,
   options: [
@@ -34,6 +37,7 @@ Rules of a .gitleaks.toml count. Exit code 3 when something was found.
     new Option('--force', 'look at files again that were clean before'),
     new Option('--ignore <mark>', 'answer for a secret that was found: its mark, or the beginning of it; needs --reason'),
     reasonOption(),
+    new Option('--sarif <file>', 'write what was found there, as SARIF 2.1.0'),
     new Option('--install-hook', 'have git scan before each commit'),
   ],
   async run(session, { options }) {
@@ -65,6 +69,7 @@ Rules of a .gitleaks.toml count. Exit code 3 when something was found.
       return { exit: EXIT.ok, data: { ignored: count }, text: `Written to .sluice-secrets: commit it` };
     }
     const result = await scanSecrets(dir, { what, force: options.force === true });
+    if (options.sarif !== undefined) await writeSarif(options.sarif, secretsSarif(result, session.version));
     const isBad = result.findings.length > 0 || result.envFiles.length > 0;
     const exit = isBad ? EXIT.failed : EXIT.ok;
     const lines = [
@@ -83,3 +88,9 @@ Rules of a .gitleaks.toml count. Exit code 3 when something was found.
     return { exit, data: { ...result, exitCode: exit }, text: lines.join('\n') };
   },
 });
+
+async function writeSarif(file: string, content: object): Promise<void> {
+  await writeFile(file, `${JSON.stringify(content, null, 1)}\n`).catch((error: NodeJS.ErrnoException) => {
+    throw new UserError('USAGE', `${file} cannot be written: ${error.message}`, 'Name a file in a folder that is there.');
+  });
+}

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ignoreSecrets, installHook, scanSecrets } from '../../app-scan.ts';
+import { readAnnotations } from '../../app-github.ts';
+import { secretsSarif } from '../../core/secret-scan/sarif.ts';
 import { withGitleaks } from '../../core/secret-scan/gitleaks.ts';
 import { keywordFinder } from '../../core/secret-scan/keywords.ts';
 import { patternOfRe2 } from '../../core/secret-scan/re2.ts';
@@ -198,6 +200,20 @@ describe('a repository', () => {
     expect(await readFile(join(dir, '.sluice-secrets'), 'utf8')).not.toContain(letters(36).slice(0, 8));
     await writeFile(join(dir, 'new ünï.txt'), `a\nghp_${letters(36, undefined, 99)}\n`);
     expect((await scanSecrets(dir, tree)).findings).toHaveLength(1);
+  });
+
+  it('what was found is SARIF that gates and GitHub read, with its place and without the secret', async () => {
+    const dir = await repository();
+    await writeFile(join(dir, 'new ünï.txt'), `a\nghp_${letters(36)}\n`);
+    await writeFile(join(dir, '.gitignore'), '.sluice/\n');
+    const text = JSON.stringify(secretsSarif(await scanSecrets(dir, tree), '1.0.0'));
+    expect(text).not.toContain(letters(36).slice(0, 8));
+    const file = join(dir, 'secrets.sarif');
+    await writeFile(file, text);
+    expect(await readAnnotations(file)).toMatchObject([
+      { path: 'new ünï.txt', startLine: 2, level: 'failure', title: 'secret/github-token' },
+      { path: '.env', startLine: 1, level: 'failure', title: 'env-file/notIgnored' },
+    ]);
   });
 
   it('staged and range: new lines only, with their line in the file, also when taken away again', async () => {
