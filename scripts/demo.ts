@@ -5,7 +5,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Load, startLoad } from '../test/load.ts';
 import { drawWeights, type Moment } from './demo/chart.ts';
+import { dataStory } from './demo/data.ts';
+import { makeDatabases } from './demo/database.ts';
 import { startPayments, startSaver } from './demo/money.ts';
+import { startPager } from './demo/pager.ts';
 import { processesOf, waitUntilNone } from './demo/processes.ts';
 import { type Release, sluiceIn } from './demo/sluice.ts';
 import { claim, failures, say, seconds, title } from './demo/telling.ts';
@@ -14,6 +17,7 @@ import { freePorts, hasPython, prepareWorkspace } from './demo/workspace.ts';
 const startedAt = Date.now();
 const [staging, production] = await freePorts(2);
 const url = `http://127.0.0.1:${production}`;
+const pager = await startPager();
 const settings = {
   HARBOUR_BAKE: '4s',
   HARBOUR_INTERVAL: '500ms',
@@ -21,9 +25,15 @@ const settings = {
   HARBOUR_PRODUCTION_PORT: String(production),
   SLUICE_BY: 'demo',
   HARBOUR_WITHOUT_CHECKS: '1',
+  HARBOUR_WITHOUT_INSTALL: '1',
+  HARBOUR_ROLLBACK_WINDOW: '1s',
+  HARBOUR_PAGER: pager.url,
   ...(hasPython() ? {} : { HARBOUR_WITHOUT_PYTHON: '1' }),
 };
 const workspace = await prepareWorkspace(settings);
+const databases = await makeDatabases(workspace.dir, ['harbour_staging', 'harbour_production']);
+workspace.env['HARBOUR_STAGING_DATABASE_URL'] = databases.harbour_staging;
+workspace.env['HARBOUR_DATABASE_URL'] = databases.harbour_production;
 const sluice = sluiceIn(workspace);
 const moments: Moment[] = [];
 const releases: Release[] = [];
@@ -45,6 +55,7 @@ process.exit(failures.length === 0 ? 0 : 1);
 async function end(): Promise<void> {
   title('End: `sluice down --all` leaves nothing behind');
   await sluice.down();
+  pager.close();
   await claim('no process of this workspace is left', () => waitUntilNone(workspace, 10_000));
   for (const left of await processesOf(workspace)) say(`still there: ${left}`);
 }
@@ -108,13 +119,25 @@ async function story(): Promise<void> {
   await claim('users have release 5', async () => (await releaseOf('/accounts/demo')) === '5');
 
   title('7. Somebody takes it back by hand');
-  const rollback = await sluice.release('rollback by hand', ['rollback', '-e', 'production', '--app', 'accounts', '--yes', '--no-input']);
-  releases.push(rollback);
+  const rollback = await rollBack('rollback by hand');
   await claim('exit code 0', async () => rollback.exit === 0);
   await claim(
     `users are on release 2 again, ${seconds(rollback.ms)} after the command`,
     async () => (await releaseOf('/accounts/demo')) === '2',
   );
+
+  await dataStory({
+    sluice,
+    workspace,
+    url,
+    databaseUrl: databases.harbour_production,
+    pager,
+    firstChapter: 8,
+    deploy: (what) => growing(() => deploy('production', what, 0)),
+    rollBack,
+    releaseOf,
+    failed: () => users.report().failed,
+  });
 
   title('What happened');
   const report = await users.stop();
@@ -156,6 +179,12 @@ async function deploy(environment: string, what: string, expected: 0 | 5, interr
   await claim(`exit code ${expected}: ${meaning}, after ${seconds(release.ms)}`, async () => release.exit === expected);
   if (interruption !== undefined)
     await claim('the control plane was killed meanwhile', async () => moments.some(({ name }) => name === 'kill -9'));
+}
+
+async function rollBack(what: string): Promise<Release> {
+  const release = await sluice.release(what, ['rollback', '-e', 'production', '--app', 'accounts', '--yes', '--no-input']);
+  releases.push(release);
+  return release;
 }
 
 async function killControlPlane(): Promise<void> {

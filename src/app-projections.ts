@@ -3,6 +3,7 @@ import { type PostgresProjections, postgresProjections, type Source } from './ad
 import { loadConfig } from './config/load.ts';
 import { projectionSources } from './config/projections.ts';
 import { environmentNames } from './config/resolve.ts';
+import type { Config } from './config/schema.ts';
 import type { PlannedProjections, ReadyProjection } from './core/release/stages.ts';
 import { UserError } from './core/errors.ts';
 import type { ProjectionOutcome, ProjectionStage } from './engine/perform/ports.ts';
@@ -23,23 +24,22 @@ export interface ProjectionsOfWorkspace {
   readonly port: Projections;
   readonly stage: ProjectionStage;
   /** What a commit brings to an environment; undefined: nothing new. */
-  planned(environment: string, commit: string): Promise<PlannedProjections | undefined>;
+  planned(environment: string, commit: string, config: Config): Promise<PlannedProjections | undefined>;
   close(): Promise<void>;
 }
 
 const LOOK_MS = 500;
 
 export function createProjections({ workspace, source, warn, notice }: ProjectionsParts): ProjectionsOfWorkspace {
-  const configured = async (environment: string) => projectionSources(await loadConfig(workspace), environment);
+  const sourcesOf = (config: Config, environment: string): Source[] =>
+    projectionSources(config, environment).map((one) => {
+      const url = process.env[one.variable] ?? null;
+      if (url !== null && URL.canParse(url)) notice(decodeURIComponent(new URL(url).password));
+      return { ...one, url };
+    });
   const port = postgresProjections({
     dir: workspace,
-    async sources(environment) {
-      return (await configured(environment)).map((one): Source => {
-        const url = process.env[one.variable] ?? null;
-        if (url !== null && URL.canParse(url)) notice(decodeURIComponent(new URL(url).password));
-        return { ...one, url };
-      });
-    },
+    sources: async (environment) => sourcesOf(await loadConfig(workspace), environment),
     checkout: (commit, into) => source.export(commit, '.', into),
     now: Date.now,
     warn,
@@ -51,14 +51,14 @@ export function createProjections({ workspace, source, warn, notice }: Projectio
   return {
     port,
     stage: stageOf(port),
-    async planned(environment, commit) {
-      const sources = await configured(environment);
+    async planned(environment, commit, config) {
+      const sources = sourcesOf(config, environment);
       if (sources.length === 0) return undefined;
-      const pending = await port.pending(environment, commit);
+      const pending = await port.pending(sources, commit);
       if (pending.length === 0) return undefined;
       return {
         projections: pending.map(({ name, version }) => ({ name, version: String(version) })),
-        deadlineMs: Math.max(...sources.map(({ deadlineMs }) => deadlineMs)),
+        deadlineMs: Math.max(...projectionSources(config, environment).map(({ deadlineMs }) => deadlineMs)),
       };
     },
     close: () => port.close(),

@@ -19,6 +19,7 @@ import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
+import type { Config } from './config/schema.ts';
 import { UserError } from './core/errors.ts';
 import { evolve } from './core/release/evolve.ts';
 import { next } from './core/release/next.ts';
@@ -83,8 +84,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     log: (message) => log.info(message),
   });
   const projections = createProjections({ workspace, source, warn: (message) => log.warn(message), notice: secrets.notice });
-  const stages = async ({ name }: { readonly name: string }, commit: string) => {
-    const [planned, rebuilds] = await Promise.all([migrations.planned(name, commit), projections.planned(name, commit)]);
+  const stages = async ({ name }: { readonly name: string }, commit: string, config: Config) => {
+    const [planned, rebuilds] = await Promise.all([migrations.planned(name, commit, config), projections.planned(name, commit, config)]);
     return { ...(planned === undefined ? {} : { migrations: planned }), ...(rebuilds === undefined ? {} : { projections: rebuilds }) };
   };
   const planner = noticing(

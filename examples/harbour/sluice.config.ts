@@ -10,11 +10,22 @@ const ports = {
   production: Number(process.env['HARBOUR_PRODUCTION_PORT'] ?? 4190),
 };
 
+/** With a database, accounts keeps its events there, and each environment has one of its own. */
+const databases = {
+  development: 'HARBOUR_DEVELOPMENT_DATABASE_URL',
+  staging: 'HARBOUR_STAGING_DATABASE_URL',
+  production: 'HARBOUR_DATABASE_URL',
+};
+const hasDatabase = process.env['HARBOUR_DATABASE_URL'] !== undefined;
+const database = (name: keyof typeof databases) =>
+  hasDatabase ? { databases: { accounts: { direct: { fromEnv: databases[name] }, pooled: false as const } } } : {};
+
 const environment = (name: 'staging' | 'production') => ({
+  ...database(name),
   env: {
     HARBOUR_DATA: join(data, name),
     HARBOUR_EDGE_URL: `http://127.0.0.1:${ports[name]}`,
-    ...(process.env['HARBOUR_DATABASE_URL'] === undefined ? {} : { HARBOUR_DATABASE_URL: { fromEnv: 'HARBOUR_DATABASE_URL' } }),
+    ...(hasDatabase ? { HARBOUR_DATABASE_URL: { fromEnv: databases[name] } } : {}),
   },
   edge: { kind: process.env['HARBOUR_EDGE'] === 'haproxy' ? ('haproxy' as const) : ('embedded' as const), port: ports[name] },
 });
@@ -64,7 +75,9 @@ export default defineConfig({
     accounts: {
       path: 'accounts',
       ...checked,
-      ...(process.env['HARBOUR_DATABASE_URL'] === undefined ? {} : { build: ['npm', 'install', '--omit=dev', '--no-audit', '--no-fund'] }),
+      ...(hasDatabase && process.env['HARBOUR_WITHOUT_INSTALL'] === undefined
+        ? { build: ['npm', 'install', '--omit=dev', '--no-audit', '--no-fund'] }
+        : {}),
       run: ['node', 'server.js'],
       health: '/up',
       smoke: '/accounts',
@@ -99,8 +112,30 @@ export default defineConfig({
     },
     settler: { path: 'settler', ...checked, run: ['node', 'worker.js'], strategy: 'recreate' },
   },
+  ...(hasDatabase
+    ? {
+        databases: {
+          accounts: {
+            apps: ['accounts'],
+            migrations: { path: 'accounts/migrations' },
+            appendOnly: ['account_event'],
+            rollbackWindow: process.env['HARBOUR_ROLLBACK_WINDOW'] ?? '7d',
+          },
+        },
+        projections: {
+          accounts: {
+            database: 'accounts',
+            modules: ['accounts/projections/statement.js'],
+            events: { table: 'account_event', type: null, schema: null },
+          },
+        },
+      }
+    : {}),
+  ...(process.env['HARBOUR_PAGER'] === undefined
+    ? {}
+    : { notify: [{ webhook: { fromEnv: 'HARBOUR_PAGER' }, on: ['rollbackFailed' as const, 'rollbackRefused' as const] }] }),
   environments: {
-    development: { strategy: 'allAtOnce' },
+    development: { ...database('development'), strategy: 'allAtOnce' },
     staging: { ...environment('staging'), strategy: { kind: 'allAtOnce', soak: '500ms' } },
     production: environment('production'),
   },

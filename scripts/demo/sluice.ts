@@ -25,6 +25,8 @@ export interface Sluice {
   /** The same for a command that makes a release and follows it. */
   release(name: string, args: readonly string[], interruption?: { readonly after: RegExp; act(): Promise<void> }): Promise<Release>;
   manifest(environment: string): Promise<Manifest>;
+  /** What a command says with --json. */
+  ask<T>(args: readonly string[]): Promise<T>;
   /** Every change of weights of a release that is over. */
   shifts(release: Release): Promise<readonly Shift[]>;
   controlPlane(): Promise<{ readonly pid: number }>;
@@ -84,6 +86,7 @@ export function sluiceIn({ dir, env }: Workspace): Sluice {
       if (id === '') throw new Error(`\`sluice ${args.join(' ')}\` named no release`);
       return { id, name, exit, ms: Date.now() - since };
     },
+    ask: async <T>(args: readonly string[]) => JSON.parse(await json(args)) as T,
     manifest: async (environment) => JSON.parse(await json(['manifest', '-e', environment])) as Manifest,
     async shifts({ id, name }) {
       const lines = (await json(['status', '-w', id, '--events']).catch((error: { stdout?: string }) => error.stdout ?? ''))

@@ -3,6 +3,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -23,12 +24,21 @@ export interface Workspace {
   data(environment: string): string;
   readonly env: NodeJS.ProcessEnv;
   commit(message: string, changes: Readonly<Record<string, Change>>): Promise<void>;
+  /** The same with what lies below `later/<name>` laid over the workspace. */
+  bring(name: string, message: string, changes: Readonly<Record<string, Change>>): Promise<void>;
 }
 
 export async function prepareWorkspace(settings: Readonly<Record<string, string>>): Promise<Workspace> {
   const dir = join(root, '.make/demo/harbour');
   const data = join(dir, '.sluice/data');
-  const env = { ...process.env, ...settings, HARBOUR_DATA: data, SLUICE_URL: '', SLUICE_DATABASE_URL: '', SLUICE_ENV: '' };
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...settings,
+    HARBOUR_DATA: data,
+    SLUICE_URL: '',
+    SLUICE_DATABASE_URL: '',
+    SLUICE_ENV: '',
+  };
   await clearAway(dir, env);
   await mkdir(dir, { recursive: true });
   await cp(join(root, 'examples/harbour'), dir, {
@@ -45,16 +55,22 @@ export async function prepareWorkspace(settings: Readonly<Record<string, string>
   await git('init', '-q', '-b', 'main');
   await git('add', '-A');
   await git('commit', '-q', '-m', 'Harbour as it begins');
+  const commit = async (message: string, changes: Readonly<Record<string, Change>>): Promise<void> => {
+    for (const [app, { version, fault = { kind: 'none' } }] of Object.entries(changes)) {
+      await writeFile(join(dir, app, 'VERSION'), `${version}\n`);
+      await writeFile(join(dir, app, 'fault.json'), `${JSON.stringify(fault)}\n`);
+    }
+    await git('add', '-A', '--', ...Object.keys(changes));
+    await git('commit', '-q', '-m', message);
+  };
   return {
     dir,
     env,
     data: (environment) => join(data, environment),
-    async commit(message, changes) {
-      for (const [app, { version, fault = { kind: 'none' } }] of Object.entries(changes)) {
-        await writeFile(join(dir, app, 'VERSION'), `${version}\n`);
-        await writeFile(join(dir, app, 'fault.json'), `${JSON.stringify(fault)}\n`);
-      }
-      await git('commit', '-q', '-am', message);
+    commit,
+    async bring(name, message, changes) {
+      await cp(join(dir, 'later', name), dir, { recursive: true });
+      await commit(message, changes);
     },
   };
 }
@@ -66,7 +82,7 @@ async function clearAway(dir: string, env: NodeJS.ProcessEnv): Promise<void> {
   if (wasKilled) await run(process.execPath, [CLI, 'down', '--all', '--yes', '-C', dir], { env, timeout: 60_000 });
   const location = await readFile(join(dir, '.sluice/postgres/location'), 'utf8').catch(() => null);
   if (location !== null) await rm(location.trim(), { recursive: true, force: true });
-  await rm(dir, { recursive: true, force: true });
+  await removeTree(dir);
 }
 
 export function hasPython(): boolean {

@@ -28,6 +28,7 @@ export interface PlannerOptions {
   readonly stages?: (
     environment: ResolvedEnvironment,
     commit: string,
+    config: Config,
   ) => Promise<Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>>;
 }
 
@@ -118,7 +119,7 @@ export function createPlanner({ dir, source, readers, stages, authors = async ()
         ...(force === undefined ? {} : { force }),
         ...(liftHold === undefined ? {} : { liftHold }),
         ...(breakGlass === undefined ? {} : { breakGlass }),
-        ...(stages === undefined ? {} : { stages: await stages(resolved, from.commit) }),
+        ...(stages === undefined ? {} : { stages: await stages(resolved, from.commit, config) }),
       });
       return withAuthors(plan, { governance: resolved.governance, authors, graph: async () => graph, commitOf: () => from.commit });
     },

@@ -1,17 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { postgresDatabase } from '../../src/adapters/database/postgres/postgres.ts';
 import { plainMigrations } from '../../src/adapters/migrations/plain.ts';
+import { type Clerk, startClerk } from '../clerk.ts';
 import { type TestDatabase, testDatabase } from '../postgres.ts';
 import { createWorld, type World } from './world.ts';
 
+const later = join(import.meta.dirname, '../../examples/harbour/later');
+const HOLDERS = 5_000;
+
 let database: TestDatabase;
 let world: World;
-let asked = 0;
-const failures: string[] = [];
+let clerk: Clerk | null = null;
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -30,9 +34,24 @@ beforeAll(async () => {
   config.apps.web.env = { HARBOUR_DATABASE_URL: { fromEnv: 'HARBOUR_DATABASE_URL' } };
   // On a busy machine a bake of a second has too few requests; how versions are judged is shown elsewhere.
   config.apps.web.strategy = { kind: 'allAtOnce', soak: '500ms' };
+  config.apps.web.smoke = '/accounts';
   delete config.apps.web.analysis;
+  delete config.apps.worker;
   config.databases = {
-    accounts: { apps: ['web'], migrations: { path: 'web/migrations' }, direct: { fromEnv: 'HARBOUR_DATABASE_URL' }, pooled: false },
+    accounts: {
+      apps: ['web'],
+      migrations: { path: 'web/migrations' },
+      direct: { fromEnv: 'HARBOUR_DATABASE_URL' },
+      pooled: false,
+      appendOnly: ['account_event'],
+    },
+  };
+  config.projections = {
+    accounts: {
+      database: 'accounts',
+      modules: ['web/projections/statement.js'],
+      events: { table: 'account_event', type: null, schema: null },
+    },
   };
   await writeFile(file, JSON.stringify(config, null, 2));
   git('commit', '-qam', 'keep accounts in PostgreSQL');
@@ -40,65 +59,98 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
+  await clerk?.stop();
   await world.end();
   await database.drop();
 }, 120_000);
 
 it(
-  'a release carries an additive migration and a backfill under traffic and goes back; what an old version cannot read is not gone back to',
+  'a release carries a column, its backfill and a read model under traffic and goes back; nobody goes back behind a column that is gone',
   { timeout: 300_000 },
   async () => {
     expect(await world.outcome(await world.deploy())).toBe('Succeeded');
-    const users = await startUsers();
+    expect(await live()).toBe(1);
+    await sql(`INSERT INTO holder (account, name) SELECT 'old' || g, 'captain ' || g FROM generate_series(1, ${HOLDERS}) g`);
+    clerk = await startClerk(await world.edgeUrl(), 'harriet');
 
-    await migration(
-      '001_notes',
-      "CREATE TABLE account_note (id bigint PRIMARY KEY, note text);\nINSERT INTO account_note SELECT g, 'n' || g FROM generate_series(1, 5000) g;",
+    await bring('display-name');
+    await world.commit('web', 'two', { kind: 'badSmoke' });
+    const bad = await world.deploy();
+    expect(await world.outcome(bad)).toBe('Failed');
+    expect((await world.events(bad)).map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['MigrationsApplied', 'ProjectionsReady', 'ProjectionsReverted']),
     );
-    await migration('002_kind', 'ALTER TABLE account_event ADD COLUMN kind text;');
-    await migration(
-      '003_fill',
-      '-- sluice: backfill account_note.id batch 500 pause 1ms\nUPDATE account_note SET note = upper(note) WHERE id BETWEEN :from AND :to;',
-    );
-    await world.commit('web', 'two');
-    const second = await world.deploy();
-    expect(await world.outcome(second)).toBe('Succeeded');
-    expect((await world.events(second)).map(({ type }) => type)).toContain('MigrationsApplied');
+    // The schema stays, since the old version can live with it; the read model goes back, since it can.
+    expect(await live()).toBe(1);
     expect((await plan()).record).toMatchObject([
-      { id: '001_notes', state: 'applied', release: second },
-      { id: '002_kind', state: 'applied', release: second },
-      { id: '003_fill', state: 'applied', rows: 5000, release: second },
+      { id: '001_accounts', state: 'applied' },
+      { id: '002_display_name', phase: 'expand', state: 'applied', release: bad },
+      { id: '003_fill_display_name', phase: 'backfill', state: 'applied', rows: HOLDERS + 1, release: bad },
     ]);
 
-    expect(await world.outcome(await rollBack())).toBe('Succeeded');
-    expect((await plan()).record).toHaveLength(3);
-
-    // The next version does without the column; two releases later it goes.
-    await world.commit('web', 'three');
-    await world.deploy().then((id) => world.outcome(id));
-    await migration('004_drop', 'DROP TABLE account_note;');
-    await world.commit('web', 'four');
+    await world.commit('web', 'two, corrected');
     expect(await world.outcome(await world.deploy())).toBe('Succeeded');
-    const later = await plan();
-    expect(later.pending).toMatchObject([{ file: { id: '004_drop' }, phase: 'contract' }]);
-    await open().apply(later.pending, { by: 'test', release: null, signal: new AbortController().signal });
+    expect(await live()).toBe(2);
+    await shown('two, corrected');
+
+    expect(await world.outcome(await rollBack())).toBe('Succeeded');
+    await shown('1');
+    expect(
+      await world.api('POST', '/v1/projections/switch', { environment: 'production', name: 'statement', to: 'previous' }),
+    ).toMatchObject({
+      from: 2,
+      to: 1,
+    });
+
+    await bring('without-name');
+    await world.commit('web', 'three');
+    expect(await world.outcome(await world.deploy())).toBe('Succeeded');
+    const left = await plan();
+    expect(left.pending).toMatchObject([{ file: { id: '005_drop_name' }, phase: 'contract', needsApproval: true }]);
+    await open().apply(left.pending, { by: 'test', release: null, signal: new AbortController().signal });
 
     const refused = await rollBack();
-    expect(await world.outcome(refused)).not.toBe('Succeeded');
-    expect((await world.events(refused)).map(({ type, data }) => `${type} ${JSON.stringify(data)}`).join('\n')).toContain(
-      '004_drop took away',
-    );
+    expect(await world.outcome(refused)).toBe('Failed');
+    const events = await world.events(refused);
+    expect(events.find(({ type }) => type === 'RollbackRefused')?.data).toMatchObject({
+      reason: expect.stringContaining('005_drop_name took away'),
+    });
+    expect(events.map(({ type }) => type)).not.toContain('RolloutStarted');
+    await shown('three');
 
-    await users.stop();
-    expect(failures).toEqual([]);
+    const { asked, failed, wrong } = await clerk.stop();
+    expect(failed).toEqual([]);
+    expect(wrong).toEqual([]);
     expect(asked).toBeGreaterThan(50);
   },
 );
 
-const open = () => postgresDatabase({ pooled: null, direct: database.url });
+/** Statements of this release come from now on. */
+async function shown(release: string): Promise<void> {
+  const before = clerk?.look().shown[release] ?? 0;
+  for (const until = Date.now() + 20_000; (clerk?.look().shown[release] ?? 0) < before + 3; await sleep(20))
+    if (Date.now() > until) throw new Error(`no statements of release ${release}: ${JSON.stringify(clerk?.look())}`);
+}
+
+const open = () => postgresDatabase({ pooled: null, direct: database.url, appendOnly: ['account_event'] });
 
 async function plan() {
   return open().plan(await plainMigrations(join(world.dir, 'web/migrations')));
+}
+
+async function live(): Promise<number | undefined> {
+  const { rows } = await sql("SELECT version FROM sluice_projections.live WHERE projection = 'statement'");
+  return rows[0]?.version === undefined ? undefined : Number(rows[0].version);
+}
+
+async function sql(text: string): Promise<pg.QueryResult> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    return await client.query(text);
+  } finally {
+    await client.end();
+  }
 }
 
 async function rollBack(): Promise<string> {
@@ -106,41 +158,11 @@ async function rollBack(): Promise<string> {
   return id;
 }
 
-async function migration(id: string, sql: string): Promise<void> {
-  await mkdir(join(world.dir, 'web/migrations'), { recursive: true });
-  await writeFile(join(world.dir, 'web/migrations', `${id}.sql`), `${sql}\n`);
+async function bring(name: string): Promise<void> {
+  await cp(join(later, name, 'accounts'), join(world.dir, 'web'), { recursive: true });
   git('add', '-A');
 }
 
 function git(...args: readonly string[]): void {
   execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], { cwd: world.dir, stdio: 'pipe' });
-}
-
-async function startUsers(): Promise<{ stop(): Promise<void> }> {
-  const url = await world.edgeUrl();
-  let over = false;
-  const ask = async (name: string): Promise<void> => {
-    const call = async (path: string, body?: string) => {
-      asked += 1;
-      const answer = await fetch(`${url}/accounts/${name}${path}`, body === undefined ? {} : { method: 'POST', body }).catch(
-        (error: unknown) => String(error),
-      );
-      if (typeof answer === 'string' || answer.status >= 500)
-        failures.push(typeof answer === 'string' ? answer : `${path}: ${answer.status}`);
-      else await answer.text();
-    };
-    await call('/open', '');
-    while (!over) {
-      await call('/deposit', '1');
-      await call('');
-      await sleep(40);
-    }
-  };
-  const asking = ['ann', 'ben', 'cleo'].map(ask);
-  return {
-    async stop() {
-      over = true;
-      await Promise.all(asking);
-    },
-  };
 }

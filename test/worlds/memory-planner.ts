@@ -1,3 +1,4 @@
+import type { Governance } from '../../src/core/access/governance.ts';
 import type { Planner } from '../../src/config/planner.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../../src/core/changes/environment.ts';
 import { UserError } from '../../src/core/errors.ts';
@@ -10,6 +11,8 @@ export interface MemoryPlanner extends Planner {
   /** App → what its sources are now; change it to make a change. */
   readonly sources: Map<string, string>;
   readonly strategies: Map<string, Strategy>;
+  /** Environment → its rules. */
+  readonly rules: Map<string, Governance>;
 }
 
 const ENVIRONMENTS = ['development', 'staging', 'production'];
@@ -20,6 +23,7 @@ export function memoryPlanner(
 ): MemoryPlanner {
   const sources = new Map(Object.keys(apps).map((app) => [app, 'one']));
   const strategies = new Map<string, Strategy>();
+  const rules = new Map<string, Governance>();
   const environment = async (name: string): Promise<ResolvedEnvironment> => {
     if (!ENVIRONMENTS.includes(name))
       throw new UserError(
@@ -27,12 +31,14 @@ export function memoryPlanner(
         `There is no environment "${name}".`,
         `Environments of this workspace: ${ENVIRONMENTS.join(', ')}.`,
       );
+    const governance = rules.get(name);
     return {
       workspace: 'shop',
       name,
       uncommitted: 'ignore',
       deadlines: { queueMs: 60_000, pauseMs: 60_000, rollbackMs: 3_000 },
       edge: { kind: 'embedded', port: 0, sticky: { by: 'cookie' } },
+      ...(governance === undefined ? {} : { governance }),
       apps: Object.entries(apps).map(([app, { dependsOn = [], worker = false }]) =>
         resolvedApp(app, dependsOn, worker, strategies.get(app)),
       ),
@@ -42,9 +48,10 @@ export function memoryPlanner(
   return {
     sources,
     strategies,
+    rules,
     environments: async () => ENVIRONMENTS,
     environment,
-    async plan({ environment: name, manifest, only, force, liftHold }) {
+    async plan({ environment: name, manifest, only, force, liftHold, breakGlass }) {
       return makePlan({
         environment: await environment(name),
         source: { commit: commitOf([...sources.values()].join()), branch: 'main', dirty: false },
@@ -53,6 +60,7 @@ export function memoryPlanner(
         ...(only === undefined ? {} : { only }),
         ...(force === undefined ? {} : { force }),
         ...(liftHold === undefined ? {} : { liftHold }),
+        ...(breakGlass === undefined ? {} : { breakGlass }),
       });
     },
     async rollback({ environment: name, manifest, apps: asked, to }) {

@@ -1,10 +1,13 @@
 // The same store on PostgreSQL: UNIQUE (stream, version) is the optimistic lock.
+import { readFile } from 'node:fs/promises';
+
 export async function postgresStore(url) {
   const { default: pg } = await import('pg');
   const pool = new pg.Pool({ connectionString: url, max: 5 });
   pool.on('error', (error) => console.error(`database: ${error.message}`));
-  await createTable(pool);
+  await createTables(pool);
   return {
+    pool,
     async read(stream) {
       const { rows } = await pool.query('SELECT data FROM account_event WHERE stream = $1 ORDER BY version', [stream]);
       return rows.map((row) => row.data);
@@ -28,17 +31,17 @@ export async function postgresStore(url) {
   };
 }
 
-/** Instances start side by side: the lock lets one of them create the table. */
-async function createTable(pool) {
+/**
+ * Sluice brings the schema before the apps; who starts an instance by hand gets the first one from here. Instances start side
+ * by side: the lock lets one of them make it.
+ */
+async function createTables(pool) {
   const client = await pool.connect();
   try {
     await client.query('BEGIN');
     await client.query("SELECT pg_advisory_xact_lock(hashtext('harbour.account_event'))");
-    await client.query(`CREATE TABLE IF NOT EXISTS account_event (
-      position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      txid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-      stream text NOT NULL, version int NOT NULL, data jsonb NOT NULL, at timestamptz NOT NULL DEFAULT now(),
-      UNIQUE (stream, version))`);
+    const { rows } = await client.query("SELECT to_regclass('account_event') IS NULL AS missing");
+    if (rows[0].missing) await client.query(await readFile(new URL('migrations/001_accounts.sql', import.meta.url), 'utf8'));
     await client.query('COMMIT');
   } finally {
     client.release();

@@ -37,7 +37,7 @@ export interface ProjectionsOptions {
 /** The port, and what a release asks beyond it. */
 export interface PostgresProjections extends Projections {
   /** Modules of a commit whose version readers do not have yet. */
-  pending(environment: string, commit: string): Promise<readonly ProjectionVersion[]>;
+  pending(sources: readonly Source[], commit: string): Promise<readonly ProjectionVersion[]>;
   /** Begin to build a version as a commit has it. */
   begin(environment: string, commit: string, name: string): Promise<ProjectionVersion>;
   /** Where one version stands; null when there is none. */
@@ -63,6 +63,7 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
   const opened = new Map<string, Promise<Operations>>();
   const looks = new Map<string, { readonly events: number; readonly share: number; readonly at: number }>();
   const inspected = new Map<string, Promise<ProjectionVersion>>();
+  const versions = new Map<string, Promise<readonly ProjectionVersion[]>>();
   const closing = new AbortController();
 
   const placeOf = (source: Source) => ({ url: urlOf(source), schema: source.readModels, store: source.events });
@@ -88,17 +89,21 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
     );
   }
 
+  /** The name and version that code says of itself. */
+  function inspect(code: Code): Promise<ProjectionVersion> {
+    const known =
+      inspected.get(code.hash) ?? runJob<ProjectionVersion>({ url: '', schema: '', store: {} }, { kind: 'inspect', code }, closing.signal);
+    inspected.set(code.hash, known);
+    known.catch(() => inspected.delete(code.hash));
+    return known;
+  }
+
   /** Every module of a source, bundled, with the name and version that it says of itself. */
   async function modulesOf(source: Source, root = dir): Promise<readonly Module[]> {
     return Promise.all(
       source.modules.map(async (file) => {
         const code = await bundle(root, file, dir);
-        const known =
-          inspected.get(code.hash) ??
-          runJob<ProjectionVersion>({ url: '', schema: '', store: {} }, { kind: 'inspect', code }, closing.signal);
-        inspected.set(code.hash, known);
-        known.catch(() => inspected.delete(code.hash));
-        return { source, code, ...(await known) };
+        return { source, code, ...(await inspect(code)) };
       }),
     );
   }
@@ -214,6 +219,26 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
     }
   }
 
+  /** What the modules of a commit say of themselves: it never changes, and a release asks several times. */
+  function versionsAt(commit: string, files: readonly string[]): Promise<readonly ProjectionVersion[]> {
+    const key = JSON.stringify([commit, files]);
+    const known = versions.get(key);
+    if (known !== undefined) return known;
+    const found = atCommit(commit, async (root) =>
+      Promise.all(
+        files.map(async (file) => {
+          const { name, version } = await inspect(await bundle(root, file, dir));
+          return { name, version };
+        }),
+      ),
+    );
+    const [oldest] = versions.keys();
+    if (versions.size >= COMMITS_KNOWN && oldest !== undefined) versions.delete(oldest);
+    versions.set(key, found);
+    found.catch(() => versions.delete(key));
+    return found;
+  }
+
   const idOf = ({ projection, version }: Build): { projection: string; version: number } => ({ projection, version });
 
   return {
@@ -246,22 +271,15 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
       );
       return found.flat();
     },
-    async pending(environment, commit) {
-      const sources = await options.sources(environment);
+    async pending(sources, commit) {
       if (sources.length === 0) return [];
-      return atCommit(commit, async (root) => {
-        const found: ProjectionVersion[] = [];
-        for (const source of sources) {
-          const live = await liveOf(source);
-          const modules = await modulesOf(source, root);
-          found.push(
-            ...modules
-              .filter(({ name, version }) => live.find((one) => one.projection === name)?.version !== version)
-              .map(({ name, version }) => ({ name, version })),
-          );
-        }
-        return found;
-      });
+      const found = await Promise.all(
+        sources.map(async (source) => {
+          const [live, modules] = await Promise.all([liveOf(source), versionsAt(commit, source.modules)]);
+          return modules.filter(({ name, version }) => live.find((one) => one.projection === name)?.version !== version);
+        }),
+      );
+      return found.flat();
     },
     begin: (environment, commit, name) => atCommit(commit, async (root) => startModule(await findModule(environment, name, root))),
     async status(environment, { name, version }) {
@@ -302,6 +320,7 @@ export function postgresProjections(options: ProjectionsOptions): PostgresProjec
 }
 
 const PROGRESS_MS = 2_000;
+const COMMITS_KNOWN = 16;
 
 /** Where there are no events, or no such module any more, nothing was built. */
 function nothingBuilt(error: unknown): null {
