@@ -19,7 +19,7 @@ const option = (name: string, otherwise: string): string =>
   process.argv.find((arg) => arg.startsWith(`--${name}=`))?.split('=')[1] ?? otherwise;
 const SIZES = option('projects', '999,4999').split(',').map(Number);
 const REPEATS = Number(option('repeats', '5'));
-const FILES = Number(option('files', '18'));
+const FILES = option('files', '');
 /** Peers that take minutes may be left out where there are many projects. */
 const SLOW_BELOW = Number(option('slow-below', '100000'));
 const DIST = option('dist', join(import.meta.dirname, '..', 'dist'));
@@ -75,6 +75,7 @@ const nx = ({ dir, base }: Generated, daemon: boolean): Promise<Ran> =>
   });
 const readSluice = (output: string): string[] =>
   (JSON.parse(output) as { projects: string[] }).projects.map((path) => path.replace('packages/', ''));
+const readMoon = (output: string): string[] => (JSON.parse(output) as { projects: { id: string }[] }).projects.map(({ id }) => id);
 const readNames = (output: string): string[] => [...new Set(output.match(/\bp\d+\b/g))];
 
 const CONTENDERS: readonly Contender[] = [
@@ -108,7 +109,7 @@ const CONTENDERS: readonly Contender[] = [
     warm: true,
     run: ({ dir, base }) =>
       run(dir, [bin('moon'), 'query', 'projects', '--affected', '--downstream', 'deep'], { MOON_BASE: base, MOON_HEAD: 'HEAD' }),
-    read: readNames,
+    read: readMoon,
   },
 ];
 
@@ -202,7 +203,7 @@ function rowOf(contender: Contender, measured: Measured | string, own: Measured 
 }
 
 async function section(size: number): Promise<string> {
-  const repository = await generate(size, FILES, PEERS);
+  const repository = await generate(size, FILES === '' ? Math.round(100_000 / size) - 2 : Number(FILES), PEERS);
   try {
     const results = new Map<string, Measured | string>();
     for (const contender of CONTENDERS) {

@@ -41,6 +41,11 @@ export async function generate(projects: number, filesEach: number, peers: strin
     const manifest = { name, version: '1.0.0', dependencies };
     locked[`packages/${name}`] = manifest;
     locked[`node_modules/${name}`] = { resolved: `packages/${name}`, link: true };
+    // Its toolchain for JavaScript would be fetched from a registry of containers: moon is told what it would find in package.json.
+    add(
+      `packages/${name}/moon.yml`,
+      JSON.stringify({ language: 'javascript', dependsOn: Object.keys(dependencies).filter((one) => one.startsWith('p')) }),
+    );
     add(`packages/${name}/package.json`, JSON.stringify({ ...manifest, scripts: { build: 'true' } }));
     for (let file = 0; file < filesEach; file += 1) add(`packages/${name}/src/f${file}.js`, `export const v = ${i} + ${file};`);
     if (i % 20 === 0) apps[name] = { path: `packages/${name}`, run: 'node src/f0.js' };
@@ -51,7 +56,6 @@ export async function generate(projects: number, filesEach: number, peers: strin
   add('turbo.json', JSON.stringify({ tasks: { build: {} } }));
   add('nx.json', JSON.stringify({ defaultBase: 'main', analytics: false }));
   add('.moon/workspace.yml', "projects:\n  - 'packages/*'\nvcs:\n  defaultBranch: main\n");
-  add('.moon/toolchains.yml', 'javascript:\n  packageManager: npm\n  inferTasksFromScripts: false\nnode: {}\nnpm: {}\n');
   add('sluice.config.json', JSON.stringify({ workspace: 'bench', apps }));
   const commits = [files.join('')];
   for (let commit = 0; commit < 8; commit += 1) {
