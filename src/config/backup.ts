@@ -49,12 +49,10 @@ const common = {
   drillEvery: positive
     .optional()
     .meta({ description: 'A drill older than this is an alarm; the control plane holds one by itself a seventh before.', default: '35d' }),
-  drills: oneOf(['scheduled', 'asked'])
-    .optional()
-    .meta({
-      description: '`asked`: drills are only held when somebody asks (`sluice drill`), and are alarmed for all the same.',
-      default: 'scheduled',
-    }),
+  drills: oneOf(['scheduled', 'asked']).optional().meta({
+    description: '`asked`: drills are only held when somebody asks (`sluice drill`), and are alarmed for all the same.',
+    default: 'scheduled',
+  }),
   heartbeat: positive.optional().meta({ description: 'Time between two rows that say how far a copy reaches.', default: '60s' }),
   scratch: text('a folder')
     .optional()
