@@ -15,7 +15,7 @@ export interface Moment {
 }
 
 const COLUMNS = 72;
-const LABEL = 20;
+const LABEL = 22;
 const LEVELS = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /** One line a version, its share of the traffic from left to right, and the moments below. */

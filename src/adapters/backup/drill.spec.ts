@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ClusterWorld, clusterWorld } from '../../../test/worlds/cluster.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
 import { judgeTransactionIds } from '../../core/backup/inspection.ts';
@@ -67,8 +67,15 @@ describe('backups of an embedded PostgreSQL', () => {
   });
 
   it('has everything at the second location as well', LONG, async () => {
-    const [here, there] = await Promise.all([world.store.list('shop/'), world.second.list('shop/')]);
-    expect(there.map(({ key }) => key)).toEqual(here.map(({ key }) => key));
+    // The server writes on, and its log is taken to one place after the other.
+    await vi.waitFor(
+      async () => {
+        await world.backup.ship(signal);
+        const [there, here] = [await world.second.list('shop/'), await world.store.list('shop/')];
+        expect(there.map(({ key }) => key)).toEqual(here.map(({ key }) => key));
+      },
+      { timeout: 30_000, interval: 200 },
+    );
   });
 
   it('BACKUP_TAMPERED: a byte of a stored file is another one', LONG, async () => {
