@@ -71,14 +71,12 @@ async function run(options: HostReportsOptions, signal: AbortSignal): Promise<vo
     changed.add(stream.slice('release/'.length));
     wake();
   };
+  both.addEventListener('abort', () => wake(), { once: true });
   const said = new Map<string, string>();
   const work = async (): Promise<void> => {
     while (!both.aborted) {
       if (changed.size === 0) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          both.addEventListener('abort', () => resolve(), { once: true });
-        });
+        await new Promise<void>((resolve) => void (wake = resolve));
         continue;
       }
       const position = seen;

@@ -48,8 +48,8 @@ test('a plan waits for another person with the role; exactly what was shown is a
   expect((await as('ada', 'approvals', '-e', 'production')).out).toMatch(
     new RegExp(`${id} to production: api, web, asked for by ada [^]*needs 1 of lead \\(bob\\)[^]*sluice approve ${id}`),
   );
-  expect(await as('ADA', 'approve', id)).toMatchObject({ exit: 1, err: expect.stringContaining('APPROVAL_BY_AUTHOR') as string });
-  expect(await as('eve', 'approve', id)).toMatchObject({ exit: 1, err: expect.stringContaining('ROLE_MISSING') as string });
+  expect(await as('ADA', 'approve', id)).toMatchObject({ exit: 6, err: expect.stringContaining('APPROVAL_BY_AUTHOR') as string });
+  expect(await as('eve', 'approve', id)).toMatchObject({ exit: 6, err: expect.stringContaining('ROLE_MISSING') as string });
   expect(await as('bob', 'approve', id, '--plan', '0123456789ab')).toMatchObject({
     exit: 1,
     err: expect.stringContaining('APPROVAL_OF_OTHER_PLAN') as string,
@@ -79,7 +79,7 @@ test('a no ends it with nothing changed', async () => {
 test('an emergency asks for any one other person, and says what was set aside', async () => {
   const id = await detached('--break-glass', 'checkout is down');
   await asked(id);
-  expect(await as('ada', 'approve', id)).toMatchObject({ exit: 1, err: expect.stringContaining('APPROVAL_BY_AUTHOR') as string });
+  expect(await as('ada', 'approve', id)).toMatchObject({ exit: 6, err: expect.stringContaining('APPROVAL_BY_AUTHOR') as string });
   expect((await as('eve', 'approve', id, '-w')).exit).toBe(0);
   const { checklist } = await json<{ checklist: ChecklistLine[] }>('ada', 'status', id);
   expect(checklist.find(({ item }) => item === 'quality')?.text).toBe('set aside in an emergency: checkout is down');

@@ -90,7 +90,7 @@ it('backs up while a release goes on, and a drill says how long recovery takes a
   const release = await world.deploy('web');
   const first = await sluice('backup', 'now', 'control');
   expect(first, first.err).toMatchObject({ exit: 0, out: expect.stringMatching(/^control: \d{8}-\d{6}F-\w{4}: full, .*, verified\n/) });
-  expect(first.err).toMatch(/files: \d+ % of \d+ MB|waiting for the log|copying to the second location/);
+  expect(first.err).toMatch(/files: \d+ % of \d+ MB|waiting for the log|copying to the second location|verifying/);
   expect(await world.outcome(release)).toBe('Succeeded');
   expect((await sluice('backup', 'now', 'control')).exit).toBe(0);
 

@@ -23,7 +23,7 @@ afterAll(async () => {
 it(`ends every release as if nobody had killed anything (${kills} kills, seed ${seed})`, { timeout: 3_600_000 }, async () => {
   const random = seeded(seed);
   expect(await world.outcome(await world.deploy())).toBe('Succeeded');
-  const load = startLoad({ url: await world.edgeUrl(), clients: 8, paths: ['/accounts'], ratePerSecond: 300 });
+  const load = startLoad({ url: await world.edgeUrl(), clients: 32, paths: ['/accounts'], ratePerSecond: 300 });
   const done: Record<string, number> = {};
   let killed = 0;
   let version = 1;

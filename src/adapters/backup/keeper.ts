@@ -9,6 +9,7 @@ import { UserError } from '../../core/errors.ts';
 import type { Backup, Progress, Restored } from '../../ports/backup.ts';
 import { runDrill, type DrillResult } from './drill.ts';
 import { beat, clockOf, type EventStoreTable, lastBeatAt } from './heartbeat.ts';
+import { within } from '../_shared/within.ts';
 
 /** Where events are kept: the stream `backup/<source>` of the event log. */
 export interface Journal {
@@ -183,7 +184,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       taking.next(async () => {
         const known = (await state()).restorePoints.find((point) => point.name === name);
         if (known !== undefined) return known;
-        const patience = AbortSignal.any([signal, AbortSignal.timeout(Math.max(RESTORE_POINT_WAIT_MS, policy.objectives.rtoMs))]);
+        const patience = within(signal, Math.max(RESTORE_POINT_WAIT_MS, policy.objectives.rtoMs));
         const { backups } = await backup.catalog();
         const needsFull = !backup.capabilities.pointInTime || backups.length === 0;
         const base = needsFull ? (await takeNow('full', name, patience)).record : backups.toSorted((a, b) => b.endedAt - a.endedAt)[0];

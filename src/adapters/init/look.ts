@@ -1,15 +1,18 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { UserError } from '../../core/errors.ts';
 import { isWorthReading, type Look } from '../../core/init/look.ts';
 
 /** A manifest larger than this is none that a person wrote. */
 const MOST_BYTES = 1_000_000;
+/** Without git nobody says where a workspace ends. */
+const MOST_FOLDERS = 5_000;
 const SKIPPED: ReadonlySet<string> = new Set(['node_modules', '.git', '.sluice', 'vendor', '.venv', '__pycache__', 'dist', 'coverage']);
 
 /** What lies in a workspace: what git knows or would take, or all files where there is no git. */
 export async function lookAround(dir: string): Promise<Look> {
-  const paths = (await trackedPaths(dir)) ?? (await walk(dir, ''));
+  const paths = (await trackedPaths(dir)) ?? (await walk(dir));
   const texts = await Promise.all(
     paths.filter(isWorthReading).map(async (path): Promise<(readonly [string, string])[]> => {
       const text = await readSmall(join(dir, path));
@@ -51,14 +54,29 @@ function trackedPaths(dir: string): Promise<string[] | null> {
   });
 }
 
-async function walk(dir: string, below: string): Promise<string[]> {
-  const entries = await readdir(join(dir, below), { withFileTypes: true });
-  const found = await Promise.all(
-    entries.map(async (entry) => {
+/**
+ * A workspace without git. Folders that may not be read are left out.
+ * @throws UserError `NOT_A_WORKSPACE` when there is far too much for one: a home folder, say.
+ */
+async function walk(dir: string): Promise<string[]> {
+  const files: string[] = [];
+  const folders = [''];
+  for (let seen = 0; seen < folders.length; seen++) {
+    if (folders.length > MOST_FOLDERS) throw tooMuch(dir);
+    const below = folders[seen] ?? '';
+    for (const entry of await readdir(join(dir, below), { withFileTypes: true }).catch(() => [])) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`;
-      if (entry.isDirectory()) return SKIPPED.has(entry.name) ? [] : walk(dir, path);
-      return entry.isFile() ? [path] : [];
-    }),
+      if (entry.isDirectory() && !SKIPPED.has(entry.name)) folders.push(path);
+      if (entry.isFile()) files.push(path);
+    }
+  }
+  return files;
+}
+
+function tooMuch(dir: string): UserError {
+  return new UserError(
+    'NOT_A_WORKSPACE',
+    `${dir} has more than ${MOST_FOLDERS} folders below it and is no git repository`,
+    'Go to the folder of the workspace, or begin one here with `git init`.',
   );
-  return found.flat();
 }

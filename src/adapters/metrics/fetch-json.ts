@@ -1,4 +1,5 @@
 import { unreadable } from './counters.ts';
+import { within } from '../_shared/within.ts';
 
 const BYTES_MAX = 16 * 1024 * 1024;
 
@@ -11,7 +12,7 @@ export interface FetchOptions {
 /** JSON of an answer 2xx. @throws OutsideError `METRICS_UNREADABLE` for everything else. */
 export async function fetchJson(url: URL, { headers, signal, timeoutMs }: FetchOptions): Promise<unknown> {
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const limit = within(signal, timeoutMs);
     const answer = await fetch(url, { headers: { accept: 'application/json', ...headers }, signal: limit, redirect: 'error' });
     const text = await answer.text();
     if (text.length > BYTES_MAX) throw new Error(`the answer is longer than ${BYTES_MAX} bytes`);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { OutsideError } from '../../core/errors.ts';
 import type { Notifier, Occasion } from '../../ports/notifier.ts';
+import { within } from '../_shared/within.ts';
 
 export interface CommandNotifierOptions {
   readonly on: readonly Occasion[] | null;
@@ -22,7 +23,7 @@ export function commandNotifier({ on, argv, cwd, env, timeoutMs = TIMEOUT_MS }: 
     on,
     async tell(notice, signal) {
       const [program = '', ...args] = argv;
-      const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const bounded = within(signal, timeoutMs);
       const why = await new Promise<string | null>((resolve) => {
         const child = spawn(program, args, { cwd, env, stdio: ['pipe', 'ignore', 'ignore'], signal: bounded, killSignal: 'SIGKILL' });
         child.on('error', (error) => resolve(bounded.aborted ? 'took too long' : error.message));

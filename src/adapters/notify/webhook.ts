@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { OutsideError } from '../../core/errors.ts';
 import type { Notifier, Occasion } from '../../ports/notifier.ts';
 import { FORMATS, type WebhookFormat } from './bodies.ts';
+import { within } from '../_shared/within.ts';
 
 export interface WebhookNotifierOptions {
   readonly on: readonly Occasion[] | null;
@@ -28,7 +29,7 @@ export function webhookNotifier({ on, url, format = 'json', secret = null, timeo
         body,
         // Whatever comes is posted to the address that was configured, or nowhere.
         redirect: 'error',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        signal: within(signal, timeoutMs),
       }).catch((error: unknown) => {
         throw new OutsideError('NOTIFY_FAILED', `${name} does not answer: ${reasonOf(error)}`, 'It is tried again.');
       });

@@ -1,5 +1,6 @@
 import type { ReadContext } from '../../ports/reports.ts';
 import { Unreadable } from './damage.ts';
+import { within } from '../_shared/within.ts';
 
 /** Longest time one question may take, ms. */
 const TIMEOUT_MS = 30_000;
@@ -12,7 +13,7 @@ export async function askJson(
   init: { headers?: Record<string, string>; body?: unknown } = {},
 ): Promise<unknown> {
   const where = `${url.origin}${url.pathname}`;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const limit = within(signal, TIMEOUT_MS);
   try {
     const answer = await fetch(url, {
       method: init.body === undefined ? 'GET' : 'POST',

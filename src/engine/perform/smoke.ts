@@ -5,6 +5,7 @@ import type { SmokeSpec } from '../../core/release/plan.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { refOf } from './traffic.ts';
+import { within } from '../../adapters/_shared/within.ts';
 
 const OUTPUT_LINES = 8;
 
@@ -32,7 +33,7 @@ async function smokePaths(spec: SmokeSpec, url: string | null, signal: AbortSign
     try {
       const answer = await fetch(url + path, {
         redirect: 'manual',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(spec.timeoutMs)]),
+        signal: within(signal, spec.timeoutMs),
       });
       await answer.body?.cancel();
       if (answer.status < 200 || answer.status >= 400) return `smoke test of ${path}: answered ${answer.status}`;

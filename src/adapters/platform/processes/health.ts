@@ -9,6 +9,7 @@ import { type VersionPaths, versionPaths } from './paths.ts';
 import { type InstanceState, readState, readWanted } from './records.ts';
 import { supervisorAlive } from './start-supervisor.ts';
 import { lastLineOf } from './tail.ts';
+import { within } from '../../_shared/within.ts';
 
 const HEALTHY: Health = { state: 'healthy' };
 /** What a shell ends with when it cannot execute a program, or there is none. */
@@ -75,14 +76,14 @@ function endOf(context: Context, paths: VersionPaths, target: DeployTarget, { id
 function ask(health: HealthSpec, id: string, port: number, signal: AbortSignal): Promise<Health> {
   const where = `instance ${id} (port ${port})`;
   return new Promise((resolve) => {
-    const timeout = AbortSignal.timeout(health.timeoutMs);
+    const limit = within(signal, health.timeoutMs);
     const asked = request({
       host: '127.0.0.1',
       port,
       path: health.path,
       agent: false,
       headers: { 'user-agent': 'sluice-health' },
-      signal: AbortSignal.any([signal, timeout]),
+      signal: limit,
     });
     asked.once('response', (answer) => {
       const status = answer.statusCode ?? 0;
@@ -90,7 +91,8 @@ function ask(health: HealthSpec, id: string, port: number, signal: AbortSignal):
       resolve(status >= 200 && status < 400 ? HEALTHY : waiting(`${where} answers ${health.path} with status ${status}`));
     });
     asked.once('error', (error: NodeJS.ErrnoException) => {
-      if (timeout.aborted) return resolve(waiting(`${where} has not answered ${health.path} within ${seconds(health.timeoutMs)}`));
+      if (limit.aborted && !signal.aborted)
+        return resolve(waiting(`${where} has not answered ${health.path} within ${seconds(health.timeoutMs)}`));
       resolve(
         waiting(
           error.code === 'ECONNREFUSED'
