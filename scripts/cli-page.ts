@@ -12,7 +12,7 @@ const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   waiting: 'The release waits for a person, and nobody can be asked here. The message names the commands that go on or back.',
   rolledBack:
     'Users had some of the new version, and it was put back (`RolledBack`); or putting it back failed (`RollbackFailed`, said loudly).',
-  denied: 'Not allowed: no token, or a wrong one.',
+  denied: 'Not allowed: no token, a wrong one, or somebody else has to do it.',
   timeout: '`--timeout` passed. The release goes on.',
   interrupted: 'Ctrl-C or SIGTERM. The release goes on.',
 };
