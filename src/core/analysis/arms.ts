@@ -1,8 +1,5 @@
-import { MAX_BUCKET, type Histogram } from './histogram.ts';
-import type { ArmCounts, Sample } from './sample.ts';
-
-/** Counts beyond this are not counts of requests any more (and lose whole numbers in JSON). */
-const MAX_COUNT = Number.MAX_SAFE_INTEGER;
+import { ascending, isCount, MAX_BUCKET, type Ascending, type Histogram } from './histogram.ts';
+import type { ArmCounts, Arms, Sample } from './sample.ts';
 
 /** Nothing counted yet. */
 export const NOTHING_COUNTED: ArmCounts = { requests: 0, errors: 0, latency: {} };
@@ -23,35 +20,76 @@ export function errorRateOf(counts: ArmCounts): number | null {
   return counts.requests > 0 ? counts.errors / counts.requests : null;
 }
 
-/**
- * Why a sample cannot be believed, or null when it can. A source that reports such a thing is broken:
- * its sample is an error, never a good and never a bad value.
- */
-export function faultOf(sample: Sample): string | null {
-  if (sample.error !== null) return sample.error;
-  if (!Number.isFinite(sample.at) || !Number.isFinite(sample.fromAt)) return 'the sample has no time';
-  for (const arms of [sample, ...Object.values(sample.strata ?? {})]) {
-    const fault = faultOfArm('the new version', arms.candidate) ?? faultOfArm('the old version', arms.baseline);
-    if (fault !== null) return fault;
-  }
-  return null;
+/** The counts of one arm, believed, and the histogram read: whoever looks at it a dozen times has that done once. */
+export interface ArmRead {
+  readonly requests: number;
+  readonly errors: number;
+  readonly latency: Ascending;
 }
 
-function faultOfArm(whose: string, counts: ArmCounts | null): string | null {
-  if (counts === null) return null;
-  if (!isCount(counts.requests)) return `the request count of ${whose} is ${counts.requests}`;
-  if (!isCount(counts.errors)) return `the error count of ${whose} is ${counts.errors}`;
-  if (counts.errors > counts.requests) return `${whose} has more errors (${counts.errors}) than requests (${counts.requests})`;
-  for (const bucket in counts.latency) {
-    const count = counts.latency[bucket] ?? 0;
+export interface ArmsRead {
+  readonly candidate: ArmRead | null;
+  readonly baseline: ArmRead | null;
+}
+
+/** A sample that can be believed. */
+export interface SampleRead extends ArmsRead {
+  readonly fromAt: number;
+  readonly at: number;
+  /** By stratum, in the sample's order; null where it has none. */
+  readonly strata: ReadonlyMap<string, ArmsRead> | null;
+}
+
+/**
+ * The sample read, or why it cannot be believed. A source that reports such a thing is broken:
+ * its sample is an error, never a good and never a bad value.
+ */
+export function readSample(sample: Sample): SampleRead | string {
+  if (sample.error !== null) return sample.error;
+  if (!Number.isFinite(sample.at) || !Number.isFinite(sample.fromAt)) return 'the sample has no time';
+  const { fromAt, at } = sample;
+  const whole = readArms(sample);
+  if (typeof whole === 'string') return whole;
+  const { candidate, baseline } = whole;
+  if (sample.strata === undefined) return { fromAt, at, candidate, baseline, strata: null };
+  const strata = new Map<string, ArmsRead>();
+  for (const [name, arms] of Object.entries(sample.strata)) {
+    const part = readArms(arms);
+    if (typeof part === 'string') return part;
+    strata.set(name, part);
+  }
+  return { fromAt, at, candidate, baseline, strata };
+}
+
+/** Why a sample cannot be believed, or null when it can. */
+export function faultOf(sample: Sample): string | null {
+  const read = readSample(sample);
+  return typeof read === 'string' ? read : null;
+}
+
+/** Both arms read, or why one cannot be believed. */
+export function readArms({ candidate, baseline }: Arms): ArmsRead | string {
+  const ofCandidate = candidate === null ? null : readArm('the new version', candidate);
+  if (typeof ofCandidate === 'string') return ofCandidate;
+  const ofBaseline = baseline === null ? null : readArm('the old version', baseline);
+  return typeof ofBaseline === 'string' ? ofBaseline : { candidate: ofCandidate, baseline: ofBaseline };
+}
+
+function readArm(whose: string, counts: ArmCounts): ArmRead | string {
+  const { requests, errors } = counts;
+  if (!isCount(requests)) return `the request count of ${whose} is ${requests}`;
+  if (!isCount(errors)) return `the error count of ${whose} is ${errors}`;
+  if (errors > requests) return `${whose} has more errors (${errors}) than requests (${requests})`;
+  const latency = ascending(counts.latency);
+  return latency === null ? faultOfHistogram(whose, counts.latency) : { requests, errors, latency };
+}
+
+function faultOfHistogram(whose: string, histogram: Histogram): string {
+  for (const [bucket, count] of Object.entries(histogram)) {
     const index = Number(bucket);
     if (!(Number.isInteger(index) && index >= 0 && index <= MAX_BUCKET && String(index) === bucket))
       return `the latency histogram of ${whose} has an unknown bucket ${bucket}`;
     if (!isCount(count)) return `the latency histogram of ${whose} counts ${count} in bucket ${bucket}`;
   }
-  return null;
-}
-
-function isCount(value: number): boolean {
-  return Number.isFinite(value) && value >= 0 && value <= MAX_COUNT;
+  return `the latency histogram of ${whose} cannot be read`;
 }

@@ -50,7 +50,10 @@ export function isTooEarly(policy: AnalysisPolicy, timeline: Timeline, at: numbe
 }
 
 /** The timeline after a readable, judged sample. */
-export function counted<T extends Timeline>(timeline: T, sample: Sample): T {
+export function counted<T extends Timeline>(
+  timeline: T,
+  sample: { readonly at: number; readonly candidate: { readonly requests: number } | null },
+): T {
   const requests = sample.candidate?.requests ?? 0;
   return {
     ...timeline,

@@ -1,4 +1,4 @@
-import type { ArmCounts } from '../sample.ts';
+import type { ArmRead } from '../arms.ts';
 import { addTo, NO_BUCKETS, shrink, type Buckets } from './buckets.ts';
 
 /** Time in which what was seen loses half its say, ms. */
@@ -27,7 +27,7 @@ export interface Baseline {
 export const UNKNOWN_BASELINE: Baseline = { decayedAt: null, requests: 0, errors: 0, latency: NO_BUCKETS };
 
 /** The baseline after one more block that ended at `at`. `grain`: fine buckets per latency bucket kept. */
-export function learn(baseline: Baseline, at: number, block: ArmCounts, grain: number): Baseline {
+export function learn(baseline: Baseline, at: number, block: ArmRead, grain: number): Baseline {
   const { requests, errors, latency, decayedAt } = decayed(baseline, at);
   return {
     decayedAt,

@@ -1,12 +1,11 @@
+import type { ArmRead, ArmsRead } from '../arms.ts';
 import type { ErrorTests } from '../policy.ts';
-import type { Arms, ArmCounts } from '../sample.ts';
-import { NOTHING_COUNTED } from '../arms.ts';
 import { inRequests, knowsLatency, LEAST_HISTORY, predictedErrorRate, type Baseline } from './baseline.ts';
 import { alternative, logBinaryE, type Hits, type Line } from './binary.ts';
 import type { Pair } from './dispersion.ts';
 import { boldAlternative, type Outlook } from './deadline.ts';
 import { scaleOdds } from './numbers.ts';
-import { categories, histogramCategories, indexesAt } from './buckets.ts';
+import { categories, countOf, histogramCategories, indexesAt, upToEdge } from './buckets.ts';
 import { baselineEdge, failEdge, passEdge, type Cuts } from './edges.ts';
 import { orderedEvidence, TILTS } from './ordered.ts';
 
@@ -39,9 +38,11 @@ export function limitLine(errors: ErrorTests): Line {
 /** A latency quantile passes when the candidate is beyond the moved edge less often than the baseline beyond its own. */
 export const LATENCY_LINE: Line = { slope: 1, shift: 0 };
 
-export function errorHits(counts: ArmCounts | null): Hits {
+export function errorHits(counts: ArmRead | null): Hits {
   return { n: counts?.requests ?? 0, k: counts?.errors ?? 0 };
 }
+
+const NO_HITS: Hits = { n: 0, k: 0 };
 
 /** Log-evidence of one block for each odds ratio against a line; zeros where nothing can be told. */
 function binaryEvidence(line: Line, predicted: number | null, odds: readonly number[], candidate: Hits, baseline: Hits): number[] {
@@ -72,33 +73,33 @@ function betterEvidence(line: Line, guess: { predicted: number; expected: number
 const NOT_BETTER: number[] = BETTER_STAKES.map(() => 0);
 
 /** Log-evidence that errors are worse than the baseline's, by odds ratio. */
-export function errorEvidence(line: Line, baseline: Baseline, arms: Arms): number[] {
+export function errorEvidence(line: Line, baseline: Baseline, arms: ArmsRead): number[] {
   return binaryEvidence(line, predictedErrorRate(baseline), WORSE_ODDS, errorHits(arms.candidate), errorHits(arms.baseline));
 }
 
 /** Log-evidence that errors are within the margin, by stake. */
-export function errorsWithin(line: Line, known: Baseline, arms: Arms, outlook: Outlook): number[] {
+export function errorsWithin(line: Line, known: Baseline, arms: ArmsRead, outlook: Outlook): number[] {
   const predicted = predictedErrorRate(known);
   const guess = predicted === null ? null : { predicted, expected: predicted };
   return betterEvidence(line, guess, { candidate: errorHits(arms.candidate), baseline: errorHits(arms.baseline) }, outlook);
 }
 
 /** Log-evidence that errors are below a fixed rate, by stake. `before`: of the baseline, which only serves to guess. */
-export function belowLimit(line: Line, before: Hits, counts: ArmCounts | null, outlook: Outlook): number[] {
+export function belowLimit(line: Line, before: Hits, counts: ArmRead | null, outlook: Outlook): number[] {
   const isKnown = before.n >= LEAST_HISTORY;
   const expected = isKnown ? (before.k + 0.5) / (before.n + 1) : scaleOdds(line.shift, USUAL_BETTER);
-  return betterEvidence(line, { predicted: line.shift, expected }, { candidate: errorHits(counts), baseline: { n: 0, k: 0 } }, outlook);
+  return betterEvidence(line, { predicted: line.shift, expected }, { candidate: errorHits(counts), baseline: NO_HITS }, outlook);
 }
 
 /** Log-evidence that errors are above a fixed rate, by odds ratio. */
-export function limitEvidence(line: Line, counts: ArmCounts | null): number[] {
-  return binaryEvidence(line, line.shift, WORSE_ODDS, errorHits(counts), { n: 0, k: 0 });
+export function limitEvidence(line: Line, counts: ArmRead | null): number[] {
+  return binaryEvidence(line, line.shift, WORSE_ODDS, errorHits(counts), NO_HITS);
 }
 
 const NO_SLOWER: readonly number[] = TILTS.map(() => 0);
 
 /** Log-evidence of one block for each way of being slower. */
-export function slowerEvidence(cuts: Cuts, known: Baseline, arms: Arms): readonly number[] {
+export function slowerEvidence(cuts: Cuts, known: Baseline, arms: ArmsRead): readonly number[] {
   const { candidate, baseline } = arms;
   if (candidate === null || baseline === null || !knowsLatency(known)) return NO_SLOWER;
   const edges = edgesOf(cuts, known);
@@ -137,10 +138,10 @@ export function quantileEvidence(
   cuts: Cuts,
   known: Baseline,
   quantile: number,
-  arms: Arms,
+  arms: ArmsRead,
   outlook: Outlook,
 ): Pair & { readonly evidence: readonly number[] } {
-  const nothing = { evidence: NOT_BETTER, candidate: { n: 0, k: 0 }, baseline: { n: 0, k: 0 } };
+  const nothing = { evidence: NOT_BETTER, candidate: NO_HITS, baseline: NO_HITS };
   const index = knowsLatency(known) ? indexesAt(known.latency, [quantile])[0] : undefined;
   const edge = index === undefined ? null : baselineEdge(cuts, index);
   const moved = edge === null ? null : passEdge(cuts, edge);
@@ -158,14 +159,16 @@ export function quantileEvidence(
 }
 
 /** Requests of both arms slower than the predicted median of the baseline. */
-export function aboveMedian(cuts: Cuts | null, known: Baseline, arms: Arms): Pair {
+export function aboveMedian(cuts: Cuts | null, known: Baseline, arms: ArmsRead): Pair {
   const index = cuts !== null && knowsLatency(known) ? indexesAt(known.latency, [0.5])[0] : undefined;
   const edge = cuts === null || index === undefined ? null : baselineEdge(cuts, index);
-  if (edge === null) return { candidate: { n: 0, k: 0 }, baseline: { n: 0, k: 0 } };
+  if (edge === null) return { candidate: NO_HITS, baseline: NO_HITS };
   return { candidate: beyond(arms.candidate, edge), baseline: beyond(arms.baseline, edge) };
 }
 
-function beyond(counts: ArmCounts | null, edge: number): Hits {
-  const [below = 0, above = 0] = histogramCategories((counts ?? NOTHING_COUNTED).latency, [edge]);
+function beyond(counts: ArmRead | null, edge: number): Hits {
+  if (counts === null) return NO_HITS;
+  const below = upToEdge(counts.latency, edge);
+  const above = countOf(counts.latency) - below;
   return { n: below + above, k: above };
 }

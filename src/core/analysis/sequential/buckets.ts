@@ -1,4 +1,4 @@
-import type { Histogram } from '../histogram.ts';
+import type { Ascending } from '../histogram.ts';
 
 /** Dense counts of the buckets `first`, `first` + 1, …; each `grain` fine buckets wide. Plain JSON, a few bytes a bucket. */
 export interface Buckets {
@@ -12,37 +12,11 @@ export const NO_BUCKETS: Buckets = { first: 0, counts: [], sum: 0 };
 
 // These run several times a sample over hundreds of buckets: plain loops, for they are ten times as fast here.
 
-/** A histogram in ascending order: its buckets, and how many counts each and all before it have. */
-interface Ascending {
-  readonly at: readonly number[];
-  readonly upTo: readonly number[];
-}
-
-/** One sample's histogram is looked at a dozen times: read once. */
-const read = new WeakMap<Histogram, Ascending>();
-
-function ascending(histogram: Histogram): Ascending {
-  const known = read.get(histogram);
-  if (known !== undefined) return known;
-  const at: number[] = [];
-  const upTo: number[] = [];
-  let sum = 0;
-  // Keys that are array indexes come in ascending order (ECMA-262, OrdinaryOwnPropertyKeys).
-  for (const key in histogram) {
-    at.push(Number(key));
-    upTo.push((sum += histogram[key] ?? 0));
-  }
-  const result = { at, upTo };
-  read.set(histogram, result);
-  return result;
-}
-
 /**
  * A histogram added, `scale` per answer. Bucket b of the histogram falls in wide bucket ⌈b / grain⌉, whose
  * upper edge is the edge of fine bucket `grain` × index.
  */
-export function addTo(buckets: Buckets, histogram: Histogram, grain: number, scale: number): Buckets {
-  const { at, upTo } = ascending(histogram);
+export function addTo(buckets: Buckets, { at, upTo }: Ascending, grain: number, scale: number): Buckets {
   const last = at.length - 1;
   if (last < 0) return buckets;
   const isEmpty = buckets.counts.length === 0;
@@ -104,18 +78,26 @@ export function categories(buckets: Buckets, edges: readonly number[]): number[]
 }
 
 /** The same for a sparse histogram with its edges in fine buckets. */
-export function histogramCategories(histogram: Histogram, edges: readonly number[]): number[] {
-  const { at, upTo } = ascending(histogram);
+export function histogramCategories(histogram: Ascending, edges: readonly number[]): number[] {
   const found = new Array<number>(edges.length + 1);
   let before = 0;
   for (let category = 0; category < edges.length; category++) {
-    const place = firstBeyond(at, edges[category] ?? Infinity);
-    const through = place === 0 ? 0 : (upTo[place - 1] ?? 0);
+    const through = upToEdge(histogram, edges[category] ?? Infinity);
     found[category] = through - before;
     before = through;
   }
-  found[edges.length] = (upTo.at(-1) ?? 0) - before;
+  found[edges.length] = countOf(histogram) - before;
   return found;
+}
+
+export function countOf({ upTo }: Ascending): number {
+  return upTo.at(-1) ?? 0;
+}
+
+/** Counts up to and including an edge. */
+export function upToEdge({ at, upTo }: Ascending, edge: number): number {
+  const place = firstBeyond(at, edge);
+  return place === 0 ? 0 : (upTo[place - 1] ?? 0);
 }
 
 /** Place of the first bucket beyond the edge, in an ascending list. */

@@ -1,4 +1,4 @@
-import { addCounts, faultOf, NOTHING_COUNTED } from '../arms.ts';
+import { addCounts, readArms, readSample, type ArmRead, type ArmsRead, type SampleRead } from '../arms.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { ArmCounts, Arms, Sample } from '../sample.ts';
 import { counted, isOld, isRepeatedError, isTooEarly, missed } from '../timeline.ts';
@@ -44,33 +44,40 @@ const MOST_STRATA = 4;
 
 /** One sample: judged against what is known of the baseline, then added to what is known. */
 export function observe(policy: SequentialPolicy, state: SequentialState, sample: Sample): SequentialState {
-  const fault = faultOf(sample);
-  if (fault !== null) return isRepeatedError(state, sample) ? state : missed(state, sample, fault);
+  const read = readSample(sample);
+  if (typeof read === 'string') return unread(state, sample, read);
   if (isOld(state, sample)) return state;
-  const strata = strataOf(policy, state, sample);
+  const strata = strataOf(policy, state, sample, read);
+  if (typeof strata === 'string') return unread(state, sample, strata);
   const judged = isTooEarly(policy, state, sample.fromAt)
     ? { ...state, countedUntil: sample.at }
-    : decide(policy, judge(policy, state, sample, strata), sample.at);
-  return learnFrom(policy, judged, sample, strata);
+    : decide(policy, judge(policy, state, read, strata), sample.at);
+  return learnFrom(policy, judged, sample.at, strata);
 }
 
-type Strata = readonly (readonly [string, Arms])[];
+function unread(state: SequentialState, sample: Sample, fault: string): SequentialState {
+  return isRepeatedError(state, sample) ? state : missed(state, sample, fault);
+}
 
-/** The sample's strata, the unknown ones beyond the policy's number pooled as ''. */
-function strataOf(policy: SequentialPolicy, state: SequentialState, sample: Sample): Strata {
+type Strata = readonly (readonly [string, ArmsRead])[];
+
+/** The sample's strata, the unknown ones beyond the policy's number pooled as ''; or why the pool cannot be believed. */
+function strataOf(policy: SequentialPolicy, state: SequentialState, sample: Sample, read: SampleRead): Strata | string {
   const most = Math.min(policy.strata, MOST_STRATA);
-  if (most <= 0 || sample.strata === undefined) return [['', sample]];
+  if (most <= 0 || sample.strata === undefined || read.strata === null) return [['', read]];
   const known = new Set(Object.keys(state.baselines).filter((name) => name !== ''));
-  const own: [string, Arms][] = [];
+  const own: [string, ArmsRead][] = [];
   let rest: Arms | null = null;
-  for (const name of Object.keys(sample.strata).toSorted()) {
-    const arms = sample.strata[name] ?? { candidate: null, baseline: null };
+  for (const name of [...read.strata.keys()].toSorted()) {
+    const [arms, raw] = [read.strata.get(name), sample.strata[name]];
+    if (arms === undefined || raw === undefined) continue;
     if (known.has(name) || (name !== '' && known.size < most)) own.push([known.add(name) && name, arms]);
     else
-      rest =
-        rest === null ? arms : { candidate: together(rest.candidate, arms.candidate), baseline: together(rest.baseline, arms.baseline) };
+      rest = rest === null ? raw : { candidate: together(rest.candidate, raw.candidate), baseline: together(rest.baseline, raw.baseline) };
   }
-  return rest === null ? own : [...own, ['', rest]];
+  if (rest === null) return own;
+  const pooled = readArms(rest);
+  return typeof pooled === 'string' ? pooled : [...own, ['', pooled]];
 }
 
 function together(a: ArmCounts | null, b: ArmCounts | null): ArmCounts | null {
@@ -81,7 +88,7 @@ function grainOf(policy: SequentialPolicy): number {
   return policy.strata > 0 ? COARSE : 1;
 }
 
-function judge(policy: SequentialPolicy, state: SequentialState, sample: Sample, strata: Strata): SequentialState {
+function judge(policy: SequentialPolicy, state: SequentialState, sample: SampleRead, strata: Strata): SequentialState {
   const fresh = state.blockAt === null || sample.fromAt >= state.blockAt + BLOCK_MS * (1 - JITTER);
   const due = fresh ? releasedBy(sample.fromAt - state.startedAt, state.setting.bakeMs ?? USUAL_BAKE_MS) : 0;
   const release = Math.max(0, due - state.released);
@@ -130,7 +137,7 @@ function summed(pairs: readonly Pair[]): Pair {
 }
 
 /** Log-evidence of all strata together: products of e-variables of separate requests. */
-function overStrata(strata: Strata, of: (stratum: string, arms: Arms) => readonly number[]): number[] {
+function overStrata(strata: Strata, of: (stratum: string, arms: ArmsRead) => readonly number[]): number[] {
   const sum: number[] = [];
   for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] ?? 0) + log;
   return sum;
@@ -141,7 +148,7 @@ function failingEvidence(
   state: SequentialState,
   test: FailTest,
   cuts: Cuts | null,
-  sample: Sample,
+  sample: SampleRead,
   strata: Strata,
 ): readonly number[] {
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
@@ -154,7 +161,7 @@ function passing(
   policy: SequentialPolicy,
   state: SequentialState,
   cuts: Cuts | null,
-  sample: Sample,
+  sample: SampleRead,
   strata: Strata,
 ): Record<string, PassCount> {
   const needed = passNeeded(policy);
@@ -178,7 +185,7 @@ function passing(
 }
 
 /** What the bold bet has and needs, and the candidate requests that will come if they go on as they have. */
-function outlookOf(policy: SequentialPolicy, state: SequentialState, test: PassCount, sample: Sample): Outlook {
+function outlookOf(policy: SequentialPolicy, state: SequentialState, test: PassCount, sample: SampleRead): Outlook {
   const judgedFor = sample.fromAt - state.startedAt - policy.initialDelayMs;
   const left = state.startedAt + (state.setting.bakeMs ?? USUAL_BAKE_MS) - sample.fromAt;
   const coming = judgedFor > 0 && left > 0 ? (state.candidateRequests * left) / judgedFor : 0;
@@ -191,7 +198,7 @@ function passingEvidence(
   state: SequentialState,
   test: PassTest,
   cuts: Cuts | null,
-  sample: Sample,
+  sample: SampleRead,
   strata: Strata,
   outlook: Outlook,
 ): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
@@ -217,21 +224,20 @@ function plus(a: Hits, b: Hits): Hits {
   return { n: a.n + b.n, k: a.k + b.k };
 }
 
-function silence(state: SequentialState, sample: Sample): number {
+function silence(state: SequentialState, sample: SampleRead): number {
   const { share } = state.setting;
   return share === null ? 0 : logSilenceE(share, sample.candidate?.requests ?? 0, sample.baseline?.requests ?? 0);
 }
 
-function addTotals(totals: Totals, counts: ArmCounts | null): Totals {
-  const { requests, errors, latency } = counts ?? NOTHING_COUNTED;
+function addTotals(totals: Totals, counts: ArmRead | null): Totals {
+  if (counts === null) return totals;
+  const { requests, errors, latency } = counts;
   return { requests: totals.requests + requests, errors: totals.errors + errors, latency: addTo(totals.latency, latency, COARSE, 1) };
 }
 
-function learnFrom(policy: SequentialPolicy, state: SequentialState, sample: Sample, strata: Strata): SequentialState {
+function learnFrom(policy: SequentialPolicy, state: SequentialState, at: number, strata: Strata): SequentialState {
   const learned = strata.flatMap(([name, arms]) =>
-    arms.baseline === null
-      ? []
-      : [[name, learn(state.baselines[name] ?? UNKNOWN_BASELINE, sample.at, arms.baseline, grainOf(policy))] as const],
+    arms.baseline === null ? [] : [[name, learn(state.baselines[name] ?? UNKNOWN_BASELINE, at, arms.baseline, grainOf(policy))] as const],
   );
   return { ...state, baselines: { ...state.baselines, ...Object.fromEntries(learned) } };
 }
