@@ -19,6 +19,7 @@ import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner, type Planner } from './config/planner.ts';
+import { restorePointsOf } from './config/restore-points.ts';
 import type { Config } from './config/schema.ts';
 import { UserError } from './core/errors.ts';
 import { evolve } from './core/release/evolve.ts';
@@ -86,7 +87,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const projections = createProjections({ workspace, source, warn: (message) => log.warn(message), notice: secrets.notice });
   const stages = async ({ name }: { readonly name: string }, commit: string, config: Config) => {
     const [planned, rebuilds] = await Promise.all([migrations.planned(name, commit, config), projections.planned(name, commit, config)]);
-    return { ...(planned === undefined ? {} : { migrations: planned }), ...(rebuilds === undefined ? {} : { projections: rebuilds }) };
+    const backup = restorePointsOf(config, name, planned?.databases.map(({ database: changed }) => changed) ?? []);
+    return {
+      ...(backup === undefined ? {} : { backup }),
+      ...(planned === undefined ? {} : { migrations: planned }),
+      ...(rebuilds === undefined ? {} : { projections: rebuilds }),
+    };
   };
   const planner = noticing(
     withSchemaGate(

@@ -1,6 +1,7 @@
 import { approversText } from '../core/access/approval.ts';
 import { closedText, opensAt } from '../core/access/window.ts';
 import type { Plan } from '../core/release/plan.ts';
+import { databasesWithoutBackup } from '../core/release/stages.ts';
 import { type Expected, expectedOf, expectedOfAll } from '../core/rollout/duration.ts';
 import { duration, planText, strategyWords } from './_words.ts';
 
@@ -58,6 +59,8 @@ function before(plan: Plan, now: number): string[] {
   if (window !== undefined) found.push(windowText(window, now));
   if (schemaGate !== undefined) found.push('the schema must still suit the versions gone back to');
   if (backup !== undefined) found.push(`restore point of ${backup.databases.join(', ')}`);
+  const unsafe = databasesWithoutBackup(plan);
+  if (unsafe.length > 0) found.push(`no restore point of ${unsafe.join(', ')}: \`backups\` names no source like that`);
   for (const { database, migrations: list } of migrations?.databases ?? [])
     found.push(`migrations of ${database}: ${list.map(({ id }) => id).join(', ')}`);
   if (projections !== undefined)

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { gitSource } from '../adapters/source/git.ts';
 import { changeReaders } from '../app-changes.ts';
 import type { Plan } from '../core/release/plan.ts';
-import { versionId } from '../core/release/plan.ts';
+import { isIntact, versionId } from '../core/release/plan.ts';
 import type { Manifest } from '../engine/face.ts';
 import type { Planner, PlannerManifest } from './planner.ts';
 import { createPlanner } from './planner.ts';
@@ -180,6 +180,51 @@ describe('rollback and retry', () => {
   test('an old plan once more', async () => {
     const first = await plan();
     expect((await planner.retry({ plan: first, manifest: empty })).hash).toBe(first.hash);
+  });
+});
+
+describe('promotion brings the data that its versions need', () => {
+  /** A commit that has the file `data/x` brings a migration. */
+  const withData = (): Planner =>
+    createPlanner({
+      dir,
+      source: gitSource({ dir }),
+      readers: changeReaders(dir, 'test'),
+      stages: async ({ name }, at) => {
+        const file = git('ls-tree', at, 'data/x');
+        return file === ''
+          ? {}
+          : { migrations: { databases: [{ database: name, migrations: [{ id: '1', checksum: at }] }], deadlineMs: 1 } };
+      },
+    });
+  const here: PlannerManifest = { environment: 'production', apps: {} };
+  const at = (manifest: PlannerManifest): PlannerManifest => ({ ...manifest, environment: 'staging' });
+
+  test('from their own commit, whatever is checked out', async () => {
+    await write({ 'data/x': '1' });
+    const made = commit();
+    const from = at(after(await plan({ ...empty, environment: 'staging' }, {}, 'staging')));
+    await write({ 'data/x': '2' });
+    commit();
+    const promoted = await withData().promote({ to: 'production', manifest: here, from });
+    expect(promoted.migrations?.databases).toEqual([{ database: 'production', migrations: [{ id: '1', checksum: made }] }]);
+    expect(isIntact(promoted)).toBe(true);
+  });
+
+  test('of several commits is refused where data changes, one after the other is not', async () => {
+    const one = await plan({ ...empty, environment: 'staging' }, {}, 'staging');
+    const from = at(after(one));
+    await write({ 'data/x': '1', 'api/x': '2' });
+    commit();
+    const mixed = at(after(await plan(from, { only: ['api'] }, 'staging'), from, 'r2', 2));
+    await expect(withData().promote({ to: 'production', manifest: here, from: mixed })).rejects.toMatchObject({
+      code: 'PROMOTION_OF_SEVERAL_COMMITS',
+      hint: expect.stringContaining('sluice promote-env staging production '),
+    });
+    const api = await withData().promote({ to: 'production', manifest: here, from: mixed, only: ['api'] });
+    expect(api.migrations?.databases).toHaveLength(1);
+    const rest = await withData().promote({ to: 'production', manifest: here, from: mixed, only: ['web', 'mailer'] });
+    expect(rest.migrations).toBeUndefined();
   });
 });
 

@@ -7,7 +7,7 @@ import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
 import { makePlan } from '../core/release/make-plan.ts';
 import { makePromotionPlan } from '../core/release/make-promotion.ts';
 import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.ts';
-import type { Plan, PlannedApp, Source } from '../core/release/plan.ts';
+import { type Plan, type PlannedApp, type Source, withHash } from '../core/release/plan.ts';
 import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
 import { type AuthorsBetween, withAuthors } from './authors.ts';
@@ -53,8 +53,8 @@ export interface Planner {
    */
   rollback(request: RollbackRequest): Promise<Plan>;
   /**
-   * What is stable in one environment, to another.
-   * @throws UserError `UNKNOWN_ENVIRONMENT` and as `makePromotionPlan`.
+   * What is stable in one environment, to another, with the migrations and read models of its commit.
+   * @throws UserError `UNKNOWN_ENVIRONMENT`, `PROMOTION_OF_SEVERAL_COMMITS`, and as `makePromotionPlan`.
    */
   promote(request: PromotionRequest): Promise<Plan>;
   /**
@@ -134,7 +134,8 @@ export function createPlanner({ dir, source, readers, stages, authors = async ()
         ...(breakGlass === undefined ? {} : { breakGlass }),
       });
       const commitOf = ({ app }: PlannedApp): string | null => from.apps[app]?.stable?.commit ?? null;
-      return withAuthors(plan, { governance: here.governance, authors, graph: () => graphNow(to), commitOf });
+      const data = stages === undefined ? {} : await dataOf(plan, commitOf, (commit, config) => stages(here, commit, config), dir);
+      return withAuthors(withHash({ ...plan, ...data }), { governance: here.governance, authors, graph: () => graphNow(to), commitOf });
     },
     async rollback({ environment: name, manifest, apps, to }) {
       const named = apps !== undefined && apps.length > 0 ? apps : newestRelease(manifest);
@@ -177,6 +178,31 @@ export async function sourceOf(environment: ResolvedEnvironment, source: SourceC
       'git add . && git commit -m "First commit"',
     );
   return { commit, branch, dirty: false };
+}
+
+type DataStages = Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>;
+
+/**
+ * What the promoted versions need of the data where they go: their own commit says it, not the one that is checked out.
+ * @throws UserError `PROMOTION_OF_SEVERAL_COMMITS`.
+ */
+async function dataOf(
+  plan: Plan,
+  commitOf: (app: PlannedApp) => string | null,
+  stagesAt: (commit: string, config: Config) => Promise<DataStages>,
+  dir: string,
+): Promise<DataStages> {
+  const commits = [...new Set(plan.apps.map(commitOf))].filter((commit) => commit !== null);
+  const config = await loadConfig(dir);
+  const found = await Promise.all(commits.map((commit) => stagesAt(commit, config)));
+  const [first, ...more] = found;
+  if (more.length === 0 || found.every((one) => Object.keys(one).length === 0)) return first ?? {};
+  const apps = plan.apps.map((app) => `${app.app} (${commitOf(app)?.slice(0, 7)})`).join(', ');
+  throw new UserError(
+    'PROMOTION_OF_SEVERAL_COMMITS',
+    `These versions were built from several commits, and some bring changes of data: ${apps}.`,
+    `Promote the apps of one commit at a time, the oldest first: sluice promote-env ${plan.promotedFrom} ${plan.environment} ${plan.apps[0]?.app}`,
+  );
 }
 
 /** @throws UserError `PATH_NOT_COMMITTED`. */

@@ -1,4 +1,5 @@
 import type { EvidenceLine } from '../gates/report.ts';
+import { databasesWithoutBackup } from './stages.ts';
 import type { ReleaseState, RolloutState } from './state.ts';
 
 /** What people look for before and after a deployment, each line from evidence or with the reason why it does not apply. */
@@ -84,7 +85,12 @@ function approval({ plan, preparation: { approval: asked }, id }: ReleaseState):
 }
 
 function backup({ plan, preparation: { restorePoints } }: ReleaseState): ChecklistLine {
-  if (plan.backup === undefined) return line('backup', 'notApplicable', 'no data changes with it', null);
+  if (plan.backup === undefined) {
+    const changed = databasesWithoutBackup(plan);
+    const why =
+      changed.length === 0 ? 'no data changes with it' : `${changed.join(', ')}: not in \`backups\`, so there is no restore point`;
+    return line('backup', 'notApplicable', why, null);
+  }
   if (restorePoints === null) return line('backup', 'open', 'no restore point yet', null);
   const points = restorePoints.map(({ database, id }) => `${database}: ${id}`).join(', ');
   return line('backup', 'done', 'restore points were made', points);

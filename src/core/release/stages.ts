@@ -46,6 +46,12 @@ export interface PlannedBackup {
   readonly deadlineMs: number;
 }
 
+/** Databases that migrations change and nothing backs up. */
+export function databasesWithoutBackup({ backup, migrations }: Pick<PlannedStages, 'backup' | 'migrations'>): string[] {
+  const safe = backup?.databases ?? [];
+  return (migrations?.databases ?? []).map(({ database }) => database).filter((database) => !safe.includes(database));
+}
+
 export interface PlannedMigrations {
   readonly databases: readonly {
     readonly database: string;
