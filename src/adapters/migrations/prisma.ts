@@ -24,6 +24,7 @@ export async function prismaMigrations(dir: string): Promise<MigrationFile[]> {
               migration_name varchar(255) NOT NULL, logs text, rolled_back_at timestamptz, started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0)`,
             column: 'migration_name',
             name,
+            done: 'finished_at IS NOT NULL AND rolled_back_at IS NULL',
             insert: `INSERT INTO public._prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count) VALUES ($1, $2, now(), $3, now(), 1)`,
             values: [randomUUID(), createHash('sha256').update(sql).digest('hex'), name],
           },

@@ -1,14 +1,30 @@
 import type pg from 'pg';
-import type { MigrationFile } from '../../../core/data/migrations/files.ts';
+import type { Bookkeeping, MigrationFile } from '../../../core/data/migrations/files.ts';
 import type { RecordedMigration } from '../../../core/data/migrations/record.ts';
 
 /** Writes a migration down where the project's own tool looks, so that the tool finds nothing left to do. */
 export async function keepInStep(client: pg.Client, { bookkeeping }: MigrationFile): Promise<void> {
   if (bookkeeping === null) return;
-  const { table, create, column, name, insert, values } = bookkeeping;
+  const { create, insert, values } = bookkeeping;
   await client.query(create);
-  const { rowCount } = await client.query(`SELECT 1 FROM ${table} WHERE ${column} = $1`, [name]);
-  if (rowCount === 0) await client.query(insert, [...values]);
+  if (!(await isWrittenDown(client, bookkeeping))) await client.query(insert, [...values]);
+}
+
+/** The opposite, once a migration was taken back: the tool may run it again, too. */
+export async function strikeOut(client: pg.Client, { bookkeeping }: MigrationFile): Promise<void> {
+  if (bookkeeping === null || !(await isThere(client, bookkeeping))) return;
+  const { table, column, name } = bookkeeping;
+  await client.query(`DELETE FROM ${table} WHERE ${column} = $1`, [name]);
+}
+
+async function isThere(client: pg.Client, { table }: Bookkeeping): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [table]);
+  return rows[0]?.there === true;
+}
+
+async function isWrittenDown(client: pg.Client, { table, column, name, done }: Bookkeeping): Promise<boolean> {
+  const { rowCount } = await client.query(`SELECT 1 FROM ${table} WHERE ${column} = $1${done === undefined ? '' : ` AND ${done}`}`, [name]);
+  return rowCount !== 0;
 }
 
 /** Migrations that the project's own tool ran before Sluice came: where we begin. */
@@ -21,11 +37,7 @@ export async function ranBefore(
   const found: RecordedMigration[] = [];
   for (const { id, checksum, bookkeeping } of files) {
     if (bookkeeping === null || ids.has(id)) continue;
-    const { table, column, name } = bookkeeping;
-    const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [table]);
-    if (rows[0]?.there !== true) continue;
-    const { rowCount } = await client.query(`SELECT 1 FROM ${table} WHERE ${column} = $1`, [name]);
-    if (rowCount !== 0)
+    if ((await isThere(client, bookkeeping)) && (await isWrittenDown(client, bookkeeping)))
       found.push({
         id,
         checksum,

@@ -6,7 +6,7 @@ import type { Statement } from '../../../core/data/migrations/ast.ts';
 import { lockStrength } from '../../../core/data/migrations/trace.ts';
 import { UserError } from '../../../core/errors.ts';
 import type { Database, DatabasePlan } from '../../../ports/database.ts';
-import { ranBefore } from './bookkeeping.ts';
+import { ranBefore, strikeOut } from './bookkeeping.ts';
 import { readCatalog } from './catalog.ts';
 import { createScratch, type Scratch } from './clone.ts';
 import { connect, identity, isPooled } from './connect.ts';
@@ -74,6 +74,7 @@ export function postgresDatabase(options: PostgresOptions): Database {
         await ensureLedger(hands.work);
         await inTransaction(hands, file.id, [], how, limits, async (work) => {
           await work.query(sql);
+          await strikeOut(work, file);
           await writeState(
             work,
             { id: file.id, checksum: file.checksum, phase: done.phase, by: how.by, release: how.release },

@@ -28,6 +28,8 @@ export interface Bookkeeping {
   /** The column that names a migration, and this one's name there. */
   readonly column: string;
   readonly name: string;
+  /** Condition on rows of migrations that are there; left out: all of them are. */
+  readonly done?: string;
   /** Writes it down; run where it does not stand yet. */
   readonly insert: string;
   readonly values: readonly string[];
