@@ -35,41 +35,38 @@ export function alternative(line: Line, baseline: number, oddsRatio: number): Sh
  * root, which lies between the two points that each arm alone would choose.
  */
 export function nullPoint(line: Line, star: Shares, nb: number, nc: number): Shares {
-  const { slope, shift } = line;
-  if (slope === 0) return { baseline: star.baseline, candidate: shift };
-  if (slope === 1 && shift === 0) {
-    const pooled = (nb * star.baseline + nc * star.candidate) / (nb + nc);
-    return { baseline: pooled, candidate: pooled };
-  }
-  const p = rootBetween(line, star, nb, nc);
-  return { baseline: p, candidate: slope * p + shift };
+  const baseline = nullBaseline(line, star, nb, nc);
+  return { baseline, candidate: line.slope * baseline + line.shift };
 }
 
-/** Newton's steps on the derivative, kept inside a shrinking bracket. */
-function rootBetween(line: Line, star: Shares, nb: number, nc: number): number {
-  const { slope, shift } = line;
-  const wanted = (star.candidate - shift) / slope;
-  let low = Math.max(Math.min(star.baseline, wanted), 0);
-  let high = Math.max(star.baseline, wanted);
-  let p = (nb * star.baseline + nc * Math.max(wanted, 0)) / (nb + nc);
+function nullBaseline(line: Line, star: Shares, nb: number, nc: number): number {
+  if (line.slope === 0) return star.baseline;
+  if (line.slope === 1 && line.shift === 0) return (nb * star.baseline + nc * star.candidate) / (nb + nc);
+  return rootBetween(line, star, nb, nc);
+}
+
+/** Newton's steps on the derivative, kept inside a shrinking bracket. Written out, for this is where most of a look's time would go. */
+function rootBetween({ slope, shift }: Line, { baseline, candidate }: Shares, nb: number, nc: number): number {
+  const wanted = (candidate - shift) / slope;
+  let low = Math.max(Math.min(baseline, wanted), 0);
+  let high = Math.max(baseline, wanted);
+  let p = (nb * baseline + nc * Math.max(wanted, 0)) / (nb + nc);
   for (let i = 0; i < 100; i++) {
     const q = slope * p + shift;
-    const derivative = (nb * (p - star.baseline)) / (p * (1 - p)) + (nc * slope * (q - star.candidate)) / (q * (1 - q));
+    const derivative = (nb * (p - baseline)) / (p * (1 - p)) + (nc * slope * (q - candidate)) / (q * (1 - q));
     if (derivative === 0) return p;
     if (derivative > 0) high = p;
     else low = p;
-    const curvature = nb * spread(star.baseline, p) + nc * slope * slope * spread(star.candidate, q);
+    // Second derivatives of KL(star‖p) and KL(star‖q).
+    const ofBaseline = baseline / (p * p) + (1 - baseline) / ((1 - p) * (1 - p));
+    const ofCandidate = candidate / (q * q) + (1 - candidate) / ((1 - q) * (1 - q));
+    const curvature = nb * ofBaseline + nc * slope * slope * ofCandidate;
     const step = p - derivative / curvature;
     const next = step > low && step < high ? step : (low + high) / 2;
     if (next === p || Math.abs(next - p) <= 1e-16 * p) return next;
     p = next;
   }
   return p;
-}
-
-/** Second derivative of KL(star‖p) in p. */
-function spread(star: number, p: number): number {
-  return star / (p * p) + (1 - star) / ((1 - p) * (1 - p));
 }
 
 /**
@@ -79,9 +76,9 @@ function spread(star: number, p: number): number {
  */
 export function logBinaryE(line: Line, star: Shares, candidate: Hits, baseline: Hits): number {
   if (candidate.n === 0 || (baseline.n === 0 && line.slope !== 0)) return 0;
-  const near = nullPoint(line, star, baseline.n, candidate.n);
-  const ofCandidate = logRatio(candidate, star.candidate, near.candidate);
-  return line.slope === 0 ? ofCandidate : ofCandidate + logRatio(baseline, star.baseline, near.baseline);
+  const near = nullBaseline(line, star, baseline.n, candidate.n);
+  const ofCandidate = logRatio(candidate, star.candidate, line.slope * near + line.shift);
+  return line.slope === 0 ? ofCandidate : ofCandidate + logRatio(baseline, star.baseline, near);
 }
 
 function logRatio(hits: Hits, star: number, near: number): number {

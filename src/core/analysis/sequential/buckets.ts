@@ -44,11 +44,21 @@ function widened(buckets: Buckets, low: number, high: number): number[] {
 
 /** Every count times `factor`, rounded down to whole numbers; empty ends cut off. */
 export function shrink(buckets: Buckets, factor: number): Buckets {
-  const counts = buckets.counts.map((count) => Math.floor(count * factor));
-  const start = counts.findIndex((count) => count > 0);
-  if (start < 0) return NO_BUCKETS;
-  const kept = counts.slice(start, counts.findLastIndex((count) => count > 0) + 1);
-  return { first: buckets.first + start, counts: kept, sum: kept.reduce((sum, count) => sum + count, 0) };
+  const { first, counts } = buckets;
+  const left = (i: number): number => Math.floor((counts[i] ?? 0) * factor);
+  let start = 0;
+  let end = counts.length;
+  while (start < end && !(left(start) > 0)) start += 1;
+  while (end > start && !(left(end - 1) > 0)) end -= 1;
+  if (start === end) return NO_BUCKETS;
+  const kept = new Array<number>(end - start);
+  let sum = 0;
+  for (let i = start; i < end; i++) {
+    const count = left(i);
+    kept[i - start] = count;
+    sum += count;
+  }
+  return { first: first + start, counts: kept, sum };
 }
 
 /** Index of the bucket in which the cumulated share first reaches each of the ascending `levels`; empty without counts. */

@@ -129,6 +129,8 @@ function dispersed(state: SequentialState, cuts: Cuts | null, strata: Strata, fr
 }
 
 function summed(pairs: readonly Pair[]): Pair {
+  const [only] = pairs;
+  if (pairs.length === 1 && only !== undefined) return only;
   const none: Hits = { n: 0, k: 0 };
   return {
     candidate: pairs.reduce((sum, pair) => plus(sum, pair.candidate), none),
@@ -137,7 +139,9 @@ function summed(pairs: readonly Pair[]): Pair {
 }
 
 /** Log-evidence of all strata together: products of e-variables of separate requests. */
-function overStrata(strata: Strata, of: (stratum: string, arms: ArmsRead) => readonly number[]): number[] {
+function overStrata(strata: Strata, of: (stratum: string, arms: ArmsRead) => readonly number[]): readonly number[] {
+  const [only] = strata;
+  if (strata.length === 1 && only !== undefined) return of(...only);
   const sum: number[] = [];
   for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] ?? 0) + log;
   return sum;
@@ -216,6 +220,8 @@ function passingEvidence(
     };
   }
   const parts = strata.map(([name, arms]) => quantileEvidence(cuts, known(name), quantile, arms, outlook));
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
   const evidence = BETTER_STAKES.map((_, g) => parts.reduce((sum, part) => sum + (part.evidence[g] ?? 0), 0));
   return { evidence, ...summed(parts) };
 }

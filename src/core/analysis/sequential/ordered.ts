@@ -1,21 +1,27 @@
 import { normalQuantile } from '../normal.ts';
 
-/** A way in which a candidate may be slower, told by which part of the baseline's latencies it makes more frequent. */
+/**
+ * A way in which a candidate may be slower, told by which part of the baseline's latencies it makes more frequent: by
+ * a never decreasing weight of the mid-rank u in (0, 1). `shift`: log-latency moves by `by` standard deviations. `rise`:
+ * the weight grows exponentially beyond u = `above`. `step`: it is `by` there and 1 before, two kinds of category, which is soon reckoned.
+ */
 export interface Tilt {
   /** What people call it when it wins. */
   readonly level: 'in general' | 'above the median' | 'above p90' | 'above p95' | 'above p99';
-  /** Never decreasing weight of mid-rank u in (0, 1). */
-  readonly weight: (u: number) => number;
-  /** Where the weight is 1 up to `above` and `factor` beyond: two kinds of category, which is soon reckoned. */
-  readonly step: { readonly above: number; readonly factor: number } | null;
+  readonly kind: 'shift' | 'rise' | 'step';
+  readonly by: number;
+  readonly above: number;
 }
 
-function step(level: Tilt['level'], above: number, factor: number): Tilt {
-  return { level, weight: (u) => (u > above ? factor : 1), step: { above, factor } };
+/** `z`: the normal quantile of `u`. */
+function weightOf({ kind, by, above }: Tilt, u: number, z: number): number {
+  if (kind === 'shift') return Math.exp(by * z);
+  if (kind === 'rise') return Math.exp(by * Math.max(0, u - above));
+  return u > above ? by : 1;
 }
 
-function smooth(weight: Tilt['weight']): Tilt {
-  return { level: 'in general', weight, step: null };
+function step(level: Tilt['level'], above: number, by: number): Tilt {
+  return { level, kind: 'step', by, above };
 }
 
 /** Shifts of log-latency, in standard deviations of it. */
@@ -23,8 +29,8 @@ const SHIFTS: readonly number[] = [0.12, 0.25, 0.5, 1];
 
 /** Every alternative of the latency test. Non-decreasing weights are what makes the pooled null exact. */
 export const TILTS: readonly Tilt[] = [
-  ...SHIFTS.map((shift) => smooth((u) => Math.exp(shift * normalQuantile(u)))),
-  ...[0.35, 0.7, 1.4, 2.8, 5.6].map((theta) => smooth((u) => Math.exp(theta * Math.max(0, u - 0.3)))),
+  ...SHIFTS.map((by): Tilt => ({ level: 'in general', kind: 'shift', by, above: 0 })),
+  ...[0.35, 0.7, 1.4, 2.8, 5.6].map((by): Tilt => ({ level: 'in general', kind: 'rise', by, above: 0.3 })),
   ...[1.3, 2].map((factor) => step('above the median', 0.5, factor)),
   ...[1.5, 2.5, 6].flatMap((factor) => [step('above p90', 0.9, factor), step('above p95', 0.95, factor), step('above p99', 0.99, factor)]),
 ];
@@ -34,16 +40,37 @@ export const TILT_STAKES: readonly number[] = TILTS.map(({ level }, g) =>
   g < SHIFTS.length ? 0.5 / SHIFTS.length : level === 'in general' ? 0.15 / 5 : level === 'above the median' ? 0.05 / 2 : 0.3 / 9,
 );
 
-/** Category probabilities the alternative expects of the candidate, given the baseline's. */
-export function tilted(baseline: readonly number[], tilt: Tilt): number[] {
+/** Mid-ranks of categories, and their normal quantiles: the same for every tilt. */
+interface Ranks {
+  readonly u: readonly number[];
+  readonly z: readonly number[];
+}
+
+function ranksOf(probabilities: readonly number[]): Ranks {
+  const u = new Array<number>(probabilities.length);
+  const z = new Array<number>(probabilities.length);
   let below = 0;
-  const raised = baseline.map((probability) => {
-    const u = below + probability / 2;
+  for (let j = 0; j < probabilities.length; j++) {
+    const probability = probabilities[j] ?? 0;
+    const middle = below + probability / 2;
+    u[j] = middle;
+    z[j] = normalQuantile(middle);
     below += probability;
-    return probability * tilt.weight(u);
-  });
-  const sum = raised.reduce((total, value) => total + value, 0);
-  return raised.map((value) => value / sum);
+  }
+  return { u, z };
+}
+
+/** Category probabilities the alternative expects of the candidate, given the baseline's. */
+export function tilted(baseline: readonly number[], tilt: Tilt, ranks: Ranks = ranksOf(baseline)): number[] {
+  const raised = new Array<number>(baseline.length);
+  let sum = 0;
+  for (let j = 0; j < raised.length; j++) {
+    const value = (baseline[j] ?? 0) * weightOf(tilt, ranks.u[j] ?? 0, ranks.z[j] ?? 0);
+    raised[j] = value;
+    sum += value;
+  }
+  for (let j = 0; j < raised.length; j++) raised[j] = (raised[j] ?? 0) / sum;
+  return raised;
 }
 
 /**
@@ -81,23 +108,34 @@ export function orderedEvidence(expected: readonly number[], candidate: readonly
   const nc = sum(candidate);
   const nb = sum(baseline);
   if (nc === 0 || nb === 0) return TILTS.map(() => 0);
-  return TILTS.map((tilt) => {
-    if (tilt.step === null) return logOrderedE(expected, tilted(expected, tilt), candidate, baseline);
-    const { above, factor } = tilt.step;
-    let below = 0;
-    let [share, kc, kb] = [0, 0, 0];
-    for (let j = 0; j < expected.length; j++) {
-      const p = expected[j] ?? 0;
-      if (below + p / 2 > above) {
-        share += p;
-        kc += candidate[j] ?? 0;
-        kb += baseline[j] ?? 0;
-      }
-      below += p;
-    }
-    const rest = 1 / (1 + share * (factor - 1));
-    return ofRatio(rest, nc, nb, nc - kc, nb - kb) + ofRatio(rest * factor, nc, nb, kc, kb);
-  });
+  const ranks = ranksOf(expected);
+  return TILTS.map((tilt) =>
+    tilt.kind === 'step'
+      ? logStepE(tilt, expected, ranks, candidate, baseline, nc, nb)
+      : logOrderedE(expected, tilted(expected, tilt, ranks), candidate, baseline),
+  );
+}
+
+function logStepE(
+  { above, by }: Tilt,
+  expected: readonly number[],
+  ranks: Ranks,
+  candidate: readonly number[],
+  baseline: readonly number[],
+  nc: number,
+  nb: number,
+): number {
+  let share = 0;
+  let kc = 0;
+  let kb = 0;
+  for (let j = 0; j < expected.length; j++) {
+    if ((ranks.u[j] ?? 0) <= above) continue;
+    share += expected[j] ?? 0;
+    kc += candidate[j] ?? 0;
+    kb += baseline[j] ?? 0;
+  }
+  const rest = 1 / (1 + share * (by - 1));
+  return ofRatio(rest, nc, nb, nc - kc, nb - kb) + ofRatio(rest * by, nc, nb, kc, kb);
 }
 
 /** What categories of one ratio of alternative to expectation add, where `kc` and `kb` of the requests fell in them. */

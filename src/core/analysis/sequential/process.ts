@@ -41,12 +41,15 @@ export function startPass(stakes: readonly number[]): PassProcess {
 /** One more piece of evidence. `release`: stake given out before it; `fresh`: a new capped block begins with it. */
 export function addToFail(process: FailProcess, evidence: readonly number[], release: number, fresh: boolean): FailProcess {
   const staked = release > 0 ? Math.log(release) : -Infinity;
-  const gained = fresh ? process.gain.map(() => 0) : process.gain;
-  const allowed = evidence.map((log, g) => Math.min(log, Math.max(0, CAP - (gained[g] ?? 0))));
-  return {
-    log: process.log.map((log, g) => logAddExp(log, staked) + (allowed[g] ?? 0)),
-    gain: gained.map((gain, g) => gain + (allowed[g] ?? 0)),
-  };
+  const log = new Array<number>(process.log.length);
+  const gain = new Array<number>(process.log.length);
+  for (let g = 0; g < log.length; g++) {
+    const gained = fresh ? 0 : (process.gain[g] ?? 0);
+    const allowed = Math.min(evidence[g] ?? 0, Math.max(0, CAP - gained));
+    log[g] = logAddExp(process.log[g] ?? 0, staked) + allowed;
+    gain[g] = gained + allowed;
+  }
+  return { log, gain };
 }
 
 export function addToPass(process: PassProcess, evidence: readonly number[], at: number, needed: number): PassProcess {
