@@ -35,7 +35,7 @@ a person has changed is kept: the difference is shown, and somebody who is there
     const { found, files } = await proposeFiles(dir);
     const written: { path: string; outcome: Outcome }[] = [];
     for (const file of files) {
-      const outcome = await decide(session, file, options.overwrite === true);
+      const outcome = await decide(session, file, options);
       if (outcome !== 'unchanged' && outcome !== 'kept' && options.dryRun !== true) await writeProposal(dir, file);
       written.push({ path: file.path, outcome });
     }
@@ -57,7 +57,7 @@ a person has changed is kept: the difference is shown, and somebody who is there
 });
 
 /** Nothing of a person's is replaced unseen. */
-async function decide(session: Session, { path, action, before, text }: Proposal, overwrite: boolean): Promise<Outcome> {
+async function decide(session: Session, { path, action, before, text }: Proposal, options: InitOptions): Promise<Outcome> {
   if (action === 'create') return 'created';
   if (action === 'same') return 'unchanged';
   if (action === 'update') return 'updated';
@@ -68,8 +68,8 @@ async function decide(session: Session, { path, action, before, text }: Proposal
       .map((line) => (/^\+(?!\+)/.test(line) ? terminal.colour('green', line) : /^-(?!-)/.test(line) ? terminal.colour('red', line) : line))
       .join('\n'),
   );
-  if (overwrite) return 'overwritten';
-  if (!session.canAsk) {
+  if (options.overwrite === true) return 'overwritten';
+  if (!session.canAsk || options.dryRun === true) {
     session.say(`${path} is not as sluice init wrote it, and is kept (--overwrite takes the new text).`);
     return 'kept';
   }
