@@ -1,7 +1,7 @@
 import type { ArmRead, ArmsRead } from '../arms.ts';
 import type { ErrorTests } from '../policy.ts';
 import { inRequests, knowsLatency, LEAST_HISTORY, predictedErrorRate, type Baseline } from './baseline.ts';
-import { alternative, logBinaryE, type Hits, type Line } from './binary.ts';
+import { alternative, logBinaryE, type Hits, type Line, type Shares } from './binary.ts';
 import type { Pair } from './dispersion.ts';
 import { boldAlternative, type Outlook } from './deadline.ts';
 import { scaleOdds } from './numbers.ts';
@@ -46,31 +46,32 @@ const NO_HITS: Hits = { n: 0, k: 0 };
 
 /** Log-evidence of one block for each odds ratio against a line; zeros where nothing can be told. */
 function binaryEvidence(line: Line, predicted: number | null, odds: readonly number[], candidate: Hits, baseline: Hits): number[] {
-  return odds.map((ratio) => {
-    const star = predicted === null ? null : alternative(line, predicted, ratio);
-    return star === null ? 0 : logBinaryE(line, star, candidate, baseline);
-  });
+  const evidence = new Array<number>(odds.length).fill(0);
+  if (predicted === null) return evidence;
+  for (let g = 0; g < odds.length; g++) evidence[g] = starEvidence(line, alternative(line, predicted, odds[g] ?? 1), candidate, baseline);
+  return evidence;
+}
+
+function starEvidence(line: Line, star: Shares | null, candidate: Hits, baseline: Hits): number {
+  return star === null ? 0 : logBinaryE(line, star, candidate, baseline);
 }
 
 /**
  * Log-evidence of one block that the candidate is below the line, for each of `BETTER_STAKES`. `expected`: the
  * predicted share of a candidate like the baseline.
  */
-function betterEvidence(line: Line, guess: { predicted: number; expected: number } | null, hits: Pair, outlook: Outlook): number[] {
-  if (guess === null) return NOT_BETTER;
-  const { predicted, expected } = guess;
-  const { candidate, baseline } = hits;
+function betterEvidence(line: Line, predicted: number, expected: number, { candidate, baseline }: Pair, outlook: Outlook): number[] {
   const perBaseline = baseline.n === 0 ? 0 : candidate.n / baseline.n;
   const bold = boldAlternative(line, predicted, expected, perBaseline, outlook);
   const boundary = line.slope * predicted + line.shift;
   const isTold = expected > 0 && expected < boundary && boundary < 1;
   const alike = isTold ? { baseline: predicted, candidate: expected } : alternative(line, predicted, USUAL_BETTER);
-  return [bold, alike, ...BETTER_ODDS.map((odds) => alternative(line, predicted, odds))].map((star) =>
-    star === null ? 0 : logBinaryE(line, star, candidate, baseline),
-  );
+  const evidence = [starEvidence(line, bold, candidate, baseline), starEvidence(line, alike, candidate, baseline)];
+  for (const odds of BETTER_ODDS) evidence.push(starEvidence(line, alternative(line, predicted, odds), candidate, baseline));
+  return evidence;
 }
 
-const NOT_BETTER: number[] = BETTER_STAKES.map(() => 0);
+const NOT_BETTER: readonly number[] = BETTER_STAKES.map(() => 0);
 
 /** Log-evidence that errors are worse than the baseline's, by odds ratio. */
 export function errorEvidence(line: Line, baseline: Baseline, arms: ArmsRead): number[] {
@@ -78,17 +79,16 @@ export function errorEvidence(line: Line, baseline: Baseline, arms: ArmsRead): n
 }
 
 /** Log-evidence that errors are within the margin, by stake. */
-export function errorsWithin(line: Line, known: Baseline, arms: ArmsRead, outlook: Outlook): number[] {
+export function errorsWithin(line: Line, known: Baseline, hits: Pair, outlook: Outlook): readonly number[] {
   const predicted = predictedErrorRate(known);
-  const guess = predicted === null ? null : { predicted, expected: predicted };
-  return betterEvidence(line, guess, { candidate: errorHits(arms.candidate), baseline: errorHits(arms.baseline) }, outlook);
+  return predicted === null ? NOT_BETTER : betterEvidence(line, predicted, predicted, hits, outlook);
 }
 
 /** Log-evidence that errors are below a fixed rate, by stake. `before`: of the baseline, which only serves to guess. */
 export function belowLimit(line: Line, before: Hits, counts: ArmRead | null, outlook: Outlook): number[] {
   const isKnown = before.n >= LEAST_HISTORY;
   const expected = isKnown ? (before.k + 0.5) / (before.n + 1) : scaleOdds(line.shift, USUAL_BETTER);
-  return betterEvidence(line, { predicted: line.shift, expected }, { candidate: errorHits(counts), baseline: NO_HITS }, outlook);
+  return betterEvidence(line, line.shift, expected, { candidate: errorHits(counts), baseline: NO_HITS }, outlook);
 }
 
 /** Log-evidence that errors are above a fixed rate, by odds ratio. */
@@ -103,32 +103,35 @@ export function slowerEvidence(cuts: Cuts, known: Baseline, arms: ArmsRead): rea
   const { candidate, baseline } = arms;
   if (candidate === null || baseline === null || !knowsLatency(known)) return NO_SLOWER;
   const edges = edgesOf(cuts, known);
-  if (edges.length === 0) return NO_SLOWER;
-  const seen = categories(
-    known.latency,
-    edges.map((edge) => edge.index),
-  ).map(inRequests);
-  const total = seen.reduce((sum, count) => sum + count, 0) + 0.5 * seen.length;
-  const expected = seen.map((count) => (count + 0.5) / total);
-  const ofCandidate = histogramCategories(
-    candidate.latency,
-    edges.map((edge) => edge.candidate),
+  if (edges.indexes.length === 0) return NO_SLOWER;
+  const expected = sharesOf(categories(known.latency, edges.indexes));
+  return orderedEvidence(
+    expected,
+    histogramCategories(candidate.latency, edges.candidate),
+    histogramCategories(baseline.latency, edges.baseline),
   );
-  const ofBaseline = histogramCategories(
-    baseline.latency,
-    edges.map((edge) => edge.baseline),
-  );
-  return orderedEvidence(expected, ofCandidate, ofBaseline);
+}
+
+/** What share of requests to expect in each category, none of them impossible. */
+function sharesOf(seen: readonly number[]): number[] {
+  const shares = seen.map(inRequests);
+  let total = 0;
+  for (const count of shares) total += count;
+  total += 0.5 * shares.length;
+  for (let j = 0; j < shares.length; j++) shares[j] = ((shares[j] ?? 0) + 0.5) / total;
+  return shares;
 }
 
 /** Edges at the predicted quantiles: each once, and none that the margin would move into the overflow bucket. */
-function edgesOf(cuts: Cuts, known: Baseline): { index: number; baseline: number; candidate: number }[] {
-  const found: { index: number; baseline: number; candidate: number }[] = [];
+function edgesOf(cuts: Cuts, known: Baseline): { indexes: readonly number[]; baseline: readonly number[]; candidate: readonly number[] } {
+  const found = { indexes: new Array<number>(), baseline: new Array<number>(), candidate: new Array<number>() };
   for (const index of indexesAt(known.latency, LEVELS)) {
     const baseline = baselineEdge(cuts, index);
     const candidate = baseline === null ? null : failEdge(cuts, baseline);
-    if (baseline === null || candidate === null || baseline === found.at(-1)?.baseline) continue;
-    found.push({ index: Math.floor(baseline / cuts.grain), baseline, candidate });
+    if (baseline === null || candidate === null || baseline === found.baseline.at(-1)) continue;
+    found.indexes.push(Math.floor(baseline / cuts.grain));
+    found.baseline.push(baseline);
+    found.candidate.push(candidate);
   }
   return found;
 }
@@ -155,7 +158,7 @@ export function quantileEvidence(
   const expected = (farther + 0.5) / all;
   const candidate = beyond(arms.candidate, moved);
   const baseline = beyond(arms.baseline, edge);
-  return { evidence: betterEvidence(LATENCY_LINE, { predicted, expected }, { candidate, baseline }, outlook), candidate, baseline };
+  return { evidence: betterEvidence(LATENCY_LINE, predicted, expected, { candidate, baseline }, outlook), candidate, baseline };
 }
 
 /** Requests of both arms slower than the predicted median of the baseline. */

@@ -8,7 +8,9 @@ const BUCKET_LN = Math.log(1.1) / 4;
 export interface Cuts {
   /** Fine buckets per bucket of the predicted baseline. */
   readonly grain: number;
-  readonly margin: number;
+  /** How far the margin moves a cut: rounded up, and rounded down. */
+  readonly up: number;
+  readonly down: number;
   /** Edges the source has; null: every fine bucket's. */
   readonly allowed: readonly number[] | null;
 }
@@ -18,7 +20,10 @@ export function cutsOf(latency: LatencyTests, grain: number): Cuts {
     latency.edgesMs === null
       ? null
       : [...new Set(latency.edgesMs.map(bucketOf))].filter((edge) => edge < MAX_BUCKET).toSorted((a, b) => a - b);
-  return { grain, margin: latency.margin, allowed };
+  const buckets = Math.log1p(latency.margin) / BUCKET_LN;
+  // A foreign edge was rounded up to one of ours: up to one bucket of the margin is not real.
+  const rounding = allowed === null ? 0 : 1;
+  return { grain, up: Math.ceil(buckets - 1e-9) + rounding, down: Math.floor(buckets + 1e-9) - rounding, allowed };
 }
 
 /** The baseline's cut for a bucket of the predicted baseline, or null where it lies in the overflow bucket. */
@@ -28,19 +33,14 @@ export function baselineEdge(cuts: Cuts, bucket: number): number | null {
 
 /** The candidate's cut when it must be shown to be slower: the smallest edge not below (1 + margin) times. */
 export function failEdge(cuts: Cuts, edge: number): number | null {
-  return atLeast(cuts, edge + Math.ceil(Math.log1p(cuts.margin) / BUCKET_LN - 1e-9) + rounding(cuts));
+  return atLeast(cuts, edge + cuts.up);
 }
 
 /** …and to be no slower: the largest edge not above it. */
 export function passEdge(cuts: Cuts, edge: number): number | null {
-  const highest = edge + Math.floor(Math.log1p(cuts.margin) / BUCKET_LN + 1e-9) - rounding(cuts);
+  const highest = edge + cuts.down;
   if (highest >= MAX_BUCKET) return null;
   return cuts.allowed === null ? highest : (cuts.allowed.findLast((one) => one <= highest) ?? edge);
-}
-
-/** A foreign edge was rounded up to one of ours: up to one bucket of the margin is not real. */
-function rounding(cuts: Cuts): number {
-  return cuts.allowed === null ? 0 : 1;
 }
 
 function atLeast(cuts: Cuts, bucket: number): number | null {

@@ -96,18 +96,19 @@ function judge(policy: SequentialPolicy, state: SequentialState, sample: SampleR
   const dispersion = dispersed(state, cuts, strata, fresh);
   const put = (process: FailProcess, evidence: readonly number[], noise = 1): FailProcess =>
     addToFail(process, scaled(evidence, Math.max(policy.designEffect, noise)), release, fresh);
-  const fail = failTests(policy, state.setting).map((test) => {
+  const fail: Record<string, FailProcess> = {};
+  for (const test of failTests(policy, state.setting)) {
     const process = state.fail[test.name];
-    if (process === undefined) return [];
+    if (process === undefined) continue;
     const noise = dispersionOf(test.name === 'latency' ? dispersion.latency : dispersion.errors);
-    return [[test.name, put(process, failingEvidence(policy, state, test, cuts, sample, strata), noise)] as const];
-  });
+    fail[test.name] = put(process, failingEvidence(policy, state, test, cuts, sample, strata), noise);
+  }
   return {
     ...counted(state, sample),
     blockAt: fresh ? sample.fromAt : state.blockAt,
     released: state.released + release,
     dispersion,
-    fail: Object.fromEntries(fail.flat()),
+    fail,
     pass: passing(policy, state, cuts, sample, strata),
     silence: put(state.silence, [silence(state, sample)]),
     unhealthy: put(state.unhealthy, limitEvidence(limitLine(policy.errors), sample.baseline)),
@@ -120,12 +121,16 @@ function scaled(evidence: readonly number[], by: number): readonly number[] {
 }
 
 function dispersed(state: SequentialState, cuts: Cuts | null, strata: Strata, fresh: boolean): SequentialState['dispersion'] {
-  const errors = strata.map(([, arms]) => ({ candidate: errorHits(arms.candidate), baseline: errorHits(arms.baseline) }));
+  const errors = strata.map(([, arms]) => hitsOf(arms));
   const slow = strata.map(([name, arms]) => aboveMedian(cuts, state.baselines[name] ?? UNKNOWN_BASELINE, arms));
   return {
     errors: disperse(state.dispersion.errors, summed(errors), fresh),
     latency: disperse(state.dispersion.latency, summed(slow), fresh),
   };
+}
+
+function hitsOf({ candidate, baseline }: ArmsRead): Pair {
+  return { candidate: errorHits(candidate), baseline: errorHits(baseline) };
 }
 
 function summed(pairs: readonly Pair[]): Pair {
@@ -206,7 +211,7 @@ function passingEvidence(
   strata: Strata,
   outlook: Outlook,
 ): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
-  const hits = { candidate: errorHits(sample.candidate), baseline: errorHits(sample.baseline) };
+  const hits = hitsOf(sample);
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
   const { quantile } = test;
   if (quantile === null || cuts === null) {
@@ -215,7 +220,7 @@ function passingEvidence(
       return { evidence: belowLimit(limitLine(policy.errors), { n, k }, sample.candidate, outlook), ...hits };
     }
     return {
-      evidence: overStrata(strata, (name, arms) => errorsWithin(passLine(policy.errors), known(name), arms, outlook)),
+      evidence: overStrata(strata, (name, arms) => errorsWithin(passLine(policy.errors), known(name), hitsOf(arms), outlook)),
       ...hits,
     };
   }
@@ -242,8 +247,8 @@ function addTotals(totals: Totals, counts: ArmRead | null): Totals {
 }
 
 function learnFrom(policy: SequentialPolicy, state: SequentialState, at: number, strata: Strata): SequentialState {
-  const learned = strata.flatMap(([name, arms]) =>
-    arms.baseline === null ? [] : [[name, learn(state.baselines[name] ?? UNKNOWN_BASELINE, at, arms.baseline, grainOf(policy))] as const],
-  );
-  return { ...state, baselines: { ...state.baselines, ...Object.fromEntries(learned) } };
+  const baselines = { ...state.baselines };
+  for (const [name, { baseline }] of strata)
+    if (baseline !== null) baselines[name] = learn(state.baselines[name] ?? UNKNOWN_BASELINE, at, baseline, grainOf(policy));
+  return { ...state, baselines };
 }

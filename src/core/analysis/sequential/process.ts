@@ -59,9 +59,10 @@ export function addToPass(process: PassProcess, evidence: readonly number[], at:
 
 /** Log-evidence of the test, what is still `held` back counting as 1. `stakes`: what is bet on each alternative, all alike where not told. */
 export function failEvidence(process: FailProcess, held: number, stakes: readonly number[] | null = null): number {
-  const withHeld = held > 0 ? process.log.map((log) => logAddExp(log, Math.log(held))) : process.log;
-  if (stakes === null) return logSumExp(withHeld) - Math.log(withHeld.length);
-  return logSumExp(withHeld.map((log, g) => log + Math.log(stakes[g] ?? 0)));
+  const kept = held > 0 ? Math.log(held) : -Infinity;
+  const logs = new Array<number>(process.log.length);
+  for (let g = 0; g < logs.length; g++) logs[g] = logAddExp(process.log[g] ?? 0, kept) + (stakes === null ? 0 : Math.log(stakes[g] ?? 0));
+  return stakes === null ? logSumExp(logs) - Math.log(logs.length) : logSumExp(logs);
 }
 
 export function passEvidence(process: PassProcess): number {

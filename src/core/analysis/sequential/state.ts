@@ -99,14 +99,24 @@ export function failTests(policy: SequentialPolicy, setting: AnalysisSetting): F
   ];
 }
 
-export function passTests(policy: SequentialPolicy, setting: AnalysisSetting): PassTest[] {
-  const limit: PassTest = { name: 'limit', quantile: null };
-  if (isAlone(setting)) return [limit];
+const ERRORS: PassTest = { name: 'errors', quantile: null };
+const LIMIT: PassTest = { name: 'limit', quantile: null };
+const ALONE: readonly PassTest[] = [LIMIT];
+
+/** Asked for at every look, and the same for every bake of a policy. */
+const passTestsOf = new WeakMap<SequentialPolicy, readonly PassTest[]>();
+
+export function passTests(policy: SequentialPolicy, setting: AnalysisSetting): readonly PassTest[] {
+  if (isAlone(setting)) return ALONE;
+  const known = passTestsOf.get(policy);
+  if (known !== undefined) return known;
   const quantiles = (policy.latency?.quantiles ?? []).map((quantile): PassTest => ({
     name: `p${Number((quantile * 100).toFixed(3))}`,
     quantile,
   }));
-  return [{ name: 'errors', quantile: null }, limit, ...quantiles];
+  const tests = [ERRORS, LIMIT, ...quantiles];
+  passTestsOf.set(policy, tests);
+  return tests;
 }
 
 /** Log-evidence needed to fail, and to pass. */
