@@ -10,7 +10,7 @@ export const backupOption = (): Option => new Option('--backup <id>', 'this back
 interface Operation<T> {
   readonly id: string;
   readonly state: 'running' | 'done' | 'failed';
-  readonly progress: string | null;
+  readonly steps: readonly string[];
   readonly result: T | null;
   readonly problem: { readonly code: string; readonly detail: string; readonly hint: string | null; readonly status: number } | null;
 }
@@ -19,18 +19,18 @@ interface Operation<T> {
 export async function perform<T>(session: Session, kind: 'take' | 'verify' | 'restore' | 'drill', body: object): Promise<T> {
   const client = await session.client();
   let operation = await client.post<Operation<T>>(`/v1/backups/${kind}`, body);
-  let said: string | null = null;
-  let saidAt = 0;
+  let [told, said, saidAt] = [0, '', 0];
   for (let pause = 100; operation.state === 'running'; pause = Math.min(1_000, pause * 1.3)) {
     await sleep(pause);
     operation = await client.get<Operation<T>>(`/v1/backups/operations/${operation.id}`);
-    const { progress } = operation;
+    const { steps } = operation;
     // A line a step, and one every few seconds within it: a log that people read afterwards stays short.
-    const isStep = stepOf(progress) !== stepOf(said);
-    if (progress === null || progress === said || (!isStep && Date.now() - saidAt < SAY_EVERY_MS)) continue;
-    session.say(progress);
-    said = progress;
-    saidAt = Date.now();
+    const isLate = steps.length === told && steps.at(-1) !== said && Date.now() - saidAt > SAY_EVERY_MS;
+    for (const step of steps.slice(isLate ? -1 : told)) {
+      session.say(step);
+      [said, saidAt] = [step, Date.now()];
+    }
+    told = steps.length;
   }
   const { problem, result } = operation;
   if (problem !== null) throw new (problem.status < 500 ? UserError : OutsideError)(problem.code, problem.detail, problem.hint);
@@ -39,10 +39,6 @@ export async function perform<T>(session: Session, kind: 'take' | 'verify' | 're
 }
 
 const SAY_EVERY_MS = 5_000;
-
-function stepOf(progress: string | null): string {
-  return progress?.replace(/\d+ %.*$/, '') ?? '';
-}
 
 /** `--to`: a moment in the past. @throws UserError USAGE */
 export function momentOf(text: string | undefined, now: number): number | null {

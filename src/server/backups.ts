@@ -36,8 +36,8 @@ interface Operation {
   readonly kind: string;
   readonly startedAt: number;
   readonly state: 'running' | 'done' | 'failed';
-  /** What it is at, for people. */
-  readonly progress: string | null;
+  /** The steps so far, for people; the last one says how far it is. */
+  readonly steps: readonly string[];
   readonly result: object | null;
   readonly problem: Problem | null;
 }
@@ -52,11 +52,16 @@ const operation = z
     kind: z.string(),
     startedAt: z.number(),
     state: z.enum(['running', 'done', 'failed']),
-    progress: z.string().nullable().describe('What it is at, for people.'),
+    steps: z.array(z.string()).describe('The steps so far, for people; the last one says how far it is.'),
     result: plain.nullable(),
     problem: plain.nullable().describe('Why it failed, as problem details.'),
   })
   .meta({ id: 'BackupOperation', description: 'Something that takes a while. Ask for it again until it is no longer running.' });
+
+/** What was said, without how far it is. */
+function stepOf(said: string | undefined): string | undefined {
+  return said?.replace(/\d+ %.*$/, '');
+}
 
 /** What takes minutes is begun by a POST and asked for by its id. */
 export function backupRoutes(parts: { readonly backups?: BackupsFace }): readonly Route[] {
@@ -72,20 +77,23 @@ export function backupRoutes(parts: { readonly backups?: BackupsFace }): readonl
       kind,
       startedAt: Date.now(),
       state: 'running',
-      progress: null,
+      steps: [],
       result: null,
       problem: null,
     };
     operations.set(started.id, started);
     const [oldest] = operations.keys();
     if (operations.size > KEPT && oldest !== undefined) operations.delete(oldest);
+    const steps: string[] = [];
+    const become = (now: Partial<Operation>) => operations.set(started.id, { ...started, steps: [...steps], ...now });
     const say: Progress = (progress) => {
-      const now = operations.get(started.id);
-      if (now?.state === 'running') operations.set(started.id, { ...now, progress });
+      if (stepOf(steps.at(-1)) === stepOf(progress)) steps.pop();
+      steps.push(progress);
+      become({});
     };
     work(AbortSignal.timeout(LONGEST_MS), say).then(
-      (result) => operations.set(started.id, { ...started, state: 'done', result }),
-      (error: unknown) => operations.set(started.id, { ...started, state: 'failed', problem: problemOf(error) }),
+      (result) => become({ state: 'done', result }),
+      (error: unknown) => become({ state: 'failed', problem: problemOf(error) }),
     );
     return started;
   };

@@ -232,8 +232,11 @@ function configOf(dir: string, edge: 'embedded' | 'haproxy', prometheus: string)
       impatient: app('impatient', {}, '2m', 20),
       diurnal: app(
         'diurnal',
-        { analysis: { ...lenient, latency: { margin: 0.3 } }, ...env('diurnal', { HARBOUR_WORK_MS: '20', HARBOUR_DAY_MS: '8000' }) },
-        '20s',
+        // Two whole days at least; then it ends as soon as it is shown.
+        {
+          analysis: { ...lenient, latency: { margin: 0.3 }, early: { minBake: '16s' } },
+          ...env('diurnal', { HARBOUR_WORK_MS: '20', HARBOUR_DAY_MS: '8000' }),
+        },
       ),
       outage: app('outage', { analysis: { ...lenient, source } }, '10s'),
       sick: app('sick', { analysis: { ...lenient, early: { minBake: '2s' } } }, '22s'),
