@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { postgresDatabase } from './adapters/database/postgres/postgres.ts';
 import { migrationKinds } from './adapters/migrations/index.ts';
 import { gitSource } from './adapters/source/git.ts';
-import { refuse, resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
+import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
 import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
 import type { Config } from './config/schema.ts';
@@ -90,6 +90,9 @@ export function createMigrations(options: MigrationsOptions): Migrations {
           migrations: await runnable(database, commit, open(database), files),
         })),
       );
+      // Where a plan is approved, what it runs is.
+      if (config.environments?.[environment]?.approval === undefined)
+        for (const { database, migrations } of found) refuseUnapproved(database, migrations);
       const some = found.filter(({ migrations }) => migrations.length > 0);
       if (some.length === 0) return undefined;
       return {

@@ -121,3 +121,14 @@ export function refuse(database: string, planned: readonly PlannedMigration[]): 
     'Rewrite them as shown, or, where the table is small: -- sluice: allow <rule> because <reason>. `sluice db plan` shows all of it.',
   );
 }
+
+/** @throws UserError `APPROVAL_NEEDED` where some of these files reach beyond the schema, and nobody else has agreed. */
+export function refuseUnapproved(database: string, planned: readonly PlannedMigration[]): void {
+  const alone = planned.filter(({ needsApproval }) => needsApproval);
+  if (alone.length === 0) return;
+  throw new UserError(
+    'APPROVAL_NEEDED',
+    `${alone.map(({ file }) => file.id).join(', ')} of ${database} reaches beyond the schema, and needs the word of somebody else`,
+    'Run it ahead: sluice db migrate --approved-by NAME, who is not you; or release to an environment with an `approval` rule; or, looked at: -- sluice: allow 24 because <reason>.',
+  );
+}
