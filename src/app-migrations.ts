@@ -17,7 +17,7 @@ import type { PlannedMigrations, SchemaFit } from './core/release/stages.ts';
 import type { Manifest, ManifestApp } from './engine/face.ts';
 import { findEmbedded, startEmbeddedPostgres } from './engine/postgres/embedded.ts';
 import type { MigrationStage } from './engine/perform/ports.ts';
-import type { Database } from './ports/database.ts';
+import type { Database, DatabasePlan } from './ports/database.ts';
 import type { SourceControl } from './ports/source.ts';
 
 export interface MigrationsOptions {
@@ -46,6 +46,8 @@ export interface Migrations {
    * @throws UserError `MIGRATION_REFUSED` with everything that may not run as it is.
    */
   planned(environment: string, commit: string, config: Config): Promise<PlannedMigrations | undefined>;
+  /** What the migrations planned last for an environment lock, and for about how long; no part of the plan, as tables grow. */
+  notices(environment: string): readonly string[];
   readonly stage: MigrationStage;
 }
 
@@ -67,10 +69,12 @@ export function createMigrations(options: MigrationsOptions): Migrations {
     const record = await open(database).record();
     return needs.flatMap((one) => mayWorkWith(one, record).reasons.map((reason) => `${database.name}: ${reason}`));
   };
+  const locks = new Map<string, readonly string[]>();
   return {
     databases,
     open,
     files,
+    notices: (environment) => locks.get(environment) ?? [],
     async traffic(database, at, now) {
       const apps = Object.values(at.apps).filter(({ app }) => database.apps.includes(app));
       const seen = apps.flatMap((app) => trafficOf(app, now));
@@ -87,8 +91,12 @@ export function createMigrations(options: MigrationsOptions): Migrations {
       const found = await Promise.all(
         resolveDatabases(config, environment).map(async (database) => ({
           database: database.name,
-          migrations: await runnable(database, commit, open(database), files),
+          ...(await runnable(database, commit, open(database), files)),
         })),
+      );
+      locks.set(
+        environment,
+        found.flatMap((one) => one.locks),
       );
       // Where a plan is approved, what it runs is.
       if (config.environments?.[environment]?.approval === undefined)
@@ -184,10 +192,11 @@ export async function sqlFile(path: string): Promise<MigrationFile> {
   return { id: path, path, sql, line: 1, compensate: null, checksum: checksumOf(sql), noTransaction: false, bookkeeping: null };
 }
 
-/** Rollback plans ask the schema first, where there is one to ask. */
-export function withSchemaGate(planner: Planner, migrations: Pick<Migrations, 'databases'>): Planner {
+/** Rollback plans ask the schema first, where there is one to ask; what migrations lock is said beside a plan. */
+export function withSchemaGate(planner: Planner, migrations: Pick<Migrations, 'databases' | 'notices'>): Planner {
   return {
     ...planner,
+    notices: async (environment) => [...(await planner.notices(environment)), ...migrations.notices(environment)],
     async rollback(request) {
       const plan = await planner.rollback(request);
       const used = (await migrations.databases(request.environment)).some(({ apps }) => plan.apps.some(({ app }) => apps.includes(app)));
@@ -271,13 +280,20 @@ async function runnable(
   commit: string,
   connection: Database,
   files: Migrations['files'],
-): Promise<PlannedMigration[]> {
+): Promise<{ readonly migrations: readonly PlannedMigration[]; readonly locks: readonly string[] }> {
   const all = await files(database, commit);
-  if (all.length === 0) return [];
-  const { pending } = await connection.plan(all);
+  if (all.length === 0) return { migrations: [], locks: [] };
+  const { pending, estimates } = await connection.plan(all);
   const early = pending.filter(({ phase }) => phase !== 'contract');
   refuse(database.name, early);
-  return early;
+  const mine = estimates.filter(({ id }) => early.some(({ file }) => file.id === id));
+  return { migrations: early, locks: mine.flatMap((one) => lockText(database.name, one)) };
+}
+
+/** Nothing where no lock is taken that others could notice. */
+function lockText(database: string, { id, line, locks, ms }: DatabasePlan['estimates'][number]): string[] {
+  const held = Object.entries(locks).map(([table, mode]) => `${table} (${mode})`);
+  return held.length === 0 ? [] : [`Migration ${id} of ${database}, line ${line}, locks ${held.join(', ')} for about ${ms} ms.`];
 }
 
 /** The files that the plan names, unchanged since. @throws UserError `PLAN_STALE`, `MIGRATION_REFUSED`. */
