@@ -36,6 +36,7 @@ export function addTo(buckets: Buckets, { at, upTo }: Ascending, grain: number, 
 }
 
 function widened(buckets: Buckets, low: number, high: number): number[] {
+  if (low === buckets.first && high - low + 1 === buckets.counts.length) return buckets.counts.slice();
   const counts = new Array<number>(high - low + 1).fill(0);
   const offset = buckets.first - low;
   for (let i = 0; i < buckets.counts.length; i++) counts[offset + i] = buckets.counts[i] ?? 0;
@@ -66,10 +67,12 @@ export function indexesAt(buckets: Buckets, levels: readonly number[]): number[]
   const { first, counts, sum } = buckets;
   if (!(sum > 0)) return [];
   const found: number[] = [];
+  const wantedFor = (level: number): number => (levels[level] ?? Infinity) * sum * (1 - 1e-12);
+  let wanted = wantedFor(0);
   let below = 0;
   for (let i = 0; i < counts.length; i++) {
     below += counts[i] ?? 0;
-    while (found.length < levels.length && below >= (levels[found.length] ?? 1) * sum * (1 - 1e-12)) found.push(first + i);
+    while (below >= wanted) wanted = wantedFor(found.push(first + i));
     if (found.length === levels.length) break;
   }
   return found;
@@ -79,10 +82,12 @@ export function indexesAt(buckets: Buckets, levels: readonly number[]): number[]
 export function categories(buckets: Buckets, edges: readonly number[]): number[] {
   const { first, counts } = buckets;
   const found = new Array<number>(edges.length + 1).fill(0);
-  let category = 0;
-  for (let i = 0; i < counts.length; i++) {
-    while (category < edges.length && first + i > (edges[category] ?? Infinity)) category += 1;
-    found[category] = (found[category] ?? 0) + (counts[i] ?? 0);
+  let i = 0;
+  for (let category = 0; category < found.length; category++) {
+    const end = Math.min(counts.length, (edges[category] ?? Infinity) - first + 1);
+    let inside = 0;
+    for (; i < end; i++) inside += counts[i] ?? 0;
+    found[category] = inside;
   }
   return found;
 }

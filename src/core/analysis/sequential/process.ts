@@ -57,12 +57,12 @@ export function addToPass(process: PassProcess, evidence: readonly number[], at:
   return next.crossedAt === null && passEvidence(next) >= needed ? { ...next, crossedAt: at, crossedWith: goingOn(next) } : next;
 }
 
-/** Log-evidence of the test, what is still `held` back counting as 1. `stakes`: what is bet on each alternative, all alike where not told. */
-export function failEvidence(process: FailProcess, held: number, stakes: readonly number[] | null = null): number {
+/** Log-evidence of the test, what is still `held` back counting as 1. `logStakes`: logs of what is bet on each alternative, all alike where not told. */
+export function failEvidence(process: FailProcess, held: number, logStakes: readonly number[] | null = null): number {
   const kept = held > 0 ? Math.log(held) : -Infinity;
   const logs = new Array<number>(process.log.length);
-  for (let g = 0; g < logs.length; g++) logs[g] = logAddExp(process.log[g] ?? 0, kept) + (stakes === null ? 0 : Math.log(stakes[g] ?? 0));
-  return stakes === null ? logSumExp(logs) - Math.log(logs.length) : logSumExp(logs);
+  for (let g = 0; g < logs.length; g++) logs[g] = logAddExp(process.log[g] ?? 0, kept) + (logStakes?.[g] ?? 0);
+  return logStakes === null ? logSumExp(logs) - Math.log(logs.length) : logSumExp(logs);
 }
 
 export function passEvidence(process: PassProcess): number {

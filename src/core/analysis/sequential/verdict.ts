@@ -45,9 +45,12 @@ function failure(policy: SequentialPolicy, state: SequentialState, at: number): 
   return { phase: 'Failed', at, test: cause.test, reason: causeOf(policy, state, cause.test) };
 }
 
+const LOG_TILT_STAKES = TILT_STAKES.map(Math.log);
+const LOG_WORSE_STAKES = WORSE_STAKES.map(Math.log);
+
 function evidenceToFail(state: SequentialState, test: string): number {
   const process = state.fail[test];
-  return process === undefined ? 0 : failEvidence(process, heldBack(state), test === 'latency' ? TILT_STAKES : WORSE_STAKES);
+  return process === undefined ? 0 : failEvidence(process, heldBack(state), test === 'latency' ? LOG_TILT_STAKES : LOG_WORSE_STAKES);
 }
 
 function causeOf(policy: SequentialPolicy, state: SequentialState, test: string): string {
