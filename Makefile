@@ -41,6 +41,8 @@ bench: build packages ## Measure against named peers; results go to bench/RESULT
 soak: build ## Long runs: simulated releases, real kills, requests through each edge, damaged reports, read models under fire
 	@SLUICE_SEEDS=1000000 vitest run test/simulation/simulation.spec.ts
 	@SLUICE_KILLS=100 vitest run test/e2e/kills.spec.ts
+	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/adapters/projections/postgres/chaos.spec.ts
+	@SLUICE_FUZZ=20000 vitest run src/adapters/reports/fuzz.spec.ts
 	@SLUICE_SWITCHES=25 SLUICE_REQUESTS=200000 vitest run test/e2e/traffic.spec.ts
 	@SLUICE_FUZZ=6000 vitest run src/adapters/reports/fuzz.spec.ts
 	@SLUICE_KILLS=10 SLUICE_STOPS=4 SLUICE_EVENTS=300000 SLUICE_FOREIGN_MS=15000 vitest run src/adapters/projections/postgres/chaos.spec.ts
