@@ -44,8 +44,6 @@ soak: build ## Long runs: simulated releases, real kills, requests through each 
 	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/adapters/projections/postgres/chaos.spec.ts
 	@SLUICE_FUZZ=20000 vitest run src/adapters/reports/fuzz.spec.ts
 	@SLUICE_SWITCHES=25 SLUICE_REQUESTS=200000 vitest run test/e2e/traffic.spec.ts
-	@SLUICE_FUZZ=6000 vitest run src/adapters/reports/fuzz.spec.ts
-	@SLUICE_KILLS=10 SLUICE_STOPS=4 SLUICE_EVENTS=300000 SLUICE_FOREIGN_MS=15000 vitest run src/adapters/projections/postgres/chaos.spec.ts
 
 build: install dist/.built ## Compile to dist/
 
