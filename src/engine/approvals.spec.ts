@@ -83,6 +83,29 @@ test('waiting for approval holds nothing and runs nothing; it survives restarts,
   expect(await engine.verifyAudit()).toMatchObject({ intact: true });
 });
 
+test('another version of Sluice goes on with what waits: a yes starts it, and time that is up ends it', { timeout: 60_000 }, async () => {
+  const [plan, soon] = [approvedPlan(), approvedPlan({ expiresMs: 4_000 })];
+  const id = await engine.request(plan, { by: 'ann' });
+  const forgotten = await engine.request(soon, { by: 'ann' });
+  await awaiting(id);
+  await awaiting(forgotten);
+  await engine.close();
+  // Work that was begun under another version is left to that version, unless nothing is begun while one waits.
+  const before = process.env['DBOS__APPVERSION'];
+  process.env['DBOS__APPVERSION'] = 'the-next';
+  try {
+    await open();
+    await yes(id, plan, 'bob');
+    await closed(id);
+    expect((await engine.release(id))?.outcome).toBe('Succeeded');
+    await closed(forgotten);
+    expect(await engine.release(forgotten)).toMatchObject({ outcome: 'Errored', reason: 'nobody approved it in time' });
+  } finally {
+    if (before === undefined) delete process.env['DBOS__APPVERSION'];
+    else process.env['DBOS__APPVERSION'] = before;
+  }
+});
+
 test('who may not approve is told why, and nothing starts', { timeout: 60_000 }, async () => {
   const plan = approvedPlan();
   const id = await engine.request(plan, { by: 'Bob' });
