@@ -71,6 +71,12 @@ it('deployment shows a release once, protect answers a run', async () => {
   expect(await sluice('protect', '--run', '78', '-e', 'production', '--reject', '--reason', 'frozen')).toMatchObject({ exit: 0 });
   expect(github.state.protection).toMatchObject([{ state: 'approved' }, { state: 'rejected', comment: 'frozen' }]);
   expect(github.violations).toEqual([]);
+  // Said again it is as before; the opposite comes too late, and says so.
+  expect(await sluice('protect', '--run', '77', '-e', 'production')).toMatchObject({ exit: 0 });
+  expect(await sluice('protect', '--run', '77', '-e', 'production', '--reject')).toMatchObject({
+    exit: 1,
+    err: expect.stringContaining('already been approved'),
+  });
 });
 
 it('without a repository or a token it says what to set', async () => {

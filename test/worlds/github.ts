@@ -163,8 +163,8 @@ function act(state: GithubState, method: string, url: URL, body: Body | null): [
     return [200, shown(found)];
   }
   if (path.endsWith('/deployment_protection_rule')) {
-    if (state.protection.some((one) => one['environment_name'] === given['environment_name'] && one['run'] === id))
-      return [422, { message: 'The deployment has already been approved' }];
+    const before = state.protection.find((one) => one['environment_name'] === given['environment_name'] && one['run'] === id);
+    if (before !== undefined) return [422, { message: `The deployment has already been ${String(before['state'])}` }];
     state.protection.push({ ...given, run: id });
     return [204, ''];
   }

@@ -128,11 +128,11 @@ export function githubHost({ owner, repo, request }: GithubOptions): CodeHost {
       const route = 'POST /repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule';
       await send(route, { run_id: run, environment_name: environment, state, comment: cut(comment, LIMITS.summary) }).catch(
         (error: unknown) => {
-          // An answer that got through, and whose receipt did not.
+          // An answer that got through, and whose receipt did not. Another answer than ours is none of ours.
           if (
             error instanceof UserError &&
             error.code === 'HOST_REFUSED' &&
-            /already (been )?(approved|rejected|reviewed)/i.test(error.message)
+            new RegExp(`already (been )?(${state}|reviewed)`, 'i').test(error.message)
           )
             return;
           throw error;
