@@ -98,3 +98,27 @@ it('that looks at nothing is an error', PATIENCE, async () => {
   expect(nothing.out).toContain('CHECKS_NONE');
   expect((await sluice('check', '--app', 'wbe')).err).toContain('Did you mean "web"?');
 });
+
+it('people see how coverage has moved since the state before, in the terminal and in Markdown', PATIENCE, async () => {
+  const covering = (lines: number): void => {
+    const lcov = `SF:api/main.js\\n${Array.from({ length: 4 }, (_, i) => `DA:${i + 1},${i < lines ? 1 : 0}\\n`).join('')}end_of_record\\n`;
+    const program = `const { mkdirSync, writeFileSync } = require('fs'); mkdirSync('out', { recursive: true }); writeFileSync('out/lcov.info', '${lcov}')`;
+    put('api/main.js', `start();\nrun();\nrest();\nstop(${lines});\n`);
+    const api = {
+      path: 'api',
+      run: ['node', 'main.js'],
+      checks: { test: { command: [process.execPath, '-e', program], reports: [{ format: 'lcov', path: 'out/lcov.info' }] } },
+      gates: { coverage: { new: 0 } },
+    };
+    put('sluice.config.json', JSON.stringify({ workspace: 'w', apps: { api } }));
+    put('.gitignore', '.sluice/\nout/\n');
+    git('add', '-A');
+    git('commit', '-q', '-m', `${lines}`);
+  };
+  covering(4);
+  expect((await sluice('check')).out).toMatch(/api .*coverage 100\.0 %,/);
+  covering(3);
+  const worse = await sluice('check', '--markdown', join(dir, 'summary.md'));
+  expect(worse.out).toMatch(/coverage 75\.0 % \([−-]25(\.0)?\)/);
+  expect(readFileSync(join(dir, 'summary.md'), 'utf8')).toMatch(/coverage 75\.0 % \([−-]25(\.0)?\)/);
+});
