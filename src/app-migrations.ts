@@ -196,7 +196,7 @@ export async function sqlFile(path: string): Promise<MigrationFile> {
 export function withSchemaGate(planner: Planner, migrations: Pick<Migrations, 'databases' | 'notices'>): Planner {
   return {
     ...planner,
-    notices: async (environment) => [...(await planner.notices(environment)), ...migrations.notices(environment)],
+    notices: async (environment, plan) => [...(await planner.notices(environment, plan)), ...migrations.notices(environment)],
     async rollback(request) {
       const plan = await planner.rollback(request);
       const used = (await migrations.databases(request.environment)).some(({ apps }) => plan.apps.some(({ app }) => apps.includes(app)));

@@ -11,6 +11,7 @@ import { gitAuthors } from './adapters/source/authors.ts';
 import { gitSource } from './adapters/source/git.ts';
 import { changeReaders } from './app-changes.ts';
 import { createReleaseChecks } from './app-checks.ts';
+import { withGateResults } from './app-gates.ts';
 import { createMigrations, withSchemaGate } from './app-migrations.ts';
 import { backupEvents, createBackups, isOldest } from './app-backups.ts';
 import { createHost } from './app-host.ts';
@@ -95,15 +96,18 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     };
   };
   const planner = noticing(
-    withSchemaGate(
-      createPlanner({
-        dir: workspace,
-        source,
-        stages,
-        authors: (change) => gitAuthors(workspace, change),
-        readers: changeReaders(workspace, options.version),
-      }),
-      migrations,
+    withGateResults(
+      withSchemaGate(
+        createPlanner({
+          dir: workspace,
+          source,
+          stages,
+          authors: (change) => gitAuthors(workspace, change),
+          readers: changeReaders(workspace, options.version),
+        }),
+        migrations,
+      ),
+      workspace,
     ),
     secrets.notice,
   );

@@ -62,8 +62,8 @@ export interface Planner {
    * @throws UserError `NOTHING_TO_RETRY`, `BRANCH_NOT_ALLOWED`, `UNKNOWN_ENVIRONMENT`.
    */
   retry(request: { readonly plan: Plan; readonly manifest: PlannerManifest }): Promise<Plan>;
-  /** What a person should know about the workspace before deploying, one sentence each. */
-  notices(environment: string): Promise<readonly string[]>;
+  /** What a person should know before deploying, about the workspace and about this plan, one sentence each. */
+  notices(environment: string, plan?: Plan): Promise<readonly string[]>;
 }
 
 export interface PlanRequest {

@@ -51,7 +51,10 @@ export function releaseRoutes(given: ServerParts): readonly Route[] {
       summary: 'What a deploy would do now. Changes nothing.',
       body: schema.planBody,
       answer: schema.planAnswer,
-      handle: async ({ body }) => ({ plan: seen.remember(await makePlan(parts, body)), notices: await planner.notices(body.environment) }),
+      handle: async ({ body }) => {
+        const plan = seen.remember(await makePlan(parts, body));
+        return { plan, notices: await planner.notices(body.environment, plan) };
+      },
     }),
     route({
       method: 'POST',

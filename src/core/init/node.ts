@@ -123,7 +123,8 @@ function toolsOf(look: Look, folder: string, member: boolean, hasDependencies: b
     script,
     build(hasScript) {
       if (!hasScript) return install;
-      return install === null ? script('build') : ['sh', '-c', `${install.join(' ')} && ${script('build').join(' ')}`];
+      const build = (wide ? delegated(look, folder) : null) ?? script('build');
+      return install === null ? build : ['sh', '-c', `${install.join(' ')} && ${build.join(' ')}`];
     },
     preview(framework) {
       const tool = framework === 'Astro' ? 'astro' : 'vite';
@@ -131,6 +132,16 @@ function toolsOf(look: Look, folder: string, member: boolean, hasDependencies: b
       return ['sh', '-c', `${where}exec npx --no-install ${tool} preview --host 127.0.0.1 --port "$PORT"`];
     },
   };
+}
+
+/** The build by the task runner of the workspace, which builds first what the app needs; null where there is none. */
+function delegated(look: Look, folder: string): Command | null {
+  const root = json(look.texts.get('package.json'));
+  const installed = { ...data(root['dependencies']), ...data(root['devDependencies']) };
+  const name = string(json(look.texts.get(inFolder(folder, 'package.json')))['name']);
+  if (look.paths.has('turbo.json') && 'turbo' in installed) return ['npx', '--no-install', 'turbo', 'run', 'build', `--filter=./${folder}`];
+  if (look.paths.has('nx.json') && 'nx' in installed && name !== null) return ['npx', '--no-install', 'nx', 'run', `${name}:build`];
+  return null;
 }
 
 function installOf(look: Look, manager: PackageManager, folder: string): Command {
