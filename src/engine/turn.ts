@@ -65,13 +65,11 @@ export async function takeTurn(
   const work = await workThrough(sql, tools, request, folded.state, at);
   await project(sql, work.events, at);
   const woken = await wake(sql, work.others);
-  const { effects } = work.decision;
-  const effect = effects.find(({ lane }) => lane === request.lane) ?? effects.find(({ lane }) => !request.isBusy(lane)) ?? null;
   const fence = await keepLease(sql, request, work, lease);
   const stream = streamOf(request.release);
   const batches = [{ stream, events: work.events.map(({ event }) => event) }, ...work.others];
   return {
-    turn: { state: work.state, version: folded.version + work.events.length, decision: work.decision, effect, fence, woken },
+    turn: { state: work.state, version: folded.version + work.events.length, decision: work.decision, effect: work.effect, fence, woken },
     write: { at, origin: request.holder, batches, versions: new Map([[stream, folded.version]]) },
   };
 }
@@ -97,6 +95,8 @@ async function holdLease(sql: Sql, request: TurnRequest): Promise<Lease | null> 
 interface Work {
   state: ReleaseState;
   decision: Decision;
+  /** The outside effect to perform next. */
+  effect: Effect | null;
   readonly events: Happened[];
   readonly others: NewEvents[];
   acquired: boolean;
@@ -105,7 +105,7 @@ interface Work {
 /** Fold in the facts, then all work that is the engine's own, until only outside effects, or nothing, are left. */
 async function workThrough(sql: Sql, tools: TurnTools, request: TurnRequest, before: ReleaseState, at: number): Promise<Work> {
   const { runbook } = tools;
-  const work: Work = { state: before, decision: runbook.next(before, at), events: [], others: [], acquired: false };
+  const work: Work = { state: before, decision: runbook.next(before, at), effect: null, events: [], others: [], acquired: false };
   const happen = (events: readonly ReleaseEvent[]) => {
     for (const event of events) {
       // Nothing happens to a closed release any more.
@@ -117,10 +117,13 @@ async function workThrough(sql: Sql, tools: TurnTools, request: TurnRequest, bef
   };
   happen(request.facts);
   for (let count = 0; ; count += 1) {
-    const own = work.decision.effects.find((effect) => isOwn(effect) && (effect.lane === request.lane || !request.isBusy(effect.lane))) as
-      | Own
-      | undefined;
-    if (own === undefined) return work;
+    // Looked at once for both: a lane that falls idle in between would have its own work given to a performer.
+    const ours = work.decision.effects.filter(({ lane }) => lane === request.lane || !request.isBusy(lane));
+    const own = ours.find(isOwn);
+    if (own === undefined) {
+      work.effect = ours.find(({ lane }) => lane === request.lane) ?? ours[0] ?? null;
+      return work;
+    }
     if (count >= OWN_WORK_MAX) throw new Error(`the runbook of ${request.release} goes round in circles at ${own.key}`);
     happen(await doOwn(sql, tools, work, own));
   }
