@@ -106,11 +106,11 @@ export async function pgbackrestConfig(server: DebianPostgres, stanza: string): 
   const owner = await whoRunsPostgres();
   const base = join(server.dir, 'backrest');
   const file = join(base, 'pgbackrest.conf');
-  for (const path of [base, join(base, 'repo'), join(base, 'lock'), join(base, 'log')]) {
+  for (const path of [base, join(base, 'repo'), join(base, 'lock'), join(base, 'log'), join(base, 'spool')]) {
     await mkdir(path);
     if (owner !== null) await chown(path, owner.uid, owner.gid);
   }
-  const text = `[global]\nrepo1-path=${base}/repo\nrepo1-retention-full=30\nrepo1-retention-full-type=time\nlock-path=${base}/lock\nlog-path=${base}/log\nstart-fast=y\ncompress-type=gz\ncompress-level=1\nprocess-max=2\n\n[${stanza}]\npg1-path=${server.data}\npg1-port=${server.port}\npg1-socket-path=${join(server.dir, 'pg')}\npg1-user=root_of_all\n`;
+  const text = `[global]\nrepo1-path=${base}/repo\nrepo1-retention-full=30\nrepo1-retention-full-type=time\nlock-path=${base}/lock\nlog-path=${base}/log\nspool-path=${base}/spool\nstart-fast=y\ncompress-type=gz\ncompress-level=1\nprocess-max=2\n\n[${stanza}]\npg1-path=${server.data}\npg1-port=${server.port}\npg1-socket-path=${join(server.dir, 'pg')}\npg1-user=root_of_all\n`;
   await writeFile(file, text, { mode: 0o644 });
   return file;
 }
