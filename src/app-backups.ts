@@ -1,5 +1,5 @@
 import { access, constants, readdir, stat } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backupAdapter, backupStore } from './adapters/backup/index.ts';
@@ -10,7 +10,6 @@ import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
 import { runbook, usualOrder } from './core/backup/runbook.ts';
 import { UserError } from './core/errors.ts';
-import type { Engine } from './engine/face.ts';
 import type { BackupStage } from './engine/perform/index.ts';
 import { findBinaries } from './engine/postgres/binaries.ts';
 import { canEnter, whoRunsPostgres } from './engine/postgres/identity.ts';
@@ -133,13 +132,6 @@ export function backupEvents(
   entries: readonly { readonly at: number; readonly data: { readonly type: string } }[],
 ): Awaited<ReturnType<Journal['read']>> {
   return entries as Awaited<ReturnType<Journal['read']>>;
-}
-
-/** Whether this control plane is the oldest of those that live: one of them keeps the schedule, and the next when it dies. */
-export async function isOldest(engine: Pick<Engine, 'controlPlanes'>): Promise<boolean> {
-  const alive = (await engine.controlPlanes()).filter((one) => one.alive);
-  const [oldest] = alive.toSorted((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
-  return oldest === undefined || (oldest.pid === process.pid && oldest.host === hostname());
 }
 
 /**

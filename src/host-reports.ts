@@ -2,7 +2,7 @@ import { OutsideError } from './core/errors.ts';
 import type { ReleaseState } from './core/release/state.ts';
 import { publicUrl, type ReleaseReports, reportsOf } from './core/source-control/reports.ts';
 import type { Engine, Recorded } from './engine/face.ts';
-import { isFirst, newestPosition, pause, persistently } from './notices.ts';
+import { isOldest, newestPosition, pause, persistently, textOf } from './followers.ts';
 import type { CodeHost } from './ports/source-control.ts';
 
 /** The host of the repository, and what it is to be told. */
@@ -56,7 +56,7 @@ export function startHostReports(options: HostReportsOptions): { stop(): Promise
 async function run(options: HostReportsOptions, signal: AbortSignal): Promise<void> {
   const { engine, lookMs = 2_000 } = options;
   // Of several control planes the oldest reports; the others go on from its last note when it is gone.
-  while (!signal.aborted && !(await isFirst(engine))) await pause(lookMs, signal);
+  while (!signal.aborted && !(await isOldest(engine))) await pause(lookMs, signal);
   if (signal.aborted) return;
   const noted = (await engine.recorded(STREAM)).at(-1)?.data as Reported | undefined;
   const after = noted?.position ?? (await newestPosition(engine));
@@ -119,7 +119,7 @@ async function report(options: HostReportsOptions, id: string, said: Map<string,
       return true;
     } catch (error) {
       if (signal.aborted) return false;
-      if (tries === 0) warn(`release ${id} cannot be reported: ${error instanceof Error ? error.message : String(error)}`);
+      if (tries === 0) warn(`release ${id} cannot be reported: ${textOf(error)}`);
       // What the host refuses it refuses again.
       if (!(error instanceof OutsideError)) return false;
       await pause(Math.min(LONGEST_RETRY_MS, retryMs * 2 ** tries), signal);

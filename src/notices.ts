@@ -1,7 +1,6 @@
-import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { mayNeedPeople, noticeOf } from './core/access/notices.ts';
 import type { Engine, Recorded } from './engine/face.ts';
+import { isOldest, newestPosition, pause, persistently, retryPause, textOf } from './followers.ts';
 import type { Notice, Notifier } from './ports/notifier.ts';
 
 export interface NoticesOptions {
@@ -16,8 +15,6 @@ export interface NoticesOptions {
 }
 
 const STREAM = 'notices/delivered';
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 60_000;
 /** Between two looks whether the oldest control plane has told it or is gone. */
 const LOOK_AGAIN_MS = 1_000;
 /** Events after which it is noted how far the log has been read, also when nobody had to be told: a restart begins there. */
@@ -66,7 +63,7 @@ async function run(options: NoticesOptions, ending: AbortSignal): Promise<void> 
   const work = new Set<Promise<void>>();
   const settle = async (): Promise<void> => {
     const position = books.open.size === 0 ? books.seen : Math.min(...books.open) - 1;
-    if (signal.aborted || position <= books.settled || !(await isFirst(engine))) return;
+    if (signal.aborted || position <= books.settled || !(await isOldest(engine))) return;
     books.settled = position;
     await record(engine, { type: 'NoticesSettled', position });
   };
@@ -110,14 +107,6 @@ async function openBooks(engine: Engine): Promise<Books> {
   }
   books.seen = books.settled;
   return books;
-}
-
-export async function newestPosition(engine: Engine): Promise<number> {
-  for (let last = 0; ;) {
-    const page = await engine.events({ after: last, limit: 1_000 });
-    last = page.at(-1)?.position ?? last;
-    if (page.length < 1_000) return last;
-  }
 }
 
 function note(books: Books, { type, position, notifier, key }: Delivered): void {
@@ -170,7 +159,7 @@ async function tell(options: NoticesOptions, books: Books, telling: Telling, sig
   const begun = performance.now();
   for (let tries = 0; !signal.aborted && !books.told.has(name);) {
     // The oldest may be one that tells nobody: of an earlier version, or stuck.
-    if (performance.now() - begun < courtesyMs && !(await isFirst(engine).catch(() => true))) {
+    if (performance.now() - begun < courtesyMs && !(await isOldest(engine).catch(() => true))) {
       await pause(Math.min(courtesyMs, LOOK_AGAIN_MS), signal);
       continue;
     }
@@ -179,7 +168,7 @@ async function tell(options: NoticesOptions, books: Books, telling: Telling, sig
       (thrown: unknown) => thrown ?? 'unknown',
     );
     if (signal.aborted) return;
-    const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries);
+    const wait = retryPause(tries);
     const isOver = error === null || performance.now() + wait - begun > giveUpMs;
     if (tries === 0 && error !== null) warn(`${notice.key} could not be told: ${textOf(error)}`);
     if (isOver) {
@@ -195,40 +184,6 @@ async function tell(options: NoticesOptions, books: Books, telling: Telling, sig
   }
 }
 
-/** Again and again until it works or there is no more need; says once that it does not. */
-export async function persistently<T>(
-  { warn }: Pick<NoticesOptions, 'warn'>,
-  trouble: string,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  for (let tries = 0; !signal.aborted; tries += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      if (tries === 0) warn(`${trouble}: ${textOf(error)}`);
-      await pause(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries), signal);
-    }
-  }
-  return undefined;
-}
-
-export function pause(forMs: number, signal: AbortSignal): Promise<void> {
-  return sleep(forMs, undefined, { signal, ref: false }).catch(() => {});
-}
-
 function record(engine: Engine, said: Delivered): Promise<void> {
   return engine.record(STREAM, [said]);
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Of several control planes the oldest tells. */
-export async function isFirst(engine: Engine): Promise<boolean> {
-  const alive = (await engine.controlPlanes()).filter((one) => one.alive);
-  const [oldest] = alive.toSorted((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
-  return oldest === undefined || (oldest.pid === process.pid && oldest.host === hostname());
 }
