@@ -23,7 +23,10 @@ export async function ensureVersion(context: Context, target: DeployTarget, sign
   await withFence(context.dir, target, target.fence, context.wrote, async () => {});
   await untilNotRetiring(context, paths, signal);
   if (!(await isSupervised(paths))) {
-    const program = await prepare(context, paths, target, signal);
+    // Of a version that shares the load with another only its part is brought back: the other one has the rest.
+    const before = readWanted(paths.wanted);
+    const only = before?.state === 'running' ? (before.only ?? null) : null;
+    const program = await prepare(context, paths, target, signal, only);
     await startAndWait(context, paths, target, program, signal);
   } else {
     await untilStarted(context, paths, target, () => null, signal);
@@ -54,7 +57,7 @@ export async function prepare(
   paths: VersionPaths,
   target: DeployTarget,
   signal: AbortSignal,
-  only: readonly number[] | null = null,
+  only: readonly number[] | null,
 ): Promise<Program> {
   const env = appEnvironment(target, context.env);
   for (;;) {

@@ -128,6 +128,42 @@ describe('the supervisor is killed', () => {
   });
 });
 
+describe('a version that has part of the load', () => {
+  test('comes back with that part alone when everything of it was killed, and never has the part of another', async () => {
+    const ref = newApp();
+    const [old, young] = ['v1', 'v2'].map((version) => world.behaving(ref, version, ['good'], { instances: 3, listens: false })) as [
+      DeployTarget,
+      DeployTarget,
+    ];
+    // Its start is written down by the app itself, a moment after it was started.
+    const runs = async () => {
+      await until(
+        async () => (await world.starts(ref, 'v1')) + (await world.starts(ref, 'v2')) - started,
+        (missing) => missing >= 0,
+      );
+      return [await world.running(ref, 'v1'), await world.running(ref, 'v2')];
+    };
+    let started = 4;
+    await deploy(old);
+    await platform.share?.(old, [1, 2], UNSTOPPED);
+    await platform.share?.(young, [0], UNSTOPPED);
+    await untilHealthy(platform, young);
+    expect(await runs()).toEqual([2, 1]);
+    await killSupervisor(ref);
+    const alive = (await platform.observe(ref)).find(({ version }) => version === 'v1')?.instances.flatMap(({ pid }) => pid ?? []) ?? [];
+    expect(alive).toHaveLength(2);
+    for (const pid of alive) await kill(pid);
+    await deploy(old);
+    started += 2;
+    expect(await runs()).toEqual([2, 1]);
+    await platform.share?.(young, [], UNSTOPPED);
+    started += 1;
+    await platform.share?.(old, [0, 1, 2], UNSTOPPED);
+    await untilHealthy(platform, old);
+    expect(await runs()).toEqual([3, 0]);
+  });
+});
+
 describe('the control plane is killed', () => {
   test.each(['ensure', 'retire'] as const)('after any write of %s, and the call is repeated: the same end', async (call) => {
     const finished = [false];
