@@ -54,22 +54,34 @@ function ranksOf(probabilities: readonly number[]): Ranks {
 }
 
 /** Category probabilities the alternative expects of the candidate, given the baseline's. */
-export function tilted(baseline: readonly number[], tilt: Tilt, ranks: Ranks = ranksOf(baseline)): number[] {
-  const raised = weighted(baseline, tilt, ranks);
-  const all = sum(raised);
-  for (let j = 0; j < raised.length; j++) raised[j] = (raised[j] ?? 0) / all;
-  return raised;
+export function tilted(baseline: readonly number[], tilt: Tilt): number[] {
+  const raised = new Array<number>(baseline.length);
+  const all = weigh(raised, baseline, tilt, ranksOf(baseline));
+  return raised.map((weight) => weight / all);
 }
 
-function weighted(probabilities: readonly number[], { kind, by, above }: Tilt, { u, z }: Ranks): number[] {
-  const raised = probabilities.slice();
-  for (let j = 0; j < raised.length; j++) {
-    const probability = raised[j] ?? 0;
-    if (kind === 'shift') raised[j] = probability * Math.exp(by * (z[j] ?? 0));
-    else if (kind === 'rise') raised[j] = probability * Math.exp(by * Math.max(0, (u[j] ?? 0) - above));
-    else if ((u[j] ?? 0) > above) raised[j] = probability * by;
+/** Writes each category's probability times its weight to `raised`, and says what they come to. */
+function weigh(raised: number[], probabilities: readonly number[], { kind, by, above }: Tilt, { u, z }: Ranks): number {
+  if (kind === 'shift') return weighShifted(raised, probabilities, z, by);
+  let all = 0;
+  for (let j = 0; j < probabilities.length; j++) {
+    const probability = probabilities[j] ?? 0;
+    const beyond = (u[j] ?? 0) - above;
+    const weighted = beyond > 0 ? probability * (kind === 'rise' ? Math.exp(by * beyond) : by) : probability;
+    raised[j] = weighted;
+    all += weighted;
   }
-  return raised;
+  return all;
+}
+
+function weighShifted(raised: number[], probabilities: readonly number[], z: readonly number[], by: number): number {
+  let all = 0;
+  for (let j = 0; j < probabilities.length; j++) {
+    const weighted = (probabilities[j] ?? 0) * Math.exp(by * (z[j] ?? 0));
+    raised[j] = weighted;
+    all += weighted;
+  }
+  return all;
 }
 
 /**
@@ -84,26 +96,29 @@ export function logOrderedE(
   candidate: readonly number[],
   baseline: readonly number[],
 ): number {
-  return logTiltedE(expected, star, candidate, baseline, sum(candidate), sum(baseline));
+  return logRaisedE(expected, star, 1, candidate, baseline, sum(candidate), sum(baseline));
 }
 
-function logTiltedE(
+/** The same where the alternative is `raised` divided by `all`. */
+function logRaisedE(
   expected: readonly number[],
-  star: readonly number[],
+  raised: readonly number[],
+  all: number,
   candidate: readonly number[],
   baseline: readonly number[],
   nc: number,
   nb: number,
 ): number {
   if (nc === 0 || nb === 0) return 0;
+  const n = nb + nc;
   let log = 0;
   for (let j = 0; j < expected.length; j++) {
     const kc = candidate[j] ?? 0;
-    const kb = baseline[j] ?? 0;
-    if (kc + kb === 0) continue;
+    const k = kc + (baseline[j] ?? 0);
+    if (k === 0) continue;
     // As `ofRatio`, written out: it is asked a hundred times a look.
-    const ratio = (star[j] ?? 0) / (expected[j] ?? 0);
-    const pooled = (kc + kb) * Math.log((nb + nc) / (nb + nc * ratio));
+    const ratio = (raised[j] ?? 0) / all / (expected[j] ?? 0);
+    const pooled = k * Math.log(n / (nb + nc * ratio));
     log += kc === 0 ? pooled : pooled + kc * Math.log(ratio);
   }
   return log;
@@ -117,15 +132,20 @@ function sum(values: readonly number[]): number {
 
 /** The same for every one of `TILTS`. */
 export function orderedEvidence(expected: readonly number[], candidate: readonly number[], baseline: readonly number[]): number[] {
+  const evidence = new Array<number>(TILTS.length).fill(0);
   const nc = sum(candidate);
   const nb = sum(baseline);
-  if (nc === 0 || nb === 0) return TILTS.map(() => 0);
+  if (nc === 0 || nb === 0) return evidence;
   const ranks = ranksOf(expected);
-  return TILTS.map((tilt) =>
-    tilt.kind === 'step'
-      ? logStepE(tilt, expected, ranks, candidate, baseline, nc, nb)
-      : logTiltedE(expected, tilted(expected, tilt, ranks), candidate, baseline, nc, nb),
-  );
+  // One list of weights for all tilts: a list for each would be half of what a look leaves to the garbage collector.
+  const raised = new Array<number>(expected.length);
+  for (let g = 0; g < TILTS.length; g++) {
+    const tilt = TILTS[g];
+    if (tilt?.kind === 'step') evidence[g] = logStepE(tilt, expected, ranks, candidate, baseline, nc, nb);
+    else if (tilt !== undefined)
+      evidence[g] = logRaisedE(expected, raised, weigh(raised, expected, tilt, ranks), candidate, baseline, nc, nb);
+  }
+  return evidence;
 }
 
 function logStepE(
