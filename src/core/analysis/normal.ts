@@ -20,6 +20,6 @@ export function normalQuantile(p: number): number {
 
 function horner(terms: readonly number[], x: number): number {
   let sum = 0;
-  for (let i = 0; i < terms.length; i++) sum = sum * x + (terms[i] ?? 0);
+  for (let i = 0; i < terms.length; i++) sum = sum * x + (terms[i] as number);
   return sum;
 }

@@ -42,28 +42,34 @@ export function nullPoint(line: Line, star: Shares, nb: number, nc: number): Sha
 function nullBaseline(line: Line, star: Shares, nb: number, nc: number): number {
   if (line.slope === 0) return star.baseline;
   if (line.slope === 1 && line.shift === 0) return (nb * star.baseline + nc * star.candidate) / (nb + nc);
-  return rootBetween(line, star, nb, nc);
+  return rootBetween(line.slope, line.shift, star.baseline, star.candidate, nb, nc);
 }
 
-/** Newton's steps on the derivative, kept inside a shrinking bracket. Written out, for this is where most of a look's time would go. */
-function rootBetween({ slope, shift }: Line, { baseline, candidate }: Shares, nb: number, nc: number): number {
+/**
+ * Newton's steps on the derivative, kept inside a shrinking bracket. Written out, and given plain numbers, for this is where most
+ * of a look's time would go: from objects the engine reads boxed numbers and boxes them at every step.
+ */
+function rootBetween(slope: number, shift: number, baseline: number, candidate: number, nb: number, nc: number): number {
   const wanted = (candidate - shift) / slope;
-  let low = Math.max(Math.min(baseline, wanted), 0);
-  let high = Math.max(baseline, wanted);
-  let p = (nb * baseline + nc * Math.max(wanted, 0)) / (nb + nc);
+  const least = wanted > 0 ? wanted : 0;
+  let low = baseline < least ? baseline : least;
+  let high = baseline > wanted ? baseline : wanted;
+  let p = (nb * baseline + nc * least) / (nb + nc);
   for (let i = 0; i < 100; i++) {
     const q = slope * p + shift;
-    const derivative = (nb * (p - baseline)) / (p * (1 - p)) + (nc * slope * (q - candidate)) / (q * (1 - q));
+    const notP = 1 - p;
+    const notQ = 1 - q;
+    const derivative = (nb * (p - baseline)) / (p * notP) + (nc * slope * (q - candidate)) / (q * notQ);
     if (derivative === 0) return p;
     if (derivative > 0) high = p;
     else low = p;
     // Second derivatives of KL(star‖p) and KL(star‖q).
-    const ofBaseline = baseline / (p * p) + (1 - baseline) / ((1 - p) * (1 - p));
-    const ofCandidate = candidate / (q * q) + (1 - candidate) / ((1 - q) * (1 - q));
+    const ofBaseline = baseline / (p * p) + (1 - baseline) / (notP * notP);
+    const ofCandidate = candidate / (q * q) + (1 - candidate) / (notQ * notQ);
     const curvature = nb * ofBaseline + nc * slope * slope * ofCandidate;
     const step = p - derivative / curvature;
     const next = step > low && step < high ? step : (low + high) / 2;
-    if (next === p || Math.abs(next - p) <= 1e-16 * p) return next;
+    if (Math.abs(next - p) <= 1e-16 * p) return next;
     p = next;
   }
   return p;

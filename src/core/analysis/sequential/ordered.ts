@@ -44,7 +44,7 @@ function ranksOf(probabilities: readonly number[]): Ranks {
   const z = new Array<number>(probabilities.length);
   let below = 0;
   for (let j = 0; j < probabilities.length; j++) {
-    const probability = probabilities[j] ?? 0;
+    const probability = probabilities[j] as number;
     const middle = below + probability / 2;
     u[j] = middle;
     z[j] = normalQuantile(middle);
@@ -65,8 +65,8 @@ function weigh(raised: number[], probabilities: readonly number[], { kind, by, a
   if (kind === 'shift') return weighShifted(raised, probabilities, z, by);
   let all = 0;
   for (let j = 0; j < probabilities.length; j++) {
-    const probability = probabilities[j] ?? 0;
-    const beyond = (u[j] ?? 0) - above;
+    const probability = probabilities[j] as number;
+    const beyond = (u[j] as number) - above;
     const weighted = beyond > 0 ? probability * (kind === 'rise' ? Math.exp(by * beyond) : by) : probability;
     raised[j] = weighted;
     all += weighted;
@@ -77,7 +77,7 @@ function weigh(raised: number[], probabilities: readonly number[], { kind, by, a
 function weighShifted(raised: number[], probabilities: readonly number[], z: readonly number[], by: number): number {
   let all = 0;
   for (let j = 0; j < probabilities.length; j++) {
-    const weighted = (probabilities[j] ?? 0) * Math.exp(by * (z[j] ?? 0));
+    const weighted = (probabilities[j] as number) * Math.exp(by * (z[j] as number));
     raised[j] = weighted;
     all += weighted;
   }
@@ -113,11 +113,11 @@ function logRaisedE(
   const n = nb + nc;
   let log = 0;
   for (let j = 0; j < expected.length; j++) {
-    const kc = candidate[j] ?? 0;
-    const k = kc + (baseline[j] ?? 0);
+    const kc = candidate[j] as number;
+    const k = kc + (baseline[j] as number);
     if (k === 0) continue;
     // As `ofRatio`, written out: it is asked a hundred times a look.
-    const ratio = (raised[j] ?? 0) / all / (expected[j] ?? 0);
+    const ratio = (raised[j] as number) / all / (expected[j] as number);
     const pooled = k * Math.log(n / (nb + nc * ratio));
     log += kc === 0 ? pooled : pooled + kc * Math.log(ratio);
   }
@@ -126,7 +126,7 @@ function logRaisedE(
 
 function sum(values: readonly number[]): number {
   let total = 0;
-  for (let i = 0; i < values.length; i++) total += values[i] ?? 0;
+  for (let i = 0; i < values.length; i++) total += values[i] as number;
   return total;
 }
 
@@ -161,10 +161,10 @@ function logStepE(
   let kc = 0;
   let kb = 0;
   for (let j = 0; j < expected.length; j++) {
-    if ((ranks.u[j] ?? 0) <= above) continue;
-    share += expected[j] ?? 0;
-    kc += candidate[j] ?? 0;
-    kb += baseline[j] ?? 0;
+    if ((ranks.u[j] as number) <= above) continue;
+    share += expected[j] as number;
+    kc += candidate[j] as number;
+    kb += baseline[j] as number;
   }
   const rest = 1 / (1 + share * (by - 1));
   return ofRatio(rest, nc, nb, nc - kc, nb - kb) + ofRatio(rest * by, nc, nb, kc, kb);
