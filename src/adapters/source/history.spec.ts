@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { gitHistory } from './history.ts';
 
 let dir: string;
@@ -69,5 +69,49 @@ describe('identities', () => {
     const history = gitHistory({ dir: join(dir, 'a') });
     expect(await history.ids(at, ['.', 'b'])).toEqual([git('rev-parse', 'HEAD:a'), git('rev-parse', 'HEAD:a/b')]);
     expect((await history.list(at, ['package.json'])).map(({ path }) => path)).toEqual(['b/c/package.json', 'package.json']);
+  });
+});
+
+describe('the git that is asked', () => {
+  test('may be too old to be asked for many at once', async () => {
+    const bin = await mkdtemp(join(tmpdir(), 'sluice-old-git-'));
+    const real = execFileSync('which', ['git'], { encoding: 'utf8' }).trim();
+    await writeFile(
+      join(bin, 'git'),
+      `#!/bin/sh\ncase "$*" in *batch-command*) echo "error: unknown option" >&2; exit 129;; esac\nexec ${real} "$@"\n`,
+    );
+    await chmod(join(bin, 'git'), 0o755);
+    vi.stubEnv('PATH', `${bin}:${process.env['PATH']}`);
+    try {
+      const history = gitHistory({ dir });
+      const [id, ids] = await Promise.all([history.resolve('HEAD'), history.ids('HEAD', ['a', 'none'])]);
+      expect([id, ...ids]).toEqual([git('rev-parse', 'HEAD'), git('rev-parse', 'HEAD:a'), null]);
+      expect(await history.texts([git('rev-parse', 'HEAD:a/x y'), '1'.repeat(40)])).toEqual(['a/x y', null]);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(bin, { recursive: true, force: true });
+    }
+  });
+
+  test('reads large files whole, and small ones beside them', async () => {
+    const large = 'x'.repeat(3_000_001);
+    await writeFile(join(dir, 'large'), large);
+    const [id, small] = [git('hash-object', '-w', 'large'), git('rev-parse', 'HEAD:a/x y')];
+    expect(await gitHistory({ dir }).texts([small, id, small, id])).toEqual(['a/x y', large, 'a/x y', large]);
+  });
+
+  test('is asked again after it was not needed for a while, and after what is no name', async () => {
+    const history = gitHistory({ dir });
+    const head = await history.resolve('HEAD');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await expect(history.resolve('HEAD\nHEAD')).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN' });
+    expect(await history.resolve('HEAD')).toBe(head);
+  });
+
+  test('says what is wrong with a folder that is in no repository, or not there', async () => {
+    const outside = await mkdtemp(join(tmpdir(), 'sluice-no-repository-'));
+    await expect(gitHistory({ dir: outside }).resolve('HEAD')).rejects.toMatchObject({ code: 'NOT_A_REPOSITORY' });
+    await rm(outside, { recursive: true });
+    await expect(gitHistory({ dir: outside }).resolve('HEAD')).rejects.toMatchObject({ code: 'GIT_NOT_FOUND' });
   });
 });

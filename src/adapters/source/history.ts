@@ -1,22 +1,19 @@
-import { posix } from 'node:path';
 import { SluiceError, UserError } from '../../core/errors.ts';
-import type { Changed, Entry, History } from '../../ports/history.ts';
-import { namedLines } from './listing.ts';
+import type { Entry, History } from '../../ports/history.ts';
+import { differing } from './differing.ts';
+import { filesNamed } from './listing.ts';
+import { gitObjects, type Objects } from './objects.ts';
 import { git, type Ran, type RunExtra } from './run.ts';
-import { idsOfPaths, objectsOf } from './trees.ts';
-
-/** Trees are compared as they are: no moves guessed, nothing left out, whatever the user's settings say. */
-const RAW = ['--raw', '-z', '--no-renames', '--no-abbrev', '--no-ext-diff', '--ignore-submodules=none', '--relative'];
+import { idsOfPaths } from './trees.ts';
 
 /** The workspace's history, read through the `git` command. Works in shallow and sparse clones. */
 export function gitHistory({ dir }: { readonly dir: string }): History {
   const run = (args: readonly string[], extra: RunExtra = {}): Promise<Ran> => git(dir, args, extra);
-  let prefix: Promise<string> | null = null;
-  const workspacePrefix = (): Promise<string> => (prefix ??= run(['rev-parse', '--show-prefix']).then(({ output }) => output.trim()));
+  const objects = gitObjects(dir);
 
   return {
     async resolve(name) {
-      const known = await commitOf(run, name);
+      const known = await commitNamed(objects, name);
       if (known !== null) return known;
       const fetched = await fetchOne(run, name);
       if (fetched !== null) return fetched;
@@ -27,40 +24,32 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
       );
     },
 
-    async list(at, names) {
-      const found: Entry[] = [];
-      const lines = namedLines(names, (line) => found.push(...entry(line)));
-      // The whole listing, looked through here, costs git less than a comparison of every path with every pattern.
-      await run(['ls-tree', '-r', '-z', at], { onOutput: lines.take });
-      return found;
-    },
+    list: (at, names) => filesNamed(objects, at, names),
 
     async below(at, folders) {
       const { output } = await run(['ls-tree', '-r', '-z', at, '--', ...folders.map((folder) => (folder === '.' ? '.' : `${folder}/`))]);
       return output.split('\0').flatMap(entry);
     },
 
-    async ids(at, paths) {
-      if (paths.length === 0) return [];
-      const before = await workspacePrefix();
-      return idsOfPaths(
-        run,
-        at,
-        paths.map((path) => inRepository(before, path)),
-      );
-    },
+    ids: (at, paths) => (paths.length === 0 ? Promise.resolve([]) : idsOfPaths(objects, at, paths)),
 
     async texts(ids) {
-      if (ids.length === 0) return [];
-      const { bytes } = await run(['cat-file', '--batch', '--buffer'], { input: `${ids.join('\n')}\n` });
-      return objectsOf(bytes, ids.length).map((one) => (one?.type === 'blob' ? bytes.toString('utf8', one.start, one.end) : null));
+      const texts = ids.map((): string | null => null);
+      await objects.each(ids, (object, i) => {
+        if (object?.type === 'blob') texts[i] = object.content.toString('utf8');
+      });
+      return texts;
     },
 
-    async changed(from, to) {
-      const { output } = await run(['diff', ...RAW, from, to]);
-      return entries(output);
-    },
+    changed: (from, to) => differing(objects, from, to),
   };
+}
+
+async function commitNamed(objects: Objects, name: string): Promise<string | null> {
+  if (name === '' || name.startsWith('-')) return null;
+  let id: string | null = null;
+  await objects.each([`${name}^{commit}`], (commit) => (id = commit?.id ?? null));
+  return id;
 }
 
 type Runner = (args: readonly string[], extra?: RunExtra) => Promise<Ran>;
@@ -95,22 +84,6 @@ async function askRemote(run: Runner, name: string): Promise<string | null> {
   if (!/^[\w./-]+$/.test(short) || short.startsWith('-')) return null;
   const { output } = await run(['ls-remote', 'origin', `refs/heads/${short}`, `refs/tags/${short}^{}`, `refs/tags/${short}`]);
   return /^[0-9a-f]{40,64}/.exec(output)?.[0] ?? null;
-}
-
-function inRepository(prefix: string, path: string): string {
-  const joined = posix.join(prefix, path).replace(/\/+$/, '');
-  return joined === '.' ? '' : joined;
-}
-
-/** `:<mode> <mode> <id> <id> <status>\0<path>\0`, again and again. */
-function entries(output: string): Changed[] {
-  const parts = output.split('\0');
-  const found: Changed[] = [];
-  for (let i = 0; i + 1 < parts.length; i += 2) {
-    const fields = (parts[i] ?? '').split(' ');
-    found.push({ path: parts[i + 1] ?? '', id: fields[4] === 'D' ? null : (fields[3] ?? null) });
-  }
-  return found;
 }
 
 /** A line of `git ls-tree`. */

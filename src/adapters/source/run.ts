@@ -8,32 +8,32 @@ export interface RunExtra {
   /** Exit codes besides 0 that are answers, not failures. */
   readonly accept?: readonly number[];
   readonly signal?: AbortSignal;
-  /** Takes the output as it comes, so that none of it is kept: `output` is empty then. */
-  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface Ran {
   readonly code: number;
   readonly output: string;
-  /** The same, as it came: for what is not all text. */
-  readonly bytes: Buffer;
 }
 
 export type Run = (args: readonly string[], extra?: RunExtra) => Promise<Ran>;
 
 /** Run git in a folder. @throws UserError, OutsideError as its exit code and messages say. */
 export async function git(dir: string, args: readonly string[], extra: RunExtra): Promise<Ran> {
-  // Inherited GIT_* (as inside a hook) would point at some other repository or index.
+  const gitDir =
+    extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
+  const env = environmentOfGit({ ...gitDir, ...extra.env });
+  const cwd = extra.env?.['GIT_WORK_TREE'] ?? dir;
+  const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null });
+  if (ended.code === 0 || extra.accept?.includes(ended.code) === true) return ended;
+  throw explained(dir, args, ended);
+}
+
+/** Inherited GIT_* (as inside a hook) would point at some other repository or index. */
+export function environmentOfGit(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const inherited = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_')),
   );
-  const gitDir =
-    extra.env?.['GIT_WORK_TREE'] === undefined ? {} : { GIT_DIR: (await git(dir, ['rev-parse', '--absolute-git-dir'], {})).output.trim() };
-  const env = { ...inherited, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_LITERAL_PATHSPECS: '0', ...gitDir, ...extra.env };
-  const cwd = extra.env?.['GIT_WORK_TREE'] ?? dir;
-  const ended = await run('git', args, { cwd, env, input: extra.input ?? '', signal: extra.signal ?? null, onOutput: extra.onOutput });
-  if (ended.code === 0 || extra.accept?.includes(ended.code) === true) return ended;
-  throw explained(dir, args, ended);
+  return { ...inherited, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_LITERAL_PATHSPECS: '0', ...extra };
 }
 
 interface Ended extends Ran {
@@ -43,7 +43,7 @@ interface Ended extends Ran {
 function run(
   file: string,
   args: readonly string[],
-  options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null; onOutput: RunExtra['onOutput'] | undefined },
+  options: { cwd: string; env: NodeJS.ProcessEnv; input: string; signal: AbortSignal | null },
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, [...args], {
@@ -54,39 +54,31 @@ function run(
     });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
-    child.stdout.on('data', options.onOutput ?? ((chunk: Buffer) => output.push(chunk)));
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
     child.stdin.on('error', () => undefined); // it ended before it read everything; its exit code says why
     child.stdin.end(options.input);
     child.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') reject(error);
-      else
-        reject(
-          new UserError(
-            'GIT_NOT_FOUND',
-            `git could not be started in ${options.cwd}.`,
-            'Install git 2.31 or newer, and see that the folder exists.',
-            error,
-          ),
-        );
+      reject(error.code === 'ENOENT' ? notStarted(options.cwd, error) : error);
     });
     child.on('close', (code) => {
-      const bytes = Buffer.concat(output);
-      const text = (): string => (decoded ??= bytes.toString('utf8'));
-      let decoded: string | undefined;
-      resolve({
-        code: code ?? 255,
-        bytes,
-        get output() {
-          return text();
-        },
-        errors: Buffer.concat(errors).toString('utf8').trim(),
-      });
+      const text = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).toString('utf8');
+      resolve({ code: code ?? 255, output: text(output), errors: text(errors).trim() });
     });
   });
 }
 
-function explained(dir: string, args: readonly string[], ended: Ended): Error {
+export function notStarted(dir: string, error: Error): UserError {
+  return new UserError(
+    'GIT_NOT_FOUND',
+    `git could not be started in ${dir}.`,
+    'Install git 2.31 or newer, and see that the folder exists.',
+    error,
+  );
+}
+
+/** What git's exit code and messages mean. */
+export function explained(dir: string, args: readonly string[], ended: { readonly code: number; readonly errors: string }): Error {
   const { errors } = ended;
   if (/not a git repository/i.test(errors)) {
     return new UserError(

@@ -1,10 +1,58 @@
-import type { Run } from './run.ts';
+import { OutsideError } from '../../core/errors.ts';
+import type { Objects } from './objects.ts';
+
+/* A tree is `<mode> <name>\0<id>`, again and again, in the order of the names' bytes; a folder's as if it ended in `/`. */
+
+const SPACE = 32;
+const FOUR = 52;
+
+/** Where the name of the entry at `start` begins. */
+export function nameAt(content: Buffer, start: number): number {
+  if (content[start + 6] === SPACE) return start + 7;
+  return content[start + 5] === SPACE ? start + 6 : content.indexOf(SPACE, start) + 1;
+}
+
+/** Where the name ends, and then a zero. */
+export function endAt(content: Buffer, name: number): number {
+  let end = name;
+  while (content[end] !== 0) end += 1;
+  return end;
+}
+
+/** Of modes, only a folder's has a four there: 40000. */
+export function isFolderAt(content: Buffer, name: number): boolean {
+  return content[name - 6] === FOUR;
+}
+
+export function idAt(content: Buffer, end: number, idLength: number): string {
+  return content.toString('hex', end + 1, end + 1 + idLength);
+}
+
+/** The workspace's folder in a commit or tree, by the name that git knows it by when it is asked there. */
+export function treeHere(at: string): string {
+  return `${at}:./`;
+}
+
+/** There was no such folder: because the commit did not have it, or because there is no such commit here. @throws OutsideError */
+export async function mustBeThere(objects: Objects, at: string): Promise<void> {
+  await objects.each([`${at}^{tree}`], (tree) => {
+    if (tree === null) throw new OutsideError('SOURCE_FAILED', `${at} is no commit or tree of this clone.`, 'Fetch it: git fetch origin.');
+  });
+}
+
+/** In the order that git lists files in: by the bytes of their paths. */
+export function byPath<T extends { readonly path: string }>(entries: T[]): T[] {
+  // The order of UTF-16 is that of the bytes but for what lies beyond its surrogates.
+  const isPlain = entries.every(({ path }) => !/[\ud800-\uffff]/.test(path));
+  if (isPlain) return entries.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return entries.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+}
 
 interface Wanted {
   /** The folder's tree, as git is asked for it. */
   readonly tree: string;
   /** Name → what is wanted of it: its own identity, and that of paths below it. */
-  readonly children: Map<string, Branch>;
+  readonly children: ReadonlyMap<string, Branch>;
 }
 
 interface Branch {
@@ -14,74 +62,52 @@ interface Branch {
 }
 
 /**
- * What is at each path (from the repository's root, '' = all of it), null = nothing: found by reading the trees on the way,
+ * What is at each path of the workspace (`.` = all of it), null = nothing: found by reading the trees on the way,
  * each once, a level at a time. Asking git for `commit:path` one by one would read the trees above again for each.
  */
-export async function idsOfPaths(run: Run, at: string, paths: readonly string[]): Promise<(string | null)[]> {
+export async function idsOfPaths(objects: Objects, at: string, paths: readonly string[]): Promise<(string | null)[]> {
   const ids = paths.map((): string | null => null);
   const root: Branch = { own: [], children: new Map() };
-  for (const [i, path] of paths.entries()) {
-    let branch = root;
-    for (const part of path === '' ? [] : path.split('/')) {
-      const next: Branch = branch.children.get(part) ?? { own: [], children: new Map() };
-      branch.children.set(part, next);
-      branch = next;
-    }
-    branch.own.push(i);
-  }
-  let level: Wanted[] = [{ tree: `${at}^{tree}`, children: root.children }];
+  for (const [i, path] of paths.entries()) branchOf(root, path).own.push(i);
+  let level: Wanted[] = [{ tree: treeHere(at), children: root.children }];
   for (let isRoot = true; level.length > 0; isRoot = false) {
-    const { bytes } = await run(['cat-file', '--batch', '--buffer'], { input: level.map(({ tree }) => `${tree}\n`).join('') });
-    const trees = objectsOf(bytes, level.length);
-    if (isRoot) for (const i of root.own) ids[i] = trees[0]?.id ?? null;
-    level = level.flatMap(({ children }, i) => {
-      const tree = trees[i];
-      return tree?.type === 'tree' ? found(bytes, tree, children, ids) : [];
-    });
+    const [asked, next]: [Wanted[], Wanted[]] = [level, []];
+    await objects.each(
+      asked.map(({ tree }) => tree),
+      (tree, i) => {
+        const wanted = asked[i];
+        if (isRoot) for (const place of root.own) ids[place] = tree?.id ?? null;
+        if (tree?.type === 'tree' && wanted !== undefined) found(tree.content, tree.id.length / 2, wanted.children, ids, next);
+      },
+    );
+    level = next;
   }
   return ids;
 }
 
-/** Note the identities that one tree tells; the folders to be read next. `<mode> <name>\0<id>`, again and again. */
-function found(bytes: Buffer, tree: GitObject, children: ReadonlyMap<string, Branch>, ids: (string | null)[]): Wanted[] {
-  const next: Wanted[] = [];
-  const length = tree.id.length / 2;
-  for (let at = tree.start; at < tree.end;) {
-    const space = bytes.indexOf(32, at);
-    const end = bytes.indexOf(0, space);
-    const branch = children.get(bytes.toString('utf8', space + 1, end));
+function branchOf(root: Branch, path: string): Branch {
+  let branch = root;
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    let next = branch.children.get(part);
+    if (next === undefined) branch.children.set(part, (next = { own: [], children: new Map() }));
+    branch = next;
+  }
+  return branch;
+}
+
+/** Note the identities that one tree tells, and the folders to be read next. */
+function found(content: Buffer, idLength: number, children: ReadonlyMap<string, Branch>, ids: (string | null)[], next: Wanted[]): void {
+  for (let at = 0; at < content.length;) {
+    const name = nameAt(content, at);
+    const end = endAt(content, name);
+    const branch = children.get(content.toString('utf8', name, end));
     if (branch !== undefined) {
-      const id = bytes.toString('hex', end + 1, end + 1 + length);
+      const id = idAt(content, end, idLength);
       for (const i of branch.own) ids[i] = id;
-      // 40000: a folder. Nothing lies below a file, a link or another repository.
-      if (branch.children.size > 0 && bytes[at] === 52) next.push({ tree: id, children: branch.children });
+      // Nothing lies below a file, a link or another repository.
+      if (branch.children.size > 0 && isFolderAt(content, name)) next.push({ tree: id, children: branch.children });
     }
-    at = end + 1 + length;
+    at = end + 1 + idLength;
   }
-  return next;
-}
-
-export interface GitObject {
-  readonly id: string;
-  readonly type: string;
-  /** Where its content begins and ends. */
-  readonly start: number;
-  readonly end: number;
-}
-
-const KINDS = ['blob', 'tree', 'commit', 'tag'];
-
-/** What `git cat-file --batch` says: `<id> <type> <size>\n<content>\n`, or `<name> missing\n`, for each that was asked for. */
-export function objectsOf(bytes: Buffer, count: number): (GitObject | null)[] {
-  const objects: (GitObject | null)[] = [];
-  for (let at = 0; objects.length < count && at < bytes.length;) {
-    const line = bytes.indexOf(10, at);
-    const [id = '', type = '', size] = bytes.toString('latin1', at, line).split(' ');
-    const start = line + 1;
-    const isThere = size !== undefined && KINDS.includes(type);
-    const end = start + (isThere ? Number(size) : 0);
-    objects.push(isThere ? { id, type, start, end } : null);
-    at = isThere ? end + 1 : start;
-  }
-  return objects;
 }

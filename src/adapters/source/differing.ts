@@ -1,0 +1,130 @@
+import type { Changed } from '../../ports/history.ts';
+import type { GitObject, Objects } from './objects.ts';
+import { byPath, endAt, idAt, isFolderAt, mustBeThere, nameAt, treeHere } from './trees.ts';
+
+/** One folder on both sides, as git is asked for it; null: it is not there. */
+interface Pair {
+  /** '' or ending in '/'. */
+  readonly path: string;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+interface Asked {
+  readonly pair: Pair;
+  readonly isFrom: boolean;
+}
+
+interface Found {
+  readonly changed: Changed[];
+  /** Folders that differ. */
+  readonly folders: Pair[];
+}
+
+/**
+ * Files of the workspace that differ between two commits or trees, as `git diff --raw --no-renames` tells them: links and
+ * other repositories count as files, and what only became executable differs. Only folders that differ are read.
+ */
+export async function differing(objects: Objects, from: string, to: string): Promise<Changed[]> {
+  const changed: Changed[] = [];
+  const missing: string[] = [];
+  const top: Pair = { path: '', from: treeHere(from), to: treeHere(to) };
+  for (let level: readonly Pair[] = [top]; level.length > 0;) {
+    const found: Found = { changed, folders: [] };
+    const asked = level.flatMap(both);
+    let before: GitObject | null = null;
+    await objects.each(
+      asked.map(({ pair, isFrom }) => (isFrom ? pair.from : pair.to) ?? ''),
+      (object, i) => {
+        const { pair, isFrom } = asked[i] ?? { pair: top, isFrom: true };
+        if (object === null && pair === top) missing.push(isFrom ? from : to);
+        if (!isFrom) compare(pair.path, before, object, found);
+        else if (pair.to === null) compare(pair.path, object, null, found);
+        before = isFrom && pair.to !== null ? object : null;
+      },
+    );
+    for (const at of missing.splice(0)) await mustBeThere(objects, at);
+    level = found.folders;
+  }
+  return byPath(changed);
+}
+
+function both(pair: Pair): Asked[] {
+  const sides: Asked[] = [];
+  if (pair.from !== null) sides.push({ pair, isFrom: true });
+  if (pair.to !== null) sides.push({ pair, isFrom: false });
+  return sides;
+}
+
+/** One entry of a tree. */
+interface Item {
+  /** Its name, as git has it. */
+  readonly bytes: Buffer;
+  readonly mode: string;
+  readonly id: string;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function compare(path: string, from: GitObject | null, to: GitObject | null, { changed, folders }: Found): void {
+  const [a, b] = [from?.type === 'tree' ? from.content : NOTHING, to?.type === 'tree' ? to.content : NOTHING];
+  const idLength = (from ?? to)?.id.length === 64 ? 32 : 20;
+  const note = (one: Item | null, other: Item | null): void => {
+    const at = path + ((one ?? other)?.bytes.toString('utf8') ?? '');
+    if ((one ?? other)?.mode === FOLDER) folders.push({ path: `${at}/`, from: one?.id ?? null, to: other?.id ?? null });
+    else changed.push({ path: at, id: other?.id ?? null });
+  };
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    const same = i < a.length && j < b.length ? sameEntry(a, i, b, j, idLength) : 0;
+    if (same > 0) {
+      i += same;
+      j += same;
+      continue;
+    }
+    const [one, other] = [itemAt(a, i, idLength), itemAt(b, j, idLength)];
+    const order = one === null ? 1 : other === null ? -1 : orderOf(one, other);
+    if (order === 0 && (one?.id !== other?.id || one?.mode !== other?.mode)) note(one, other);
+    else if (order < 0) note(one, null);
+    else if (order > 0) note(null, other);
+    if (order <= 0) i = endAt(a, nameAt(a, i)) + 1 + idLength;
+    if (order >= 0) j = endAt(b, nameAt(b, j)) + 1 + idLength;
+  }
+}
+
+/** Length of an entry that is the same on both sides, byte by byte; 0 = it is not. Most are. */
+function sameEntry(a: Buffer, i: number, b: Buffer, j: number, idLength: number): number {
+  let length = 0;
+  while (a[i + length] === b[j + length] && a[i + length] !== 0) length += 1;
+  if (a[i + length] !== 0 || b[j + length] !== 0) return 0;
+  const end = length + 1 + idLength;
+  for (length += 1; length < end; length += 1) if (a[i + length] !== b[j + length]) return 0;
+  return end;
+}
+
+const FOLDER = 'folder';
+const SLASH = Buffer.from('/');
+
+function itemAt(content: Buffer, start: number, idLength: number): Item | null {
+  if (start >= content.length) return null;
+  const name = nameAt(content, start);
+  const end = endAt(content, name);
+  const mode = isFolderAt(content, name) ? FOLDER : plainMode(content.toString('latin1', start, name - 1));
+  return { bytes: content.subarray(name, end), mode, id: idAt(content, end, idLength) };
+}
+
+/** Of a file's mode only counts, as for git, whether its owner may execute it. */
+function plainMode(mode: string): string {
+  const bits = Number.parseInt(mode, 8);
+  if ((bits & 0o170_000) !== 0o100_000) return mode;
+  return (bits & 0o100) === 0 ? 'file' : 'program';
+}
+
+/** 0: the same name, and both are folders or neither is. */
+function orderOf(one: Item, other: Item): number {
+  return Buffer.compare(nameBytes(one), nameBytes(other));
+}
+
+function nameBytes({ bytes, mode }: Item): Buffer {
+  return mode === FOLDER ? Buffer.concat([bytes, SLASH]) : bytes;
+}
