@@ -37,11 +37,9 @@ const LEAST = 6;
 
 /** After one more sample; `fresh`: a new capped block begins with it. */
 export function disperse(dispersion: Dispersion, sample: Pair, fresh: boolean): Dispersion {
-  const closed = fresh ? close(dispersion) : dispersion;
-  return {
-    ...closed,
-    now: { candidate: plus(closed.now.candidate, sample.candidate), baseline: plus(closed.now.baseline, sample.baseline) },
-  };
+  const { now, before, all, largest, weight } = fresh ? close(dispersion) : dispersion;
+  const longer = { candidate: plus(now.candidate, sample.candidate), baseline: plus(now.baseline, sample.baseline) };
+  return { now: longer, before, all, largest, weight };
 }
 
 function close(dispersion: Dispersion): Dispersion {

@@ -5,13 +5,13 @@ export function logAddExp(a: number, b: number): number {
   return a > b ? a + Math.log1p(Math.exp(b - a)) : b + Math.log1p(Math.exp(a - b));
 }
 
-/** ln Σ e^v without leaving log space; -Infinity for an empty list. */
-export function logSumExp(values: readonly number[]): number {
+/** ln Σ e^v without leaving log space, of the values from place `from` on; -Infinity where there are none. */
+export function logSumExp(values: readonly number[], from = 0): number {
   let max = -Infinity;
-  for (const value of values) if (value > max) max = value;
+  for (let i = from; i < values.length; i++) if ((values[i] as number) > max) max = values[i] as number;
   if (max === -Infinity) return -Infinity;
   let sum = 0;
-  for (const value of values) sum += Math.exp(value - max);
+  for (let i = from; i < values.length; i++) sum += Math.exp((values[i] as number) - max);
   return max + Math.log(sum);
 }
 

@@ -144,11 +144,11 @@ function summed(pairs: readonly Pair[]): Pair {
 }
 
 /** Log-evidence of all strata together: products of e-variables of separate requests. */
-function overStrata(strata: Strata, of: (stratum: string, arms: ArmsRead) => readonly number[]): readonly number[] {
+function overStrata(strata: Strata, alternatives: number, of: (stratum: string, arms: ArmsRead) => readonly number[]): readonly number[] {
   const [only] = strata;
-  if (strata.length === 1 && only !== undefined) return of(...only);
-  const sum: number[] = [];
-  for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] ?? 0) + log;
+  if (strata.length === 1 && only !== undefined) return of(only[0], only[1]);
+  const sum = new Array<number>(alternatives).fill(0);
+  for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] as number) + log;
   return sum;
 }
 
@@ -162,8 +162,9 @@ function failingEvidence(
 ): readonly number[] {
   const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
   if (test.name === 'limit') return limitEvidence(limitLine(policy.errors), sample.candidate);
-  if (test.name === 'latency') return cuts === null ? [] : overStrata(strata, (name, arms) => slowerEvidence(cuts, known(name), arms));
-  return overStrata(strata, (name, arms) => errorEvidence(failLine(policy.errors), known(name), arms));
+  if (test.name === 'latency' && cuts !== null)
+    return overStrata(strata, test.alternatives, (name, arms) => slowerEvidence(cuts, known(name), arms));
+  return overStrata(strata, test.alternatives, (name, arms) => errorEvidence(failLine(policy.errors), known(name), arms));
 }
 
 function passing(
@@ -188,7 +189,9 @@ function passing(
       outlookOf(policy, state, before, sample),
     );
     const after = addToPass(before, scaled(evidence, policy.designEffect), sample.at, needed);
-    next[test.name] = { ...after, candidate: plus(before.candidate, candidate), baseline: plus(before.baseline, baseline) };
+    const { log, crossedAt, crossedWith } = after;
+    const hits = { candidate: plus(before.candidate, candidate), baseline: plus(before.baseline, baseline) };
+    next[test.name] = { log, crossedAt, crossedWith, candidate: hits.candidate, baseline: hits.baseline };
   }
   return next;
 }
@@ -220,7 +223,9 @@ function passingEvidence(
       return { evidence: belowLimit(limitLine(policy.errors), { n, k }, sample.candidate, outlook), ...hits };
     }
     return {
-      evidence: overStrata(strata, (name, arms) => errorsWithin(passLine(policy.errors), known(name), hitsOf(arms), outlook)),
+      evidence: overStrata(strata, BETTER_STAKES.length, (name, arms) =>
+        errorsWithin(passLine(policy.errors), known(name), hitsOf(arms), outlook),
+      ),
       ...hits,
     };
   }

@@ -26,43 +26,74 @@ export interface PassProcess {
   readonly crossedWith: number;
 }
 
+/** More than what rounding adds to a sum of logs. */
+const ROUNDING = 1e-6;
+
 /** Odds against what was shown before, from what came afterwards, at which it no longer counts. */
 const REFUTED = Math.log(100);
 
 export function startFail(alternatives: number): FailProcess {
-  return { log: new Array<number>(alternatives).fill(Math.log(1 - HELD_BACK)), gain: new Array<number>(alternatives).fill(0) };
+  const log: number[] = [];
+  const gain: number[] = [];
+  for (let g = 0; g < alternatives; g++) {
+    log.push(Math.log(1 - HELD_BACK));
+    gain.push(0);
+  }
+  return { log, gain };
 }
 
 /** `stakes`: what is bet on each alternative, together 1. */
 export function startPass(stakes: readonly number[]): PassProcess {
-  return { log: stakes.map(Math.log), crossedAt: null, crossedWith: 0 };
+  return { log: Array.from(stakes, Math.log), crossedAt: null, crossedWith: 0 };
 }
 
 /** One more piece of evidence. `release`: stake given out before it; `fresh`: a new capped block begins with it. */
 export function addToFail(process: FailProcess, evidence: readonly number[], release: number, fresh: boolean): FailProcess {
   const staked = release > 0 ? Math.log(release) : -Infinity;
-  const log = new Array<number>(process.log.length);
-  const gain = new Array<number>(process.log.length);
+  // Copies, not new lists: of a list without holes the engine reads plain numbers, of any other boxed ones.
+  const log = process.log.slice();
+  const gain = process.gain.slice();
   for (let g = 0; g < log.length; g++) {
-    const gained = fresh ? 0 : (process.gain[g] ?? 0);
-    const allowed = Math.min(evidence[g] ?? 0, Math.max(0, CAP - gained));
-    log[g] = logAddExp(process.log[g] ?? 0, staked) + allowed;
+    const gained = fresh ? 0 : (gain[g] as number);
+    const allowed = Math.min(evidence[g] as number, Math.max(0, CAP - gained));
+    log[g] = logAddExp(log[g] as number, staked) + allowed;
     gain[g] = gained + allowed;
   }
   return { log, gain };
 }
 
 export function addToPass(process: PassProcess, evidence: readonly number[], at: number, needed: number): PassProcess {
-  const next = { ...process, log: process.log.map((log, g) => log + (evidence[g] ?? 0)) };
-  return next.crossedAt === null && passEvidence(next) >= needed ? { ...next, crossedAt: at, crossedWith: goingOn(next) } : next;
+  const log = process.log.slice();
+  for (let g = 0; g < log.length; g++) log[g] = (log[g] as number) + (evidence[g] as number);
+  const { crossedAt, crossedWith } = process;
+  if (crossedAt !== null || !mayReach(log, needed) || logSumExp(log) < needed) return { log, crossedAt, crossedWith };
+  return { log, crossedAt: at, crossedWith: goingOn({ log }) };
+}
+
+/** Whether their sum may be as much: told by the largest alone, which spares most looks the sum. */
+function mayReach(logs: readonly number[], needed: number): boolean {
+  let most = -Infinity;
+  for (let g = 0; g < logs.length; g++) if ((logs[g] as number) > most) most = logs[g] as number;
+  return most + Math.log(logs.length) + ROUNDING >= needed;
 }
 
 /** Log-evidence of the test, what is still `held` back counting as 1. `logStakes`: logs of what is bet on each alternative, all alike where not told. */
 export function failEvidence(process: FailProcess, held: number, logStakes: readonly number[] | null = null): number {
   const kept = held > 0 ? Math.log(held) : -Infinity;
-  const logs = new Array<number>(process.log.length);
-  for (let g = 0; g < logs.length; g++) logs[g] = logAddExp(process.log[g] ?? 0, kept) + (logStakes?.[g] ?? 0);
+  const logs = process.log.slice();
+  for (let g = 0; g < logs.length; g++) logs[g] = logAddExp(logs[g] as number, kept) + (logStakes === null ? 0 : (logStakes[g] as number));
   return logStakes === null ? logSumExp(logs) - Math.log(logs.length) : logSumExp(logs);
+}
+
+/**
+ * Whether `failEvidence` may be as much, whatever the stakes (together 1) are: it is no more than what the best alternative
+ * has with all that is held back. Told by comparing, where the evidence itself takes a hundred exponentials and logarithms.
+ */
+export function mayFail(process: FailProcess, held: number, needed: number): boolean {
+  const kept = held > 0 ? Math.log(held) : -Infinity;
+  let most = kept;
+  for (let g = 0; g < process.log.length; g++) if ((process.log[g] as number) > most) most = process.log[g] as number;
+  return most + Math.LN2 + ROUNDING >= needed;
 }
 
 export function passEvidence(process: PassProcess): number {
@@ -75,8 +106,8 @@ export function hasCrossed(process: PassProcess): boolean {
 }
 
 /** The first bet ends when it is won; the others are made to the end. */
-function goingOn(process: PassProcess): number {
-  return logSumExp(process.log.slice(1));
+function goingOn({ log }: Pick<PassProcess, 'log'>): number {
+  return logSumExp(log, 1);
 }
 
 /** Alternative with the most evidence. */

@@ -88,22 +88,30 @@ export function isAlone(setting: AnalysisSetting): boolean {
   return setting.share !== null && setting.share >= 1;
 }
 
-export function failTests(policy: SequentialPolicy, setting: AnalysisSetting): FailTest[] {
+const ALONE_TO_FAIL: readonly FailTest[] = [{ name: 'limit', weight: 1, alternatives: WORSE_ODDS.length }];
+
+/** Asked for at every look, and the same for every bake of a policy. */
+const failTestsOf = new WeakMap<SequentialPolicy, readonly FailTest[]>();
+
+export function failTests(policy: SequentialPolicy, setting: AnalysisSetting): readonly FailTest[] {
+  if (isAlone(setting)) return ALONE_TO_FAIL;
+  const known = failTestsOf.get(policy);
+  if (known !== undefined) return known;
   const errors = WORSE_ODDS.length;
-  if (isAlone(setting)) return [{ name: 'limit', weight: 1, alternatives: errors }];
   const ofErrors = policy.latency === null ? 1 : 0.4;
-  return [
+  const tests: readonly FailTest[] = [
     { name: 'errors', weight: policy.errors.strict ? ofErrors / 2 : ofErrors, alternatives: errors },
     ...(policy.errors.strict ? [{ name: 'limit', weight: ofErrors / 2, alternatives: errors } as const] : []),
     ...(policy.latency === null ? [] : [{ name: 'latency', weight: 0.6, alternatives: TILTS.length } as const]),
   ];
+  failTestsOf.set(policy, tests);
+  return tests;
 }
 
 const ERRORS: PassTest = { name: 'errors', quantile: null };
 const LIMIT: PassTest = { name: 'limit', quantile: null };
 const ALONE: readonly PassTest[] = [LIMIT];
 
-/** Asked for at every look, and the same for every bake of a policy. */
 const passTestsOf = new WeakMap<SequentialPolicy, readonly PassTest[]>();
 
 export function passTests(policy: SequentialPolicy, setting: AnalysisSetting): readonly PassTest[] {

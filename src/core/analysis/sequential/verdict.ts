@@ -10,7 +10,7 @@ import { logSumExp } from './numbers.ts';
 import { WORSE_STAKES } from './block.ts';
 import { TILT_STAKES, TILTS } from './ordered.ts';
 import { requestsMissing } from './planner.ts';
-import { failEvidence, hasCrossed, passEvidence, strongest } from './process.ts';
+import { failEvidence, hasCrossed, mayFail, passEvidence, strongest } from './process.ts';
 import {
   COARSE,
   failNeeded,
@@ -35,7 +35,7 @@ export function decide(policy: SequentialPolicy, state: SequentialState, at: num
 }
 
 function failure(policy: SequentialPolicy, state: SequentialState, at: number): Decided | null {
-  if (state.candidateRequests < LEAST_TO_FAIL) return null;
+  if (state.candidateRequests < LEAST_TO_FAIL || !mayHaveFailed(policy, state)) return null;
   const stakes = failTests(policy, state.setting).map((test) => ({
     test: test.name,
     log: Math.log(test.weight) + evidenceToFail(state, test.name),
@@ -43,6 +43,16 @@ function failure(policy: SequentialPolicy, state: SequentialState, at: number): 
   if (logSumExp(stakes.map((stake) => stake.log)) < failNeeded(policy, state.setting)) return null;
   const cause = stakes.reduce((best, stake) => (stake.log > best.log ? stake : best));
   return { phase: 'Failed', at, test: cause.test, reason: causeOf(policy, state, cause.test) };
+}
+
+/** Whether the weighted evidence may be enough: not where it is too little in every test, for it is their mean. */
+function mayHaveFailed(policy: SequentialPolicy, state: SequentialState): boolean {
+  const needed = failNeeded(policy, state.setting);
+  for (const test of failTests(policy, state.setting)) {
+    const process = state.fail[test.name];
+    if (process === undefined || mayFail(process, heldBack(state), needed)) return true;
+  }
+  return false;
 }
 
 const LOG_TILT_STAKES = TILT_STAKES.map(Math.log);
@@ -74,7 +84,8 @@ function formatQuantile(totals: SequentialState['totals']['candidate'], quantile
 }
 
 function silence(policy: SequentialPolicy, state: SequentialState, at: number): Decided | null {
-  if (failEvidence(state.silence, heldBack(state)) < TRAFFIC_NEEDED) return null;
+  const held = heldBack(state);
+  if (!mayFail(state.silence, held, TRAFFIC_NEEDED) || failEvidence(state.silence, held) < TRAFFIC_NEEDED) return null;
   const { candidate, baseline } = state.totals;
   const expected = Math.round((candidate.requests + baseline.requests) * (state.setting.share ?? 0));
   const reason =
