@@ -11,7 +11,16 @@ import type { ResolvedApp, ResolvedEnvironment } from './core/changes/environmen
 import type { ProjectGraph } from './core/changes/project.ts';
 import { appNode } from './core/changes/project.ts';
 import { causeWords, hopWords, reasonOf, shortName } from './core/changes/reason.ts';
-import { baseManifests, changesManifest, manifestsAt, type Readers, withApps } from './core/changes/workspace.ts';
+import {
+  baseManifests,
+  changesManifest,
+  type Detail,
+  earlyManifests,
+  type ManifestFiles,
+  manifestsAt,
+  type Readers,
+  withApps,
+} from './core/changes/workspace.ts';
 import { SluiceError } from './core/errors.ts';
 import type { KnownManifest } from './core/release/make-plan.ts';
 import type { Changed } from './ports/history.ts';
@@ -66,15 +75,10 @@ export interface AffectedSince {
 export async function affectedSince({ dir, version, since, dirty }: AffectedSince): Promise<AffectedAnswer> {
   const readers = changeReaders(dir, version);
   const memory = join(dir, '.sluice', 'cache', 'config.json');
-  const [base, head, { file, config }] = await Promise.all([
-    readers.history.resolve(since),
-    dirty ? gitSource({ dir }).snapshot() : readers.history.resolve('HEAD'),
-    quickConfig({ dir, memory, version }),
-    readers.memory?.recall(),
-  ]);
-  const changed = await readers.history.changed(base, head);
+  const ends = endsOf(readers, since, () => (dirty ? gitSource({ dir }).snapshot() : readers.history.resolve('HEAD')));
+  const [{ base, head, changed, detail, early }, { file, config }] = await Promise.all([ends, quickConfig({ dir, memory, version })]);
   const before = changed.some(({ path }) => path === file) ? await configAt(readers, dir, base, file) : { config, notices: [] };
-  const graphs = await bothGraphs(readers, { base, head, changed, config, before: before.config });
+  const graphs = await bothGraphs(readers, { base, head, changed, detail, early, config, before: before.config });
   const affected = affectedBy(
     graphs.head,
     graphs.base,
@@ -125,14 +129,28 @@ interface Ends {
   readonly base: string;
   readonly head: string;
   readonly changed: readonly Changed[];
+  readonly detail: Detail;
+  /** What the graph is made from, when it has to be made; it comes while the configuration is read. */
+  readonly early: { readonly files: Promise<ManifestFiles | null> };
+}
+
+async function endsOf(readers: Readers, since: string, resolveHead: () => Promise<string>): Promise<Ends> {
+  const [base, head] = await Promise.all([readers.history.resolve(since), resolveHead(), readers.memory?.recall()]);
+  const changed = await readers.history.changed(base, head);
+  const detail = changesManifest(readers.manifests, changed) ? 'all' : 'edges';
+  const files = earlyManifests(readers, head, detail);
+  files.catch(() => undefined); // it is told where they are waited for, if the configuration lets it come to that
+  return { base, head, changed, detail, early: { files } };
+}
+
+interface Known extends Ends {
   readonly config: Config;
   readonly before: Config;
 }
 
-async function bothGraphs(readers: Readers, { base, head, changed, config, before }: Ends) {
+async function bothGraphs(readers: Readers, { base, head, changed, detail, early, config, before }: Known) {
   const declared = declaredAnywhere(config);
-  const detail = changesManifest(readers.manifests, changed) ? 'all' : 'edges';
-  const now = await manifestsAt(readers, head, foldersOf(declared), detail);
+  const now = await manifestsAt(readers, head, foldersOf(declared), detail, early.files);
   const everywhere = inputsOfAll(config, environmentNames(config));
   const graph = withApps(now.projects, declared, everywhere);
   const declaredBefore = before === config ? declared : declaredAnywhere(before);

@@ -4,12 +4,19 @@ import { digest } from './locks/lock.ts';
 
 /** What is known so far of a project. */
 export interface Draft {
+  readonly name: string;
   readonly path: string;
-  /** Name → file that says so. */
-  readonly edges: Map<string, string>;
-  readonly inputs: Map<string, string>;
+  /** Each once; the file that said it first. */
+  readonly edges: Edge[];
+  readonly inputs: Input[];
   readonly locks: string[];
   readonly settings: string[];
+}
+
+export interface Named {
+  readonly path: string;
+  readonly folder: string;
+  readonly text: string;
 }
 
 /** The workspace while its manifests are being read. */
@@ -19,7 +26,7 @@ export interface Reading {
   /** Folders of apps. */
   readonly folders: readonly string[];
   /** Files with one of these names, with their folders. */
-  named(...names: readonly (string | RegExp)[]): readonly { readonly path: string; readonly folder: string; readonly text: string }[];
+  named(...names: readonly (string | RegExp)[]): readonly Named[];
   /** The project of a folder; made where there is none yet. The workspace's root is none. */
   project(folder: string): Draft | null;
   /** The nearest project that a path belongs to. */
@@ -51,20 +58,22 @@ export interface Started {
 
 export function startReading(files: ReadonlyMap<string, string>, folders: readonly string[]): Started {
   const projects = new Map<string, Draft>();
+  const isNew = remember();
   const wanted = new Set<string>();
   const unreadable = new Map<string, string>();
-  const byName = new Map<string, string[]>();
-  for (const path of files.keys()) {
+  const byName = new Map<string, Named[]>();
+  for (const [path, text] of files) {
     if (path.includes('node_modules/')) continue;
     const name = path.slice(path.lastIndexOf('/') + 1);
-    const paths = byName.get(name);
-    if (paths === undefined) byName.set(name, [path]);
-    else paths.push(path);
+    const one = { path, folder: folderOf(path), text };
+    const others = byName.get(name);
+    if (others === undefined) byName.set(name, [one]);
+    else others.push(one);
   }
   const make = (name: string, path: string): Draft => {
     const known = projects.get(name);
     if (known !== undefined) return known;
-    const draft: Draft = { path, edges: new Map(), inputs: new Map(), locks: [], settings: [] };
+    const draft: Draft = { name, path, edges: [], inputs: [], locks: [], settings: [] };
     projects.set(name, draft);
     return draft;
   };
@@ -73,10 +82,8 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
     folders,
     projects,
     named: (...names) =>
-      [...byName].flatMap(([name, paths]) =>
-        names.some((wanting) => (typeof wanting === 'string' ? wanting === name : wanting.test(name)))
-          ? paths.map((path) => ({ path, folder: folderOf(path), text: files.get(path) ?? '' }))
-          : [],
+      [...byName].flatMap(([name, found]) =>
+        names.some((wanting) => (typeof wanting === 'string' ? wanting === name : wanting.test(name))) ? found : [],
       ),
     project: (folder) => (folder === '.' ? null : make(folder, folder)),
     owner(path) {
@@ -90,10 +97,13 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
     },
     shared: make,
     reads(from, path, via) {
-      if (path !== from.path && !path.startsWith(`${from.path}/`)) from.inputs.set(path, from.inputs.get(path) ?? via);
+      if (path === from.path || path.startsWith(`${from.path}/`)) return;
+      if (isNew(from.inputs, path, (input) => input.path)) from.inputs.push({ path, via });
     },
     depends(from, to, via) {
-      if (projects.get(to) !== from && projects.has(to)) from.edges.set(to, from.edges.get(to) ?? via);
+      const target = projects.get(to);
+      if (target === undefined || target === from) return;
+      if (isNew(from.edges, to, (edge) => edge.to)) from.edges.push({ to: target.name, via });
     },
     text(path) {
       const text = files.get(path);
@@ -112,12 +122,26 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
   return { reading, wanted, unreadable };
 }
 
+/** Most lists are looked through faster than a set of them is made. */
+const FEW = 16;
+
+/** Whether a list has nothing of a name yet, which is about to be added when it has not. */
+function remember() {
+  const sets = new Map<readonly unknown[], Set<string>>();
+  return <T>(list: readonly T[], name: string, nameOf: (one: T) => string): boolean => {
+    if (list.length < FEW) {
+      for (const one of list) if (nameOf(one) === name) return false;
+      return true;
+    }
+    let set = sets.get(list);
+    if (set === undefined) sets.set(list, (set = new Set(list.map(nameOf))));
+    return set.size < set.add(name).size;
+  };
+}
+
 export function finished(draft: Draft): Project {
-  const edges: Edge[] = [];
-  for (const [to, via] of draft.edges) edges.push({ to, via });
-  const inputs: Input[] = [];
-  for (const [path, via] of draft.inputs) inputs.push({ path, via });
-  return { path: draft.path, edges, inputs, lock: joined(draft.locks, ' '), settings: settingsOf(draft.settings) };
+  const { path, edges, inputs } = draft;
+  return { path, edges, inputs, lock: joined(draft.locks, ' '), settings: settingsOf(draft.settings) };
 }
 
 function settingsOf(settings: readonly string[]): string {

@@ -7,7 +7,7 @@ import { type Lock, wholeLock, type Wishes } from './locks/lock.ts';
 import { npmLock } from './locks/npm.ts';
 import { pnpmLock } from './locks/pnpm.ts';
 import { yarnLock } from './locks/yarn.ts';
-import { record, text, texts, type Values, wishes } from './values.ts';
+import { record, text, texts, type Values } from './values.ts';
 
 const LOCKS: Readonly<Record<string, (text: string) => Lock>> = {
   'package-lock.json': npmLock,
@@ -30,16 +30,23 @@ const OF_EVERYONE = [
   'patchedDependencies',
 ];
 
+/** Of thousands of manifests only this is kept. */
 interface Manifest {
   readonly path: string;
   readonly folder: string;
   readonly name: string;
-  readonly wishes: Wishes;
-  readonly values: Values;
+  /** Name and range of what it asks for, one after the other; each name once. */
+  readonly asked: readonly string[];
+  /** Members of its workspace, when it is a root: patterns of folders. */
+  readonly members: readonly string[];
+  readonly text: string;
 }
 
 interface Root {
   readonly folder: string;
+  /** Name of what it brings to all in it, and the file that says so. */
+  readonly shared: string;
+  readonly manifest: string;
   readonly patterns: readonly string[];
   /** Those written with a `!`. */
   readonly exceptions: readonly string[];
@@ -54,54 +61,70 @@ export const nodeReader: Reader = {
   link(reading) {
     const manifests = manifestsOf(reading);
     const roots = rootsOf(reading, manifests);
-    const byFolder = new Map(manifests.map((one) => [one.folder, one]));
     const rootOf = membership(roots);
-    const named = new Map<string, string>();
-    for (const one of manifests) {
-      const root = rootOf(one.folder);
-      if (root !== null && one.name !== '') named.set(`${root.folder} ${one.name}`, one.folder);
+    const named = new Map<string, Map<string, string>>(roots.map((root) => [root.folder, new Map()]));
+    for (const { folder, name } of manifests) {
+      const root = rootOf(folder);
+      if (root !== null && name !== '') named.get(root.folder)?.set(name, folder);
     }
     const locks = locksOf(reading);
-    const toolchain = manifests.length === 0 ? null : toolchainOf(reading);
-    for (const root of roots) shareRoot(reading, root, byFolder.get(root.folder), locks.get(root.folder) ?? null);
+    if (manifests.length > 0) shareToolchain(reading);
+    shareRoots(reading, roots, manifests, locks);
     for (const one of manifests) {
       const project = reading.project(one.folder);
       if (project === null) continue;
       const root = rootOf(one.folder);
-      if (toolchain !== null) reading.depends(project, 'toolchain:node', '.nvmrc');
-      if (root !== null) reading.depends(project, `workspace:${root.folder}`, pathFrom(root.folder, 'package.json') ?? '');
-      linkOne(reading, project, one, (name) => (root === null ? undefined : named.get(`${root.folder} ${name}`)));
+      reading.depends(project, TOOLCHAIN, '.nvmrc');
+      if (root !== null) reading.depends(project, root.shared, root.manifest);
+      linkOne(reading, project, one, root === null ? undefined : named.get(root.folder));
       const lockRoot = root?.folder ?? nearestLock(one.folder, locks);
       const lock = lockRoot === null ? undefined : locks.get(lockRoot);
       if (lock === undefined || lockRoot === null) continue;
       const relative = lockRoot === '.' ? one.folder : one.folder === lockRoot ? '.' : one.folder.slice(lockRoot.length + 1);
-      const closure = lock.closure(relative, one.name, one.wishes);
+      const closure = lock.closure(relative, one.name, wishesOf(one));
       if (closure !== '') project.locks.push(closure);
     }
   },
 };
 
 function manifestsOf(reading: Reading): Manifest[] {
-  return reading.named('package.json').flatMap(({ path, folder, text: content }) => {
+  const manifests: Manifest[] = [];
+  for (const { path, folder, text: content } of reading.named('package.json')) {
     const values = reading.parsed(path, () => record(JSON.parse(content)));
-    if (values === null) return [];
-    return [{ path, folder, name: text(values['name']), wishes: wishesOf(values), values }];
-  });
+    if (values === null) continue;
+    const said = values['workspaces'];
+    const members = said === undefined ? [] : Array.isArray(said) ? texts(said) : texts(record(said)['packages']);
+    manifests.push({ path, folder, name: text(values['name']), asked: askedIn(values), members, text: content });
+  }
+  return manifests;
 }
 
 /** What it asks for; of two that ask for the same, the first kind says which. */
-function wishesOf(values: Values): Wishes {
-  const all = wishes(values[KINDS[0]]);
-  for (const kind of KINDS.slice(1)) for (const [name, range] of wishes(values[kind])) if (!all.has(name)) all.set(name, range);
+function askedIn(values: Values): string[] {
+  const asked: string[] = [];
+  let before: ReadonlySet<string> | null = null;
+  for (const kind of KINDS) {
+    const ranges = record(values[kind]);
+    const names = Object.keys(ranges);
+    if (names.length === 0) continue;
+    if (asked.length > 0) before = new Set(asked.filter((_, i) => i % 2 === 0));
+    for (const name of names) {
+      const range = ranges[name];
+      if (typeof range === 'string' && before?.has(name) !== true) asked.push(name, range);
+    }
+  }
+  return asked;
+}
+
+function wishesOf({ asked }: Manifest): Wishes {
+  const all = new Map<string, string>();
+  for (let i = 0; i < asked.length; i += 2) all.set(asked[i] ?? '', asked[i + 1] ?? '');
   return all;
 }
 
 function rootsOf(reading: Reading, manifests: readonly Manifest[]): Root[] {
-  const fromNpm = manifests.flatMap(({ folder, values }): Root[] => {
-    const said = values['workspaces'];
-    const patterns = Array.isArray(said) ? texts(said) : texts(record(said)['packages']);
-    return patterns.length === 0 ? [] : [rootOf(folder, patterns)];
-  });
+  const fromNpm: Root[] = [];
+  for (const { folder, members } of manifests) if (members.length > 0) fromNpm.push(rootOf(folder, members));
   const fromPnpm = reading.named('pnpm-workspace.yaml').map(({ folder, text: content }) => rootOf(folder, packagesOf(content)));
   return [...fromPnpm, ...fromNpm].toSorted((a, b) => b.folder.length - a.folder.length);
 }
@@ -110,6 +133,8 @@ function rootOf(folder: string, said: readonly string[]): Root {
   const all = said.map((pattern) => pattern.replace(/\/+$/, ''));
   return {
     folder,
+    shared: `workspace:${folder}`,
+    manifest: pathFrom(folder, 'package.json') ?? '',
     patterns: all.filter((pattern) => !pattern.startsWith('!')),
     exceptions: all.flatMap((pattern) => (pattern.startsWith('!') ? [pattern.slice(1)] : [])),
   };
@@ -164,31 +189,43 @@ function nearestLock(folder: string, locks: ReadonlyMap<string, Lock>): string |
   return null;
 }
 
-/** What the root of a workspace brings to all in it: its settings, and the tools it installs. */
-function shareRoot(reading: Reading, root: Root, manifest: Manifest | undefined, lock: Lock | null): void {
-  const shared = reading.shared(`workspace:${root.folder}`, pathFrom(root.folder, '.pnpmfile.cjs') ?? '');
-  for (const name of ['.npmrc', '.yarnrc', '.yarnrc.yml', 'patches']) {
-    const path = pathFrom(root.folder, name);
-    if (path !== null) reading.reads(shared, path, path);
+/** What the roots of workspaces bring to all in them: their settings, and the tools they install. */
+function shareRoots(reading: Reading, roots: readonly Root[], manifests: readonly Manifest[], locks: ReadonlyMap<string, Lock>): void {
+  for (const { folder, shared: name } of roots) {
+    const shared = reading.shared(name, pathFrom(folder, '.pnpmfile.cjs') ?? '');
+    for (const file of ['.npmrc', '.yarnrc', '.yarnrc.yml', 'patches']) {
+      const path = pathFrom(folder, file);
+      if (path !== null) reading.reads(shared, path, path);
+    }
+    const manifest = manifests.findLast((one) => one.folder === folder);
+    if (manifest === undefined) continue;
+    const values = record(JSON.parse(manifest.text));
+    shared.settings.push(canonicalJson(Object.fromEntries(OF_EVERYONE.map((key) => [key, values[key] ?? null]))));
+    const closure = locks.get(folder)?.closure('.', manifest.name, wishesOf(manifest)) ?? '';
+    if (closure !== '') shared.locks.push(closure);
   }
-  if (manifest === undefined) return;
-  shared.settings.push(canonicalJson(Object.fromEntries(OF_EVERYONE.map((key) => [key, manifest.values[key] ?? null]))));
-  const closure = lock?.closure('.', manifest.name, manifest.wishes) ?? '';
-  if (closure !== '') shared.locks.push(closure);
 }
 
-function toolchainOf(reading: Reading): Draft {
-  const shared = reading.shared('toolchain:node', '.nvmrc');
+const TOOLCHAIN = 'toolchain:node';
+
+function shareToolchain(reading: Reading): void {
+  const shared = reading.shared(TOOLCHAIN, '.nvmrc');
   for (const path of ['.node-version', '.tool-versions', 'mise.toml', '.mise.toml']) reading.reads(shared, path, path);
-  return shared;
 }
 
-function linkOne(reading: Reading, project: Draft, one: Manifest, folderOfName: (name: string) => string | undefined): void {
-  for (const [name, range] of one.wishes) {
-    const local = /^(?:file|link|portal):(.+)$/.exec(range)?.[1];
-    const target = local === undefined ? folderOfName(name) : pathFrom(one.folder, local);
+/** `folders`: of the packages in the same workspace, by name. */
+function linkOne(
+  reading: Reading,
+  project: Draft,
+  { folder, path, asked }: Manifest,
+  folders: ReadonlyMap<string, string> | undefined,
+): void {
+  for (let i = 0; i < asked.length; i += 2) {
+    const [name = '', range = ''] = [asked[i], asked[i + 1]];
+    const local = range.includes(':') ? /^(?:file|link|portal):(.+)$/.exec(range)?.[1] : undefined;
+    const target = local === undefined ? folders?.get(name) : pathFrom(folder, local);
     if (target === undefined || target === null || range.startsWith('npm:')) continue;
-    if (reading.projects.has(target)) reading.depends(project, target, one.path);
-    else if (local !== undefined) reading.reads(project, target, one.path);
+    if (reading.projects.has(target)) reading.depends(project, target, path);
+    else if (local !== undefined) reading.reads(project, target, path);
   }
 }

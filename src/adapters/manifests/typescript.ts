@@ -51,7 +51,7 @@ function packaged(reading: Reading, path: string, written: string): string | nul
   const name = parts.slice(0, length).join('/');
   const owner = reading.owner(folderOf(path));
   if (owner === null) return null;
-  for (const [to] of owner.edges) {
+  for (const { to } of owner.edges) {
     const manifest = reading.files.get(`${to}/package.json`);
     if (manifest === undefined || !manifest.includes(`"${name}"`)) continue;
     const rest = parts.slice(length).join('/') || 'tsconfig.json';

@@ -17,10 +17,3 @@ export function text(value: unknown): string {
 export function texts(value: unknown): string[] {
   return list(value).filter((item): item is string => typeof item === 'string');
 }
-
-/** Names and texts of an object; what is not a text is left out. */
-export function wishes(value: unknown): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [name, one] of Object.entries(record(value))) if (typeof one === 'string') found.set(name, one);
-  return found;
-}

@@ -24,7 +24,7 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
       );
     },
 
-    list: (at, names) => filesNamed(objects, at, names),
+    list: (at, names) => (names.length === 0 ? Promise.resolve([]) : filesNamed(run, at, names)),
 
     async below(at, folders) {
       const { output } = await run(['ls-tree', '-r', '-z', at, '--', ...folders.map((folder) => (folder === '.' ? '.' : `${folder}/`))]);

@@ -1,77 +1,56 @@
 import { matchesPattern } from '../../core/changes/glob.ts';
 import { isPattern } from '../../core/changes/project.ts';
 import type { Entry } from '../../ports/history.ts';
-import type { Objects } from './objects.ts';
-import { byPath, endAt, idAt, isFolderAt, mustBeThere, nameAt, treeHere } from './trees.ts';
+import type { Run } from './run.ts';
+import { byPath } from './trees.ts';
 
-/** So many folders are asked for together, while others are still coming. */
-const TOGETHER = 200;
-
-interface Folder {
-  /** As git is asked for it. */
-  readonly tree: string;
-  /** '' or ending in '/'. */
-  readonly path: string;
-}
+/** The tree without anything in it, which git knows everywhere. */
+const EMPTY = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+/** The same where ids are SHA-256. */
+const EMPTY_256 = '6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321';
+/** Whatever the user's settings say. */
+const RAW = ['--raw', '-z', '--no-renames', '--no-abbrev', '--no-ext-diff', '--ignore-submodules=none', '--relative'];
 
 /**
- * Files with one of these names (or that fit a pattern), in any folder of the workspace. Every tree is read, but only
- * names that look right by two bytes are made into text.
+ * Files with one of these names (or that fit a pattern), in any folder of the workspace: as what differs from nothing.
+ * Git picks them by the ends of their names, which costs it less than to write down all paths, and us nothing.
  */
-export async function filesNamed(objects: Objects, at: string, names: readonly string[]): Promise<Entry[]> {
-  const entries: Entry[] = [];
+export async function filesNamed(run: Run, at: string, names: readonly string[]): Promise<Entry[]> {
   const isNamed = nameMatcher(names);
-  let isThere = false;
-  const walk = async (folders: readonly Folder[]): Promise<void> => {
-    const below: Promise<void>[] = [];
-    let next: Folder[] = [];
-    const take = (content: Buffer, idLength: number, path: string): void => {
-      for (let start = 0; start < content.length;) {
-        const name = nameAt(content, start);
-        const end = endAt(content, name);
-        if (isFolderAt(content, name))
-          next.push({ tree: idAt(content, end, idLength), path: `${path}${content.toString('utf8', name, end)}/` });
-        else if (isNamed(content, name, end))
-          entries.push({ path: path + content.toString('utf8', name, end), id: idAt(content, end, idLength) });
-        start = end + 1 + idLength;
-      }
-    };
-    await objects.each(
-      folders.map(({ tree }) => tree),
-      (object, i) => {
-        if (object?.type !== 'tree') return;
-        isThere = true;
-        take(object.content, object.id.length / 2, folders[i]?.path ?? '');
-        if (next.length < TOGETHER) return;
-        below.push(walk(next));
-        next = [];
-      },
-    );
-    if (next.length > 0) below.push(walk(next));
-    await Promise.all(below);
-  };
-  await walk([{ tree: treeHere(at), path: '' }]);
-  if (!isThere) await mustBeThere(objects, at);
-  return byPath(entries);
+  const { output } = await run(['diff', ...RAW, at.length === EMPTY_256.length ? EMPTY_256 : EMPTY, at, '--', ...endings(names)]);
+  const found: Entry[] = [];
+  // `:<mode> <mode> <id> <id> <status>\0<path>\0`, again and again.
+  for (let start = 0; start < output.length;) {
+    const end = output.indexOf('\0', start);
+    const last = output.indexOf('\0', end + 1);
+    const path = output.slice(end + 1, last);
+    if (isNamed(path)) found.push({ path, id: output.slice(output.lastIndexOf(' ', end - 3) + 1, end - 2) });
+    start = last + 1;
+  }
+  return byPath(found);
 }
 
-/** Whether a name, as bytes, is one of these, or fits one of the patterns among them. */
-function nameMatcher(names: readonly string[]): (content: Buffer, start: number, end: number) => boolean {
+function nameMatcher(names: readonly string[]): (path: string) => boolean {
   const plain = new Set(names.filter((name) => !isPattern(name)));
   const patterns = names.filter(isPattern);
-  const [beginnings, endings] = [new Uint8Array(65_536), new Uint8Array(65_536)];
-  let isAny = false;
-  for (const name of names) {
-    const bytes = Buffer.from(name);
-    if (bytes.length >= 2 && !/[*?].?$/.test(name)) endings[bytes.readUInt16BE(bytes.length - 2)] = 1;
-    else if (bytes.length >= 2 && !/^.?[*?]/.test(name)) beginnings[bytes.readUInt16BE(0)] = 1;
-    else isAny = true;
-  }
-  return (content, start, end) => {
-    const last = ((content[end - 2] ?? 0) << 8) | (content[end - 1] ?? 0);
-    const first = ((content[start] ?? 0) << 8) | (content[start + 1] ?? 0);
-    if (!isAny && endings[last] !== 1 && beginnings[first] !== 1) return false;
-    const name = content.toString('utf8', start, end);
+  return (path) => {
+    const name = path.slice(path.lastIndexOf('/') + 1);
     return plain.has(name) || patterns.some((pattern) => matchesPattern(name, pattern));
   };
+}
+
+/** The fewest patterns that let all of these through; `*` and an end is what git compares fastest. */
+function endings(names: readonly string[]): string[] {
+  const ends = new Set(names.map(endOf));
+  return [...ends].filter((end) => ![...ends].some((other) => other !== end && isPlainEnd(other) && end.endsWith(other.slice(1))));
+}
+
+/** `package.json` → `*.json`, `Makefile` → `*Makefile`, `Dockerfile.*` → `*Dockerfile.*` */
+function endOf(name: string): string {
+  const tail = name.slice(Math.max(name.lastIndexOf('*'), name.lastIndexOf('?')) + 1);
+  return `*${tail === '' ? name : tail.slice(Math.max(0, tail.lastIndexOf('.')))}`;
+}
+
+function isPlainEnd(end: string): boolean {
+  return !isPattern(end.slice(1));
 }

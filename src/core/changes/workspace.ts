@@ -1,4 +1,4 @@
-import type { Changed, Entry, History } from '../../ports/history.ts';
+import type { Changed, History } from '../../ports/history.ts';
 import type { ManifestGraph, Manifests } from '../../ports/manifests.ts';
 import { canonicalJson } from '../canonical.ts';
 import { fixedFolder, matchesPattern } from './glob.ts';
@@ -49,12 +49,13 @@ export interface GraphMemory {
   keep(state: ManifestState): Promise<void>;
 }
 
-/** The manifests' graph at a commit: from memory where nothing that it was read from has changed since. */
+/** The manifests' graph at a commit: from memory where nothing that it was read from has changed since. `early`: its files. */
 export async function manifestsAt(
   readers: Readers,
   at: string,
   folders: readonly string[],
   detail: Detail = 'all',
+  early: Promise<ManifestFiles | null> | null = null,
 ): Promise<ManifestState> {
   const known = (await readers.memory?.recall()) ?? null;
   if (known !== null && sameFolders(known.folders, folders) && (known.detail === 'all' || detail === 'edges')) {
@@ -66,9 +67,33 @@ export async function manifestsAt(
       return moved;
     }
   }
-  const state = await readManifests(readers, at, folders, detail);
+  const state = await readManifests(readers, at, folders, detail, await early);
   await readers.memory?.keep(state);
   return state;
+}
+
+/** Every file that has the name of a manifest. */
+export interface ManifestFiles {
+  /** Identities, by path. */
+  readonly ids: ReadonlyMap<string, string>;
+  /** Texts, by identity. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/**
+ * What a graph is read from, to be asked for while it is not known yet with which folders. Null: there is something in the
+ * memory, which may do.
+ */
+export async function earlyManifests({ history, manifests, memory }: Readers, at: string, detail: Detail): Promise<ManifestFiles | null> {
+  return (await memory?.recall()) == null ? manifestFiles(history, manifests, at, detail) : null;
+}
+
+async function manifestFiles(history: History, manifests: Manifests, at: string, detail: Detail): Promise<ManifestFiles> {
+  const names = detail === 'all' ? manifests.names : manifests.names.filter((name) => !manifests.locks.includes(name));
+  const listed = await history.list(at, names);
+  const ids = new Map<string, string>();
+  for (const { path, id } of listed) ids.set(path, id);
+  return { ids, texts: await textsOf(history, new Set(ids.values())) };
 }
 
 /** Both ends of a change. Where no manifest changed the base's graph is the head's, and is not read. */
@@ -80,7 +105,7 @@ export async function baseManifests(
   folders: readonly string[],
 ): Promise<ManifestState> {
   const same = sameFolders(head.folders, folders) && !changesGraph(readers.manifests, head, changed);
-  return same ? { ...head, at: base } : readManifests(readers, base, folders, head.detail);
+  return same ? { ...head, at: base } : readManifests(readers, base, folders, head.detail, null);
 }
 
 /** Whether any of the files that changed is one that the graph was, or would be, read from. */
@@ -107,39 +132,31 @@ async function readManifests(
   at: string,
   folders: readonly string[],
   detail: Detail,
+  early: ManifestFiles | null,
 ): Promise<ManifestState> {
-  const texts = new Map<string, string>();
-  const names = detail === 'all' ? manifests.names : manifests.names.filter((name) => !manifests.locks.includes(name));
-  const listed = await history.list(at, names);
-  const ids = new Map<string, string | null>(listed.map(({ path, id }) => [path, id]));
+  const named = early ?? (await manifestFiles(history, manifests, at, detail));
+  const ids = new Map<string, string | null>(named.ids);
   const files = new Map<string, string>();
-  await addTexts(history, listed, files, texts);
+  for (const [path, id] of named.ids) files.set(path, named.texts.get(id) ?? '');
   for (let round = 0; ; round += 1) {
     const graph = await manifests.graph(files, folders);
     if (graph.wanted.length === 0 || round === ROUNDS)
       return { at, detail, folders, files: ids, projects: graph.projects, unreadable: graph.unreadable };
     const found = await history.ids(at, graph.wanted);
-    const there: Entry[] = [];
+    const texts = await textsOf(history, new Set(found.filter((id) => id !== null)));
     for (const [i, path] of graph.wanted.entries()) {
       const id = found[i] ?? null;
       ids.set(path, id);
-      files.set(path, '');
-      if (id !== null) there.push({ path, id });
+      files.set(path, id === null ? '' : (texts.get(id) ?? ''));
     }
-    await addTexts(history, there, files, texts);
   }
 }
 
-async function addTexts(
-  history: History,
-  entries: readonly Entry[],
-  files: Map<string, string>,
-  known: Map<string, string>,
-): Promise<void> {
-  const missing = [...new Set(entries.map((entry) => entry.id))].filter((id) => !known.has(id));
-  const read = await history.texts(missing);
-  for (const [i, id] of missing.entries()) known.set(id, read[i] ?? '');
-  for (const { path, id } of entries) files.set(path, known.get(id) ?? '');
+async function textsOf(history: History, ids: ReadonlySet<string>): Promise<Map<string, string>> {
+  const [asked, texts] = [[...ids], new Map<string, string>()];
+  const read = await history.texts(asked);
+  for (const [i, id] of asked.entries()) texts.set(id, read[i] ?? '');
+  return texts;
 }
 
 /** The graph of a workspace: what manifests say, and the apps of the configuration on top. */
