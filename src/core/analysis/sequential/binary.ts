@@ -35,14 +35,14 @@ export function alternative(line: Line, baseline: number, oddsRatio: number): Sh
  * root, which lies between the two points that each arm alone would choose.
  */
 export function nullPoint(line: Line, star: Shares, nb: number, nc: number): Shares {
-  const baseline = nullBaseline(line, star, nb, nc);
+  const baseline = nullBaseline(line.slope, line.shift, star.baseline, star.candidate, nb, nc);
   return { baseline, candidate: line.slope * baseline + line.shift };
 }
 
-function nullBaseline(line: Line, star: Shares, nb: number, nc: number): number {
-  if (line.slope === 0) return star.baseline;
-  if (line.slope === 1 && line.shift === 0) return (nb * star.baseline + nc * star.candidate) / (nb + nc);
-  return rootBetween(line.slope, line.shift, star.baseline, star.candidate, nb, nc);
+function nullBaseline(slope: number, shift: number, baseline: number, candidate: number, nb: number, nc: number): number {
+  if (slope === 0) return baseline;
+  if (slope === 1 && shift === 0) return (nb * baseline + nc * candidate) / (nb + nc);
+  return rootBetween(slope, shift, baseline, candidate, nb, nc);
 }
 
 /**
@@ -51,16 +51,15 @@ function nullBaseline(line: Line, star: Shares, nb: number, nc: number): number 
  */
 function rootBetween(slope: number, shift: number, baseline: number, candidate: number, nb: number, nc: number): number {
   const wanted = (candidate - shift) / slope;
-  const least = wanted > 0 ? wanted : 0;
-  let low = baseline < least ? baseline : least;
-  let high = baseline > wanted ? baseline : wanted;
+  const least = Math.max(wanted, 0);
+  let low = Math.min(baseline, least);
+  let high = Math.max(baseline, wanted);
   let p = (nb * baseline + nc * least) / (nb + nc);
   for (let i = 0; i < 100; i++) {
     const q = slope * p + shift;
     const notP = 1 - p;
     const notQ = 1 - q;
     const derivative = (nb * (p - baseline)) / (p * notP) + (nc * slope * (q - candidate)) / (q * notQ);
-    if (derivative === 0) return p;
     if (derivative > 0) high = p;
     else low = p;
     // Second derivatives of KL(star‖p) and KL(star‖q).
@@ -68,7 +67,8 @@ function rootBetween(slope: number, shift: number, baseline: number, candidate: 
     const ofCandidate = candidate / (q * q) + (1 - candidate) / (notQ * notQ);
     const curvature = nb * ofBaseline + nc * slope * slope * ofCandidate;
     const step = p - derivative / curvature;
-    const next = step > low && step < high ? step : (low + high) / 2;
+    // The root itself ends it below: left from two places, p would be boxed at every step for the sake of either.
+    const next = derivative === 0 ? p : step > low && step < high ? step : (low + high) / 2;
     if (Math.abs(next - p) <= 1e-16 * p) return next;
     p = next;
   }
@@ -81,14 +81,39 @@ function rootBetween(slope: number, shift: number, baseline: number, candidate: 
  * relative null needs, is no evidence: 0.
  */
 export function logBinaryE(line: Line, star: Shares, candidate: Hits, baseline: Hits): number {
-  if (candidate.n === 0 || (baseline.n === 0 && line.slope !== 0)) return 0;
-  const near = nullBaseline(line, star, baseline.n, candidate.n);
-  const ofCandidate = logRatio(candidate, star.candidate, line.slope * near + line.shift);
-  return line.slope === 0 ? ofCandidate : ofCandidate + logRatio(baseline, star.baseline, near);
+  return logShareE(line.slope, line.shift, star.baseline, star.candidate, candidate, baseline);
 }
 
-function logRatio(hits: Hits, star: number, near: number): number {
-  const yes = hits.k === 0 ? 0 : hits.k * Math.log(star / near);
-  const misses = hits.n - hits.k;
+/** The same for each of the `odds` an `alternative` may have, zero where there is none: written to `evidence`, from place `from` on. */
+export function logOddsE(
+  evidence: number[],
+  from: number,
+  { slope, shift }: Line,
+  predicted: number,
+  odds: readonly number[],
+  candidate: Hits,
+  baseline: Hits,
+): void {
+  const boundary = slope * predicted + shift;
+  const isTold = boundary > 0 && boundary < 1;
+  for (let g = 0; g < odds.length; g++) {
+    const share = scaleOdds(boundary, odds[g] as number);
+    evidence[from + g] = isTold && share > 0 && share < 1 ? logShareE(slope, shift, predicted, share, candidate, baseline) : 0;
+  }
+}
+
+/** Of plain numbers, for the same reason as `rootBetween`. */
+function logShareE(slope: number, shift: number, ofBaseline: number, ofCandidate: number, candidate: Hits, baseline: Hits): number {
+  const { n: nc, k: kc } = candidate;
+  const { n: nb, k: kb } = baseline;
+  if (nc === 0 || (nb === 0 && slope !== 0)) return 0;
+  const near = nullBaseline(slope, shift, ofBaseline, ofCandidate, nb, nc);
+  const log = logRatio(nc, kc, ofCandidate, slope * near + shift);
+  return slope === 0 ? log : log + logRatio(nb, kb, ofBaseline, near);
+}
+
+function logRatio(n: number, k: number, star: number, near: number): number {
+  const yes = k === 0 ? 0 : k * Math.log(star / near);
+  const misses = n - k;
   return misses === 0 ? yes : yes + misses * Math.log((1 - star) / (1 - near));
 }

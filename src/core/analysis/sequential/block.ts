@@ -1,7 +1,7 @@
 import type { ArmRead, ArmsRead } from '../arms.ts';
 import type { ErrorTests } from '../policy.ts';
 import { inRequests, knowsLatency, LEAST_HISTORY, predictedErrorRate, type Baseline } from './baseline.ts';
-import { alternative, logBinaryE, type Hits, type Line, type Shares } from './binary.ts';
+import { alternative, logBinaryE, logOddsE, type Hits, type Line, type Shares } from './binary.ts';
 import type { Pair } from './dispersion.ts';
 import { boldAlternative, type Outlook } from './deadline.ts';
 import { scaleOdds } from './numbers.ts';
@@ -47,8 +47,7 @@ const NO_HITS: Hits = { n: 0, k: 0 };
 /** Log-evidence of one block for each odds ratio against a line; zeros where nothing can be told. */
 function binaryEvidence(line: Line, predicted: number | null, odds: readonly number[], candidate: Hits, baseline: Hits): number[] {
   const evidence = new Array<number>(odds.length).fill(0);
-  if (predicted === null) return evidence;
-  for (let g = 0; g < odds.length; g++) evidence[g] = starEvidence(line, alternative(line, predicted, odds[g] ?? 1), candidate, baseline);
+  if (predicted !== null) logOddsE(evidence, 0, line, predicted, odds, candidate, baseline);
   return evidence;
 }
 
@@ -66,8 +65,10 @@ function betterEvidence(line: Line, predicted: number, expected: number, { candi
   const boundary = line.slope * predicted + line.shift;
   const isTold = expected > 0 && expected < boundary && boundary < 1;
   const alike = isTold ? { baseline: predicted, candidate: expected } : alternative(line, predicted, USUAL_BETTER);
-  const evidence = [starEvidence(line, bold, candidate, baseline), starEvidence(line, alike, candidate, baseline)];
-  for (const odds of BETTER_ODDS) evidence.push(starEvidence(line, alternative(line, predicted, odds), candidate, baseline));
+  const evidence = new Array<number>(BETTER_STAKES.length).fill(0);
+  evidence[0] = starEvidence(line, bold, candidate, baseline);
+  evidence[1] = starEvidence(line, alike, candidate, baseline);
+  logOddsE(evidence, 2, line, predicted, BETTER_ODDS, candidate, baseline);
   return evidence;
 }
 

@@ -55,7 +55,7 @@ export function addToFail(process: FailProcess, evidence: readonly number[], rel
   const gain = process.gain.slice();
   for (let g = 0; g < log.length; g++) {
     const gained = fresh ? 0 : (gain[g] as number);
-    const allowed = Math.min(evidence[g] as number, Math.max(0, CAP - gained));
+    const allowed = Math.min(of(evidence, g), Math.max(0, CAP - gained));
     log[g] = logAddExp(log[g] as number, staked) + allowed;
     gain[g] = gained + allowed;
   }
@@ -64,10 +64,15 @@ export function addToFail(process: FailProcess, evidence: readonly number[], rel
 
 export function addToPass(process: PassProcess, evidence: readonly number[], at: number, needed: number): PassProcess {
   const log = process.log.slice();
-  for (let g = 0; g < log.length; g++) log[g] = (log[g] as number) + (evidence[g] as number);
+  for (let g = 0; g < log.length; g++) log[g] = (log[g] as number) + of(evidence, g);
   const { crossedAt, crossedWith } = process;
   if (crossedAt !== null || !mayReach(log, needed) || logSumExp(log) < needed) return { log, crossedAt, crossedWith };
   return { log, crossedAt: at, crossedWith: goingOn({ log }) };
+}
+
+/** Evidence of one alternative; none of one that a state begun by another version has and this one does not. */
+function of(evidence: readonly number[], g: number): number {
+  return g < evidence.length ? (evidence[g] as number) : 0;
 }
 
 /** Whether their sum may be as much: told by the largest alone, which spares most looks the sum. */
