@@ -221,7 +221,8 @@ function linkOne(
   folders: ReadonlyMap<string, string> | undefined,
 ): void {
   for (let i = 0; i < asked.length; i += 2) {
-    const [name = '', range = ''] = [asked[i], asked[i + 1]];
+    const name = asked[i] ?? '';
+    const range = asked[i + 1] ?? '';
     const local = range.includes(':') ? /^(?:file|link|portal):(.+)$/.exec(range)?.[1] : undefined;
     const target = local === undefined ? folders?.get(name) : pathFrom(folder, local);
     if (target === undefined || target === null || range.startsWith('npm:')) continue;

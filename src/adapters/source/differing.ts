@@ -1,5 +1,5 @@
 import type { Changed } from '../../ports/history.ts';
-import type { GitObject, Objects } from './objects.ts';
+import { type GitObject, idLengthOf, type Objects } from './objects.ts';
 import { byPath, endAt, idAt, isFolderAt, mustBeThere, nameAt, treeHere } from './trees.ts';
 
 /** One folder on both sides, as git is asked for it; null: it is not there. */
@@ -64,15 +64,16 @@ interface Item {
   readonly id: string;
 }
 
-const NOTHING = Buffer.alloc(0);
+const NOTHING: GitObject = { type: 'tree', bytes: Buffer.alloc(0), at: 0, start: 0, end: 0 };
 
 function compare(path: string, from: GitObject | null, to: GitObject | null, { changed, folders }: Found): void {
-  const [a, b] = [from?.type === 'tree' ? from.content : NOTHING, to?.type === 'tree' ? to.content : NOTHING];
-  const idLength = (from ?? to)?.id.length === 64 ? 32 : 20;
-  const note = (one: Item | null, other: Item | null): void => {
-    const at = path + ((one ?? other)?.bytes.toString('utf8') ?? '');
-    if ((one ?? other)?.mode === FOLDER) folders.push({ path: `${at}/`, from: one?.id ?? null, to: other?.id ?? null });
-    else changed.push({ path: at, id: other?.id ?? null });
+  const [one, other] = [from?.type === 'tree' ? from : NOTHING, to?.type === 'tree' ? to : NOTHING];
+  const idLength = idLengthOf(one === NOTHING ? other : one);
+  const [a, b] = [one.bytes.subarray(one.start, one.end), other.bytes.subarray(other.start, other.end)];
+  const note = (old: Item | null, young: Item | null): void => {
+    const at = path + ((old ?? young)?.bytes.toString('utf8') ?? '');
+    if ((old ?? young)?.mode === FOLDER) folders.push({ path: `${at}/`, from: old?.id ?? null, to: young?.id ?? null });
+    else changed.push({ path: at, id: young?.id ?? null });
   };
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
@@ -82,11 +83,11 @@ function compare(path: string, from: GitObject | null, to: GitObject | null, { c
       j += same;
       continue;
     }
-    const [one, other] = [itemAt(a, i, idLength), itemAt(b, j, idLength)];
-    const order = one === null ? 1 : other === null ? -1 : orderOf(one, other);
-    if (order === 0 && (one?.id !== other?.id || one?.mode !== other?.mode)) note(one, other);
-    else if (order < 0) note(one, null);
-    else if (order > 0) note(null, other);
+    const [old, young] = [itemAt(a, i, idLength), itemAt(b, j, idLength)];
+    const order = old === null ? 1 : young === null ? -1 : orderOf(old, young);
+    if (order === 0 && (old?.id !== young?.id || old?.mode !== young?.mode)) note(old, young);
+    else if (order < 0) note(old, null);
+    else if (order > 0) note(null, young);
     if (order <= 0) i = endAt(a, nameAt(a, i)) + 1 + idLength;
     if (order >= 0) j = endAt(b, nameAt(b, j)) + 1 + idLength;
   }

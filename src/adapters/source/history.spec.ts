@@ -97,7 +97,18 @@ describe('the git that is asked', () => {
     const large = 'x'.repeat(3_000_001);
     await writeFile(join(dir, 'large'), large);
     const [id, small] = [git('hash-object', '-w', 'large'), git('rev-parse', 'HEAD:a/x y')];
-    expect(await gitHistory({ dir }).texts([small, id, small, id])).toEqual(['a/x y', large, 'a/x y', large]);
+    const [ids, texts] = [
+      [small, id, '1'.repeat(40), small, id],
+      ['a/x y', large, null, 'a/x y', large],
+    ];
+    expect(await gitHistory({ dir }).texts(ids)).toEqual(texts);
+    const many = Array.from({ length: 50 }, (_, i) => (i < 48 ? [small, git('rev-parse', 'HEAD:a'), small] : ids)).flat();
+    const found = await gitHistory({ dir }).texts(many);
+    expect(found.slice(0, 3)).toEqual(['a/x y', null, 'a/x y']);
+    expect(found.slice(-10)).toEqual([...texts, ...texts]);
+    vi.stubEnv('TMPDIR', join(dir, 'none'));
+    expect(await gitHistory({ dir }).texts(many)).toEqual(found);
+    vi.unstubAllEnvs();
   });
 
   test('is asked again after it was not needed for a while, and after what is no name', async () => {

@@ -2,9 +2,13 @@ import { SluiceError, UserError } from '../../core/errors.ts';
 import type { Entry, History } from '../../ports/history.ts';
 import { differing } from './differing.ts';
 import { filesNamed } from './listing.ts';
-import { gitObjects, type Objects } from './objects.ts';
+import { manyObjects } from './many.ts';
+import { gitObjects, idOf, type Objects, type Take } from './objects.ts';
 import { git, type Ran, type RunExtra } from './run.ts';
 import { idsOfPaths } from './trees.ts';
+
+/** For so many texts another process pays. */
+const MANY = 100;
 
 /** The workspace's history, read through the `git` command. Works in shallow and sparse clones. */
 export function gitHistory({ dir }: { readonly dir: string }): History {
@@ -35,9 +39,10 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
 
     async texts(ids) {
       const texts = ids.map((): string | null => null);
-      await objects.each(ids, (object, i) => {
-        if (object?.type === 'blob') texts[i] = object.content.toString('utf8');
-      });
+      const take: Take = (object, i) => {
+        if (object?.type === 'blob') texts[i] = object.bytes.toString('utf8', object.start, object.end);
+      };
+      if (ids.length < MANY || !(await manyObjects(dir, ids, take))) await objects.each(ids, take);
       return texts;
     },
 
@@ -48,7 +53,7 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
 async function commitNamed(objects: Objects, name: string): Promise<string | null> {
   if (name === '' || name.startsWith('-')) return null;
   let id: string | null = null;
-  await objects.each([`${name}^{commit}`], (commit) => (id = commit?.id ?? null));
+  await objects.each([`${name}^{commit}`], (commit) => (id = commit === null ? null : idOf(commit)));
   return id;
 }
 

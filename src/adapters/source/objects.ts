@@ -3,9 +3,21 @@ import { Socket } from 'node:net';
 import { environmentOfGit, explained, notStarted } from './run.ts';
 
 export interface GitObject {
-  readonly id: string;
   readonly type: string;
-  readonly content: Buffer;
+  /** What git said: its content lies from `start` to `end`, and what it is from `at` on. */
+  readonly bytes: Buffer;
+  readonly at: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export function idOf({ bytes, at }: GitObject): string {
+  return bytes.toString('latin1', at, at + (bytes[at + SHORT] === SPACE ? SHORT : LONG));
+}
+
+/** Length of its id, as trees have it. */
+export function idLengthOf({ bytes, at }: GitObject): number {
+  return (bytes[at + SHORT] === SPACE ? SHORT : LONG) / 2;
 }
 
 /** Takes an object as it comes; null: there is none of this name. `i`: its place among those asked for. */
@@ -142,50 +154,72 @@ function hold(child: ChildProcessWithoutNullStreams, on: boolean): void {
   }
 }
 
-const KINDS = ['blob', 'tree', 'commit', 'tag'];
+const SPACE = 32;
+const LINE = 10;
+const ZERO = 48;
+/** Letters of an id: SHA-1 or SHA-256. */
+const SHORT = 40;
+const LONG = 64;
+/** By the second letter, as `tag` and `tree` begin alike. */
+const TYPES: Readonly<Record<number, string>> = { 97: 'tag', 108: 'blob', 111: 'commit', 114: 'tree' };
 
 /** Makes objects of `<id> <type> <size>\n<content>\n`, or `<name> missing\n`, in whatever pieces they come. */
-function answers(found: (object: GitObject | null) => void): (chunk: Buffer) => void {
+export function answers(found: (object: GitObject | null) => void): (chunk: Buffer) => void {
   let rest: Buffer | null = null;
   /** One that is larger than a piece, while it comes. */
-  let large: { readonly id: string; readonly type: string; readonly bytes: Buffer; filled: number } | null = null;
+  let large: { readonly object: GitObject; filled: number } | null = null;
   return (chunk) => {
     let at = 0;
     if (large !== null) {
-      const { id, type, bytes } = large;
-      at = chunk.copy(bytes, large.filled);
+      const { object } = large;
+      at = chunk.copy(object.bytes, large.filled);
       large.filled += at;
-      if (large.filled < bytes.length) return;
+      if (large.filled < object.bytes.length) return;
       large = null;
-      found({ id, type, content: bytes.subarray(0, -1) });
+      found(object);
     }
     const block: Buffer = rest === null ? chunk : Buffer.concat([rest, chunk]);
     rest = null;
     while (at < block.length) {
-      const line = block.indexOf(10, at);
+      const line = block.indexOf(LINE, at);
       if (line < 0) {
         rest = block.subarray(at);
         return;
       }
-      const { id, type, size } = header(block.toString('latin1', at, line));
+      const [type, size] = [typeAt(block, at), sizeAt(block, line)];
       const start = line + 1;
-      if (size < 0) found(null);
-      else if (start + size < block.length) found({ id, type, content: block.subarray(start, start + size) });
-      else {
-        const bytes = Buffer.allocUnsafe(size + 1);
-        large = { id, type, bytes, filled: block.copy(bytes, 0, start) };
+      if (type === undefined || size < 0) {
+        found(null);
+        at = start;
+        continue;
+      }
+      const end = start + size;
+      if (end >= block.length) {
+        const bytes = Buffer.allocUnsafe(end + 1 - at);
+        large = { object: { type, bytes, at: 0, start: start - at, end: end - at }, filled: block.copy(bytes, 0, at) };
         return;
       }
-      at = size < 0 ? start : start + size + 1;
+      found({ type, bytes: block, at, start, end });
+      at = end + 1;
     }
   };
 }
 
-/** `size` is -1 when there is no such object. */
-function header(line: string): { readonly id: string; readonly type: string; readonly size: number } {
-  const last = line.lastIndexOf(' ');
-  const middle = line.lastIndexOf(' ', last - 1);
-  const type = line.slice(middle + 1, last);
-  const size = Number(line.slice(last + 1));
-  return KINDS.includes(type) && size >= 0 ? { id: line.slice(0, middle), type, size } : { id: '', type: '', size: -1 };
+/** The type of the object whose line begins there; undefined when it is another line: `<name> missing`. */
+function typeAt(block: Buffer, at: number): string | undefined {
+  const space = block[at + SHORT] === SPACE ? at + SHORT : at + LONG;
+  const type = TYPES[block[space + 2] ?? 0];
+  return type !== undefined && block[space] === SPACE && block[space + 1 + type.length] === SPACE ? type : undefined;
+}
+
+/** The number that a line ends with; -1: it ends with something else. */
+function sizeAt(block: Buffer, line: number): number {
+  let [size, at, unit] = [0, line - 1, 1];
+  for (; block[at] !== SPACE; at -= 1) {
+    const figure = (block[at] ?? 0) - ZERO;
+    if (figure < 0 || figure > 9) return -1;
+    size += figure * unit;
+    unit *= 10;
+  }
+  return size;
 }

@@ -1,5 +1,5 @@
 import { OutsideError } from '../../core/errors.ts';
-import type { Objects } from './objects.ts';
+import { type GitObject, idLengthOf, idOf, type Objects } from './objects.ts';
 
 /* A tree is `<mode> <name>\0<id>`, again and again, in the order of the names' bytes; a folder's as if it ended in `/`. */
 
@@ -76,8 +76,8 @@ export async function idsOfPaths(objects: Objects, at: string, paths: readonly s
       asked.map(({ tree }) => tree),
       (tree, i) => {
         const wanted = asked[i];
-        if (isRoot) for (const place of root.own) ids[place] = tree?.id ?? null;
-        if (tree?.type === 'tree' && wanted !== undefined) found(tree.content, tree.id.length / 2, wanted.children, ids, next);
+        if (isRoot) for (const place of root.own) ids[place] = tree === null ? null : idOf(tree);
+        if (tree?.type === 'tree' && wanted !== undefined) found(tree, wanted.children, ids, next);
       },
     );
     level = next;
@@ -97,8 +97,9 @@ function branchOf(root: Branch, path: string): Branch {
 }
 
 /** Note the identities that one tree tells, and the folders to be read next. */
-function found(content: Buffer, idLength: number, children: ReadonlyMap<string, Branch>, ids: (string | null)[], next: Wanted[]): void {
-  for (let at = 0; at < content.length;) {
+function found(tree: GitObject, children: ReadonlyMap<string, Branch>, ids: (string | null)[], next: Wanted[]): void {
+  const [content, idLength] = [tree.bytes, idLengthOf(tree)];
+  for (let at = tree.start; at < tree.end;) {
     const name = nameAt(content, at);
     const end = endAt(content, name);
     const branch = children.get(content.toString('utf8', name, end));

@@ -155,7 +155,7 @@ async function readManifests(
 async function textsOf(history: History, ids: ReadonlySet<string>): Promise<Map<string, string>> {
   const [asked, texts] = [[...ids], new Map<string, string>()];
   const read = await history.texts(asked);
-  for (const [i, id] of asked.entries()) texts.set(id, read[i] ?? '');
+  for (let i = 0; i < asked.length; i += 1) texts.set(asked[i] ?? '', read[i] ?? '');
   return texts;
 }
 
