@@ -1,4 +1,4 @@
-import { ascending, isCount, MAX_BUCKET, type Ascending, type Histogram } from './histogram.ts';
+import { cumulated, isCount, MAX_BUCKET, type Cumulated, type Histogram } from './histogram.ts';
 import type { ArmCounts, Arms, Sample } from './sample.ts';
 
 /** Nothing counted yet. */
@@ -24,7 +24,7 @@ export function errorRateOf(counts: ArmCounts): number | null {
 export interface ArmRead {
   readonly requests: number;
   readonly errors: number;
-  readonly latency: Ascending;
+  readonly latency: Cumulated;
 }
 
 export interface ArmsRead {
@@ -80,7 +80,7 @@ function readArm(whose: string, counts: ArmCounts): ArmRead | string {
   if (!isCount(requests)) return `the request count of ${whose} is ${requests}`;
   if (!isCount(errors)) return `the error count of ${whose} is ${errors}`;
   if (errors > requests) return `${whose} has more errors (${errors}) than requests (${requests})`;
-  const latency = ascending(counts.latency);
+  const latency = cumulated(counts.latency);
   return latency === null ? faultOfHistogram(whose, counts.latency) : { requests, errors, latency };
 }
 

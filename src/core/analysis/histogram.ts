@@ -22,29 +22,32 @@ export function upperEdgeMs(bucket: number): number {
   return UNIT_MS * Math.exp(bucket * GAMMA_LN);
 }
 
-/** A histogram in ascending order: its buckets, and how many answers each and all before it have. */
-export interface Ascending {
-  readonly at: readonly number[];
+/** A histogram summed up: how many answers the bucket `first`, `first` + 1, … and all before it have, up to its highest bucket. */
+export interface Cumulated {
+  readonly first: number;
   readonly upTo: readonly number[];
 }
 
 /** The histogram read once, or null where something else than counts of our buckets is in it. */
-export function ascending(histogram: Histogram): Ascending | null {
+export function cumulated(histogram: Histogram): Cumulated | null {
   // Array indexes are listed first and ascending (ECMA-262, OrdinaryOwnPropertyKeys): counting up finds all but foreign keys,
-  // five times as fast as reading each key does.
+  // five times as fast as reading each key does. The sums take the place of the list of counts, which spares a second list.
   const upTo = Object.values(histogram);
-  const at = new Array<number>(upTo.length);
-  let found = 0;
+  const keys = upTo.length;
+  let first = 0;
+  while (keys > 0 && first <= MAX_BUCKET && histogram[first] === undefined) first += 1;
   let sum = 0;
-  for (let bucket = 0; found < at.length && bucket <= MAX_BUCKET; bucket++) {
+  for (let bucket = first, found = 0; found < keys; bucket++) {
+    if (bucket > MAX_BUCKET) return null;
     const count = histogram[bucket];
-    if (count === undefined) continue;
-    if (!isCount(count)) return null;
-    at[found] = bucket;
-    upTo[found] = sum += count;
-    found += 1;
+    if (count !== undefined) {
+      if (!isCount(count)) return null;
+      sum += count;
+      found += 1;
+    }
+    upTo[bucket - first] = sum;
   }
-  return found === at.length ? { at, upTo } : null;
+  return { first, upTo };
 }
 
 /** Counts beyond this are not counts of requests any more (and lose whole numbers in JSON). */

@@ -1,5 +1,5 @@
 import type { ArmRead } from '../arms.ts';
-import { addTo, NO_BUCKETS, shrink, type Buckets } from './buckets.ts';
+import { addWithin, NO_BUCKETS, shrink, type Buckets } from './buckets.ts';
 
 /** Time in which what was seen loses half its say, ms. */
 const HALF_LIFE_MS = 120_000;
@@ -33,7 +33,7 @@ export function learn(baseline: Baseline, at: number, block: ArmRead, grain: num
     decayedAt,
     requests: requests + block.requests,
     errors: errors + block.errors,
-    latency: bounded(addTo(latency, block.latency, grain, UNIT)),
+    latency: addWithin(latency, block.latency, grain, UNIT, MOST_UNITS),
   };
 }
 
@@ -48,11 +48,6 @@ function decayed(baseline: Baseline, at: number): Baseline {
     errors: baseline.errors * factor,
     latency: shrink(baseline.latency, factor),
   };
-}
-
-function bounded(latency: Buckets): Buckets {
-  const units = latency.sum;
-  return units <= MOST_UNITS ? latency : shrink(latency, MOST_UNITS / units);
 }
 
 /** Predicted share of errors, never 0 or 1; null while too little is known. */

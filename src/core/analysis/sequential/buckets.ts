@@ -1,4 +1,4 @@
-import type { Ascending } from '../histogram.ts';
+import type { Cumulated } from '../histogram.ts';
 
 /** Dense counts of the buckets `first`, `first` + 1, …; each `grain` fine buckets wide. Plain JSON, a few bytes a bucket. */
 export interface Buckets {
@@ -16,20 +16,39 @@ export const NO_BUCKETS: Buckets = { first: 0, counts: [], sum: 0 };
  * A histogram added, `scale` per answer. Bucket b of the histogram falls in wide bucket ⌈b / grain⌉, whose
  * upper edge is the edge of fine bucket `grain` × index.
  */
-export function addTo(buckets: Buckets, { at, upTo }: Ascending, grain: number, scale: number): Buckets {
-  const last = at.length - 1;
-  if (last < 0) return buckets;
+export function addTo(buckets: Buckets, histogram: Cumulated, grain: number, scale: number): Buckets {
+  return histogram.upTo.length === 0 ? buckets : added(buckets, histogram, grain, scale);
+}
+
+/** The same, and where all counts would be more than `most`, all of them made less (as `shrink` does). */
+export function addWithin(buckets: Buckets, histogram: Cumulated, grain: number, scale: number, most: number): Buckets {
+  if (histogram.upTo.length === 0) return bounded(buckets, most);
+  const { first, counts, sum } = added(buckets, histogram, grain, scale);
+  return sum <= most ? { first, counts, sum } : shrunk(first, counts, most / sum);
+}
+
+function bounded(buckets: Buckets, most: number): Buckets {
+  return buckets.sum <= most ? buckets : shrink(buckets, most / buckets.sum);
+}
+
+interface OwnBuckets extends Buckets {
+  readonly counts: number[];
+}
+
+function added(buckets: Buckets, { first, upTo }: Cumulated, grain: number, scale: number): OwnBuckets {
+  const last = first + upTo.length - 1;
   const isEmpty = buckets.counts.length === 0;
-  const lowest = Math.ceil((at[0] ?? 0) / grain);
-  const highest = Math.ceil((at[last] ?? 0) / grain);
+  const lowest = Math.ceil(first / grain);
+  const highest = Math.ceil(last / grain);
   const low = isEmpty ? lowest : Math.min(lowest, buckets.first);
   const high = isEmpty ? highest : Math.max(highest, buckets.first + buckets.counts.length - 1);
   const counts = widened(buckets, low, high);
   let before = 0;
-  for (let i = 0; i <= last; i++) {
-    const index = Math.ceil((at[i] ?? 0) / grain) - low;
-    const through = upTo[i] ?? 0;
-    counts[index] = (counts[index] ?? 0) + (through - before) * scale;
+  let index = lowest;
+  for (let i = 0; i < upTo.length; i++) {
+    if (first + i > index * grain) index += 1;
+    const through = upTo[i] as number;
+    counts[index - low] = (counts[index - low] as number) + (through - before) * scale;
     before = through;
   }
   return { first: low, counts, sum: buckets.sum + before * scale };
@@ -39,27 +58,32 @@ function widened(buckets: Buckets, low: number, high: number): number[] {
   if (low === buckets.first && high - low + 1 === buckets.counts.length) return buckets.counts.slice();
   const counts = new Array<number>(high - low + 1).fill(0);
   const offset = buckets.first - low;
-  for (let i = 0; i < buckets.counts.length; i++) counts[offset + i] = buckets.counts[i] ?? 0;
+  for (let i = 0; i < buckets.counts.length; i++) counts[offset + i] = buckets.counts[i] as number;
   return counts;
 }
 
 /** Every count times `factor`, rounded down to whole numbers; empty ends cut off. */
-export function shrink(buckets: Buckets, factor: number): Buckets {
-  const { first, counts } = buckets;
-  const left = (i: number): number => Math.floor((counts[i] ?? 0) * factor);
-  let start = 0;
-  let end = counts.length;
-  while (start < end && !(left(start) > 0)) start += 1;
-  while (end > start && !(left(end - 1) > 0)) end -= 1;
-  if (start === end) return NO_BUCKETS;
-  const kept = new Array<number>(end - start);
+export function shrink({ first, counts }: Buckets, factor: number): Buckets {
+  return shrunk(first, counts.slice(), factor);
+}
+
+/** The same in place, for counts that nobody else has. */
+function shrunk(first: number, counts: number[], factor: number): Buckets {
+  let start = counts.length;
+  let end = 0;
   let sum = 0;
-  for (let i = start; i < end; i++) {
-    const count = left(i);
-    kept[i - start] = count;
+  for (let i = 0; i < counts.length; i++) {
+    const count = Math.floor((counts[i] as number) * factor);
+    counts[i] = count;
     sum += count;
+    if (count > 0) {
+      start = Math.min(start, i);
+      end = i + 1;
+    }
   }
-  return { first: first + start, counts: kept, sum };
+  if (end === 0) return NO_BUCKETS;
+  const isWhole = start === 0 && end === counts.length;
+  return { first: first + start, counts: isWhole ? counts : counts.slice(start, end), sum };
 }
 
 /** Index of the bucket in which the cumulated share first reaches each of the ascending `levels`; empty without counts. */
@@ -71,7 +95,7 @@ export function indexesAt(buckets: Buckets, levels: readonly number[]): number[]
   let wanted = wantedFor(0);
   let below = 0;
   for (let i = 0; i < counts.length; i++) {
-    below += counts[i] ?? 0;
+    below += counts[i] as number;
     while (below >= wanted) wanted = wantedFor(found.push(first + i));
     if (found.length === levels.length) break;
   }
@@ -86,18 +110,18 @@ export function categories(buckets: Buckets, edges: readonly number[]): number[]
   for (let category = 0; category < found.length; category++) {
     const end = Math.min(counts.length, (edges[category] ?? Infinity) - first + 1);
     let inside = 0;
-    for (; i < end; i++) inside += counts[i] ?? 0;
+    for (; i < end; i++) inside += counts[i] as number;
     found[category] = inside;
   }
   return found;
 }
 
-/** The same for a sparse histogram with its edges in fine buckets. */
-export function histogramCategories(histogram: Ascending, edges: readonly number[]): number[] {
+/** The same for a histogram of fine buckets, with its edges in them. */
+export function histogramCategories(histogram: Cumulated, edges: readonly number[]): number[] {
   const found = new Array<number>(edges.length + 1);
   let before = 0;
   for (let category = 0; category < edges.length; category++) {
-    const through = upToEdge(histogram, edges[category] ?? Infinity);
+    const through = upToEdge(histogram, edges[category] as number);
     found[category] = through - before;
     before = through;
   }
@@ -105,24 +129,13 @@ export function histogramCategories(histogram: Ascending, edges: readonly number
   return found;
 }
 
-export function countOf({ upTo }: Ascending): number {
-  return upTo.at(-1) ?? 0;
+export function countOf({ upTo }: Cumulated): number {
+  return upTo.length === 0 ? 0 : (upTo[upTo.length - 1] as number);
 }
 
 /** Counts up to and including an edge. */
-export function upToEdge({ at, upTo }: Ascending, edge: number): number {
-  const place = firstBeyond(at, edge);
-  return place === 0 ? 0 : (upTo[place - 1] ?? 0);
-}
-
-/** Place of the first bucket beyond the edge, in an ascending list. */
-function firstBeyond(at: readonly number[], edge: number): number {
-  let low = 0;
-  let high = at.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((at[middle] ?? 0) > edge) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+export function upToEdge(histogram: Cumulated, edge: number): number {
+  const { first, upTo } = histogram;
+  if (edge < first) return 0;
+  return edge - first < upTo.length ? (upTo[edge - first] as number) : countOf(histogram);
 }
