@@ -47,8 +47,8 @@ soak: build ## Long runs: simulated releases, real kills, requests through each 
 
 build: install dist/.built ## Compile to dist/
 
-dist/.built: $(shell find src -name '*.ts' 2>/dev/null) package-lock.json tsconfig.json tsconfig.build.json
-	$(call stage,build,tsc -p tsconfig.build.json; touch $@)
+dist/.built: $(shell find src -name '*.ts' 2>/dev/null) package-lock.json tsconfig.json tsconfig.build.json scripts/bundle.ts
+	$(call stage,build,tsc -p tsconfig.build.json; tsx scripts/bundle.ts; touch $@)
 
 docs: install ## Make the generated pages anew: configuration, commands, API, errors
 	@tsx src/config/generate.ts

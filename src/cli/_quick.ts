@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { affectedSince } from '../app-affected.ts';
+import { findWorkspace } from '../config/find.ts';
+import { affectedWords } from './_affected-words.ts';
 
 /**
  * `sluice affected --since …`, as it is run before every commit and by every build: the same answer as the whole program
  * gives, without loading it. Null: the whole program is to answer, because something else was asked for, or went wrong.
+ * It is bundled with all it needs (scripts/bundle.ts).
  */
 export async function quickAnswer(args: readonly string[], cwd: string): Promise<{ readonly text: string } | null> {
   try {
@@ -20,11 +24,6 @@ export async function quickAnswer(args: readonly string[], cwd: string): Promise
       },
     });
     if (values.since === undefined) return null;
-    const [{ findWorkspace }, { affectedSince }, { affectedWords }] = await Promise.all([
-      import('../config/find.ts'),
-      import('../app-affected.ts'),
-      import('./_affected-words.ts'),
-    ]);
     const dir = await findWorkspace(resolve(cwd, values.workspace ?? '.'));
     if (dir === null) return null;
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };

@@ -1,6 +1,4 @@
 #!/usr/bin/env node
-import { quickAnswer } from './_quick.ts';
-
 // The entry. Everything but `sluice server` is a client of the API; that one command loads ../app.ts, and only when it runs.
 const { stdin, stdout, stderr, env, argv, execArgv, execPath } = process;
 
@@ -11,7 +9,7 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 stderr.on('error', () => {});
 
-const quick = argv[2] === 'affected' ? await quickAnswer(argv.slice(3), process.cwd()) : null;
+const quick = argv[2] === 'affected' ? await (await import('./_quick.ts')).quickAnswer(argv.slice(3), process.cwd()) : null;
 if (quick !== null) {
   await new Promise<void>((resolve) => void stdout.write(`${quick.text}\n`, () => resolve()));
   process.exit(0);
