@@ -16,7 +16,7 @@ export const WORSE_STAKES: readonly number[] = [0.04, 0.06, 0.12, 0.13, 0.2, 0.2
 /** …and better than a line. */
 export const BETTER_ODDS: readonly number[] = [1 / 1.2, 1 / 1.4, 1 / 1.8, 1 / 3, 1 / 8, 1 / 40];
 /** What a pass test bets on: a bold bet for the end of the bake, a candidate just like the baseline, and the odds ratios. */
-export const BETTER_STAKES: readonly number[] = [0.92, 0.05, ...BETTER_ODDS.map(() => 0.03 / BETTER_ODDS.length)];
+export const BETTER_STAKES: readonly number[] = [0.96, 0.025, ...BETTER_ODDS.map(() => 0.015 / BETTER_ODDS.length)];
 /** Stands in where nothing better is known of what to expect. */
 const USUAL_BETTER = 1 / 3;
 

@@ -31,7 +31,7 @@ it('passes what is on the line no more often than agreed, and nearly all that is
   expect(passed(bad)).toBeLessThan(0.05);
   expect(bad.reduce((sum, has) => sum + Math.exp(has), 0) / bad.length).toBeLessThan(1.1);
   // A single candidate-like bet passes 84 % at this size, the fixed sample 97 %.
-  expect(passed(good)).toBeGreaterThan(0.92);
+  expect(passed(good)).toBeGreaterThan(0.94);
 });
 
 it('bets nothing once it has won, when nothing is to come, and where the expected is not below the line', () => {

@@ -11,16 +11,18 @@ export interface Outlook {
   readonly coming: number;
 }
 
-/** Sum of the normal quantiles of the pass level and of a power of 97 %: what a sample is planned for. */
-const PLANNED = 3.6;
+/** Sum of the normal quantiles of the pass level and of a power of 99 %: what a sample is planned for. */
+const PLANNED = 3.9;
 /** A bet is never further from the line than this multiple of what a candidate like the baseline would be. */
-const BOLDEST = 1.5;
+const BOLDEST = 5;
 /** …nor nearer to 0 than this share of the line leaves. */
 const MOST_OF_BOUNDARY = 0.98;
 /** Nats beyond which there is no telling them apart. */
 const MOST_MISSING = 500;
 /** Requests below which a remaining sample is not planned more finely. */
-const LEAST_LEFT = 20;
+const LEAST_LEFT = 2;
+/** Nats aimed beyond the goal: what is aimed at is only ever approached, and 19.9 of 20 would be nothing shown. */
+const BEYOND = 0.05;
 
 /**
  * The alternative to bet on now so that a candidate like the baseline has most likely passed when the sample is over,
@@ -32,8 +34,8 @@ const LEAST_LEFT = 20;
 export function boldAlternative(line: Line, predicted: number, expected: number, perBaseline: number, outlook: Outlook): Shares | null {
   const boundary = line.slope * predicted + line.shift;
   const distance = boundary - expected;
-  const missing = Math.min(outlook.needs - outlook.has, MOST_MISSING);
-  if (!(distance > 0 && boundary < 1) || missing <= 0 || outlook.coming <= 0) return null;
+  if (!(distance > 0 && boundary < 1) || outlook.has >= outlook.needs || outlook.coming <= 0) return null;
+  const missing = Math.min(outlook.needs + BEYOND - outlook.has, MOST_MISSING);
   const variance = boundary * (1 - boundary) * (1 + line.slope * perBaseline);
   const planned = Math.min(outlook.judged + outlook.coming, (PLANNED / distance) ** 2 * variance);
   const left = Math.max(planned - outlook.judged, LEAST_LEFT);
