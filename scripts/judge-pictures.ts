@@ -4,24 +4,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Evidence } from '../src/core/analysis/sample.ts';
 
 const folder = join(import.meta.dirname, '../docs/pictures');
 
-interface Estimate {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-interface Metric {
-  readonly name: string;
-  readonly worse: number | null;
-  readonly worseNeeded: number;
-  readonly good: number | null;
-  readonly goodNeeded: number;
-  readonly candidate: Estimate | null;
-  readonly baseline: Estimate | null;
-}
+type Metric = { readonly name: string } & Pick<Evidence, 'worse' | 'worseNeeded' | 'good' | 'goodNeeded' | 'candidate' | 'baseline'>;
 
 interface Look {
   readonly second: number;

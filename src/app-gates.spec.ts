@@ -38,7 +38,7 @@ it('says of each app what its checks came to on exactly these sources', async ()
   expect(await withGateResults(planner, dir).notices('production', plan)).toEqual([
     'Mind the gap.',
     'api: checks and gates passed for these very sources on 2026-01-02 03:04 UTC (coverage 91.3 %, of new lines 100.0 %, findings 2).',
-    'web: checks and gates failed for these very sources on 2026-01-02 03:04 UTC; the release would end there.',
+    'web: checks and gates failed for these very sources on 2026-01-02 03:04 UTC; the release would end at its checks unless they pass by then.',
     'docs: checks and gates have not looked at these sources yet; the release does so first.',
   ]);
 });

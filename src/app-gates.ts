@@ -39,7 +39,7 @@ function resultText(app: string, seen: Trend | undefined): string {
   ].filter((part) => part !== '');
   const when = new Date(seen.at).toISOString().slice(0, 16).replace('T', ' ');
   const what = `${app}: checks and gates ${seen.verdict} for these very sources on ${when} UTC`;
-  const next = seen.verdict === 'passed' ? '' : '; the release would end there';
+  const next = seen.verdict === 'passed' ? '' : '; the release would end at its checks unless they pass by then';
   return `${what}${measured.length === 0 ? '' : ` (${measured.join(', ')})`}${next}.`;
 }
 

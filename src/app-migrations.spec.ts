@@ -2,9 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type TestDatabase, testDatabase } from '../test/postgres.ts';
+import { onServer, type TestDatabase, testDatabase } from '../test/postgres.ts';
 import { gitSource } from './adapters/source/git.ts';
 import { createMigrations, type Migrations, withSchemaGate } from './app-migrations.ts';
 import type { Planner } from './config/planner.ts';
@@ -39,12 +38,7 @@ const config = (approval?: object): Config => ({
   environments: { production: approval === undefined ? {} : { approval } },
 });
 
-async function onDatabase(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
-}
+const onDatabase = (sql: string) => onServer(database.url, (client) => client.query(sql));
 
 function commit(id: string, sql: string): string {
   const git = (...args: string[]): string =>

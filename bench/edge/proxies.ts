@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Edge } from '../../src/ports/edge.ts';
 import { findProgram } from '../_lib.ts';
 import type { Upstream } from './upstream.ts';
+import { freePort } from '../../test/free-port.ts';
 
 /** Something that passes requests on, and can be told to pass all of them to another version. */
 export interface Proxy {
@@ -113,13 +113,4 @@ function answers(url: string): Promise<boolean> {
     ({ ok }) => ok,
     () => false,
   );
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }

@@ -1,13 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Load, type LoadOptions, startLoad } from '../load.ts';
 import { type Entry, replayOf } from '../../src/core/analysis/replay.ts';
 import { createWorld, type World } from './world.ts';
+import { freePort } from '../free-port.ts';
 
 /** Time between two looks; short, so that one run of everything fits into a test. */
 const INTERVAL_MS = 1000;
@@ -317,14 +316,6 @@ function prometheusAt(dir: string, port: number) {
     },
     stop: () => void child?.kill('SIGKILL'),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 function has(program: 'haproxy' | 'prometheus'): boolean {

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appendFile, chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { whoRunsPostgres } from '../../src/engine/postgres/identity.ts';
+import { freePort } from '../free-port.ts';
 
 const run = promisify(execFile);
 
@@ -113,15 +113,4 @@ export async function pgbackrestConfig(server: DebianPostgres, stanza: string): 
   const text = `[global]\nrepo1-path=${base}/repo\nrepo1-retention-full=30\nrepo1-retention-full-type=time\nlock-path=${base}/lock\nlog-path=${base}/log\nspool-path=${base}/spool\nstart-fast=y\ncompress-type=gz\ncompress-level=1\nprocess-max=2\n\n[${stanza}]\npg1-path=${server.data}\npg1-port=${server.port}\npg1-socket-path=${join(server.dir, 'pg')}\npg1-user=root_of_all\n`;
   await writeFile(file, text, { mode: 0o644 });
   return file;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
-    });
-  });
 }

@@ -12,6 +12,7 @@ import { CONTROL_PROTOCOL } from '../../edge/control.ts';
 import type { EdgeIntent } from '../../ports/edge.ts';
 import { isAlive } from '../_shared/process-identity.ts';
 import { embeddedEdge, type EmbeddedEdge, type EmbeddedEdgeOptions, PROTOCOL } from './embedded.ts';
+import { freePort } from '../../../test/free-port.ts';
 
 interface Running {
   readonly pid: number;
@@ -225,11 +226,3 @@ describe('embedded', () => {
     await two.stop();
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -1,7 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,6 +12,7 @@ import { SEQUENTIAL_DEFAULTS } from '../../core/analysis/policy.ts';
 import type { Reading } from '../../core/analysis/reading.ts';
 import { embeddedEdge } from '../edge/embedded.ts';
 import { prometheusSource } from './prometheus.ts';
+import { freePort } from '../../../test/free-port.ts';
 
 const app = join(import.meta.dirname, '../../../examples/harbour/accounts');
 const policy = { ...SEQUENTIAL_DEFAULTS, intervalMs: 2000, initialDelayMs: 0, latency: null };
@@ -35,14 +34,6 @@ async function startVersion(dir: string, version: string, fault: object): Promis
     string,
   ];
   return { child, port: Number(/listening on (\d+)/.exec(line)?.[1]) };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 async function until(what: string, is: () => Promise<boolean>): Promise<void> {

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { examine } from '../../../src/adapters/database/postgres/examine.ts';
 import { parseStatements } from '../../../src/adapters/database/postgres/parse.ts';
 import type { Statement } from '../../../src/core/data/migrations/ast.ts';
 import { type JudgedStatement, needsNoTransaction } from '../../../src/core/data/migrations/classify.ts';
 import type { Hazard } from '../../../src/core/data/migrations/finding.ts';
+import { onServer } from '../../postgres.ts';
 
 /** One labelled entry: statements as they would stand in a file, and the hazards a person sees in them. */
 export interface Entry {
@@ -37,12 +38,10 @@ export async function readCorpus(dir: string): Promise<Corpus> {
 
 /** Judge every entry on a database of its own, all made from one template. */
 export async function judgeCorpus({ schema, entries }: Corpus, serverUrl: string): Promise<Judged[]> {
-  const admin = new pg.Client({ connectionString: serverUrl });
-  await admin.connect();
   const template = `corpus_${process.pid}_${Date.now()}`;
   const results: Judged[] = [];
   try {
-    await admin.query(`CREATE DATABASE ${template}`);
+    await onServer(serverUrl, (admin) => admin.query(`CREATE DATABASE ${template}`));
     await onDatabase(serverUrl, template, (client) => client.query(schema));
     const parsed = await Promise.all(
       entries.map(async (entry) => ({ entry, statements: await parseStatements(entry.sql, `entry ${entry.id}`) })),
@@ -56,16 +55,15 @@ export async function judgeCorpus({ schema, entries }: Corpus, serverUrl: string
     });
     for (const { entry, statements } of parsed.filter((one) => !alone.includes(one))) {
       const name = `${template}_${entry.id.replaceAll(/\W/g, '_')}`;
-      await admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
+      await onServer(serverUrl, (admin) => admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
       try {
         results.push(await onDatabase(serverUrl, name, (client) => judgeEntry(entry, statements, client, true)));
       } finally {
-        await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+        await onServer(serverUrl, (admin) => admin.query(`DROP DATABASE ${name} WITH (FORCE)`));
       }
     }
   } finally {
-    await admin.query(`DROP DATABASE IF EXISTS ${template} WITH (FORCE)`);
-    await admin.end();
+    await onServer(serverUrl, (admin) => admin.query(`DROP DATABASE IF EXISTS ${template} WITH (FORCE)`));
   }
   return results.toSorted((a, b) => (a.entry.id < b.entry.id ? -1 : 1));
 }
@@ -82,17 +80,10 @@ async function judgeEntry(entry: Entry, statements: readonly Statement[], client
   };
 }
 
-async function onDatabase<T>(serverUrl: string, name: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+function onDatabase<T>(serverUrl: string, name: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  const client = new pg.Client({ connectionString: url.href });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
+  return onServer(url.href, work);
 }
 
 /** Of the entries with a label, how many were found with it; and those without any that were suspected all the same. */

@@ -1,12 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TestDatabase, testDatabase } from '../../../../test/postgres.ts';
+import { freePort } from '../../../../test/free-port.ts';
+import { onServer, type TestDatabase, testDatabase } from '../../../../test/postgres.ts';
 import { checksumOf, type MigrationFile } from '../../../core/data/migrations/files.ts';
 import { postgresDatabase } from './postgres.ts';
 
@@ -108,26 +107,6 @@ describe.skipIf(!hasPgbouncer())('a PostgreSQL of the user, behind pgbouncer, as
     });
   });
 });
-
-async function onServer<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 function hasPgbouncer(): boolean {
   try {
