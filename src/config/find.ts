@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
 
@@ -16,14 +16,14 @@ const CONFIG_FILES = [
 /** The nearest folder, from `start` upwards, that holds a configuration; null when there is none. */
 export async function findWorkspace(start: string): Promise<string | null> {
   for (let dir = resolve(start); ; dir = dirname(dir)) {
-    if ((await present(dir)).length > 0) return dir;
+    if (present(dir).length > 0) return dir;
     if (dirname(dir) === dir) return null;
   }
 }
 
 /** Name of the configuration file at `dir`. */
 export async function findConfig(dir: string): Promise<string> {
-  const [file, ...others] = await present(dir);
+  const [file, ...others] = present(dir);
   if (file === undefined) {
     throw new UserError(
       'CONFIG_NOT_FOUND',
@@ -41,14 +41,13 @@ export async function findConfig(dir: string): Promise<string> {
   return file;
 }
 
-async function present(dir: string): Promise<string[]> {
-  const found = await Promise.all(CONFIG_FILES.map(async (name) => ((await isFile(join(dir, name))) ? [name] : [])));
-  return found.flat();
+function present(dir: string): string[] {
+  return CONFIG_FILES.filter((name) => isFile(join(dir, name)));
 }
 
-async function isFile(path: string): Promise<boolean> {
+function isFile(path: string): boolean {
   try {
-    return (await stat(path)).isFile();
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   } catch {
     return false;
   }

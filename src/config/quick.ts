@@ -1,6 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { writeAtomic } from '../adapters/_shared/atomic-file.ts';
+import { writeWhole } from '../adapters/_shared/atomic-file.ts';
 import { sha256Hex } from './declared.ts';
 import { findConfig } from './find.ts';
 import type { Config } from './schema.ts';
@@ -30,14 +30,22 @@ export async function quickConfig({
   version,
 }: QuickConfigOptions): Promise<{ readonly file: string; readonly config: Config }> {
   const file = await findConfig(dir);
-  const text = await readFile(join(dir, file), 'utf8').catch(() => null);
+  const text = textOf(join(dir, file));
   if (text === null || !isSelfContained(file, text)) return { file, config: await load(dir) };
   const key = sha256Hex(`${version}\n${file}\n${text}`);
-  const known = await recall(memory);
+  const known = recall(memory);
   if (known?.key === key) return { file, config: known.config };
   const config = await load(dir);
-  await remember(memory, { key, config });
+  remember(memory, { key, config });
   return { file, config };
+}
+
+function textOf(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
 }
 
 async function load(dir: string): Promise<Config> {
@@ -52,18 +60,18 @@ function isSelfContained(file: string, text: string): boolean {
   return !/\b(import|require|process|globalThis|global|Date|Math|performance|crypto|fetch|eval|Function|await|new|this)\b/.test(rest);
 }
 
-async function recall(memory: string): Promise<Remembered | null> {
+function recall(memory: string): Remembered | null {
   try {
-    return JSON.parse(await readFile(memory, 'utf8')) as Remembered;
+    return JSON.parse(readFileSync(memory, 'utf8')) as Remembered;
   } catch {
     return null;
   }
 }
 
-async function remember(memory: string, remembered: Remembered): Promise<void> {
+function remember(memory: string, remembered: Remembered): void {
   try {
-    await mkdir(dirname(memory), { recursive: true });
-    await writeAtomic(memory, JSON.stringify(remembered));
+    mkdirSync(dirname(memory), { recursive: true });
+    writeWhole(memory, JSON.stringify(remembered));
   } catch {
     // It is only slower without.
   }

@@ -1,98 +1,95 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Project } from '../../core/changes/project.ts';
+import type { Edge, Input, Project } from '../../core/changes/project.ts';
 import type { GraphMemory, ManifestState } from '../../core/changes/workspace.ts';
-import { writeAtomic } from '../_shared/atomic-file.ts';
+import { writeWhole } from '../_shared/atomic-file.ts';
 
 /** Begins every file that is kept; another number is as good as no file. */
-const FORMAT = 2;
+const FORMAT = 3;
 
-/** Names by number, as most of a graph is the same few names again and again. */
+/**
+ * Everything in few long lists, as that is read and written fastest. Names stand in one list, those of projects first and
+ * in their order; elsewhere they are numbers.
+ */
 type Kept = readonly [
   format: number,
   version: string,
   at: string,
   detail: ManifestState['detail'],
   folders: readonly string[],
-  files: readonly (readonly [string, string | null])[],
-  projects: readonly KeptProject[],
+  others: readonly string[],
   unreadable: ManifestState['unreadable'],
   names: readonly string[],
-];
-type KeptProject = readonly [
-  name: string,
-  path: string,
-  edges: readonly number[],
-  inputs: readonly number[],
-  lock: string,
-  settings: string,
+  /** Of each project: how many edges, then the name and the file of each; how many inputs, then the path and the file of each. */
+  links: readonly number[],
+  /** Number of a project, its path, lock and settings; of those whose path is their name and that have neither, nothing. */
+  own: readonly (readonly [number, string, string, string])[],
+  projects: number,
 ];
 
 /** Keeps the last graph in a file. What cannot be read, or was written by another version of Sluice, is no graph. */
 export function fileGraphMemory({ file, version }: { readonly file: string; readonly version: string }): GraphMemory {
   let last: ManifestState | null = null;
   return {
-    async recall() {
-      return (last ??= await readKept(file, version));
-    },
-    async keep(state) {
+    recall: () => Promise.resolve((last ??= readKept(file, version))),
+    keep(state) {
       last = state;
       try {
-        await mkdir(dirname(file), { recursive: true });
-        await writeAtomic(file, JSON.stringify(pack(state, version)));
+        mkdirSync(dirname(file), { recursive: true });
+        writeWhole(file, JSON.stringify(pack(state, version)));
       } catch {
         // A disk that is full or may not be written only makes the next time slower.
       }
+      return Promise.resolve();
     },
   };
 }
 
-async function readKept(file: string, version: string): Promise<ManifestState | null> {
+function readKept(file: string, version: string): ManifestState | null {
   try {
-    const kept = JSON.parse(await readFile(file, 'utf8')) as Kept;
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept;
     return kept[0] === FORMAT && kept[1] === version ? unpack(kept) : null;
   } catch {
     return null;
   }
 }
 
-function pack(state: ManifestState, version: string): Kept {
+function pack({ at, detail, folders, others, projects, unreadable }: ManifestState, version: string): Kept {
   const numbers = new Map<string, number>();
+  for (const name of projects.keys()) numbers.set(name, numbers.size);
   const number = (name: string): number => {
     const known = numbers.get(name);
     if (known !== undefined) return known;
     numbers.set(name, numbers.size);
     return numbers.size - 1;
   };
-  const projects = [...state.projects].map(([name, { path, edges, inputs, lock, settings }]): KeptProject => [
-    name,
-    path === name ? '' : path,
-    edges.flatMap(({ to, via }) => [number(to), number(via)]),
-    inputs.flatMap((input) => [number(input.path), number(input.via)]),
-    lock,
-    settings,
-  ]);
-  return [FORMAT, version, state.at, state.detail, state.folders, [...state.files], projects, state.unreadable, [...numbers.keys()]];
-}
-
-function unpack([, , at, detail, folders, files, projects, unreadable, names]: Kept): ManifestState {
-  const name = (number: number | undefined): string => names[number ?? -1] ?? '';
-  const graph = new Map<string, Project>();
-  for (const [own, path, edges, inputs, lock, settings] of projects) {
-    const project = {
-      path: path === '' ? own : path,
-      edges: pairs(edges, (to, via) => ({ to: name(to), via: name(via) })),
-      inputs: pairs(inputs, (input, via) => ({ path: name(input), via: name(via) })),
-      lock,
-      settings,
-    };
-    graph.set(own, project);
+  const links: number[] = [];
+  const own: [number, string, string, string][] = [];
+  let place = 0;
+  for (const [name, { path, edges, inputs, lock, settings }] of projects) {
+    links.push(edges.length);
+    for (const { to, via } of edges) links.push(number(to), number(via));
+    links.push(inputs.length);
+    for (const input of inputs) links.push(number(input.path), number(input.via));
+    if (path !== name || lock !== '' || settings !== '') own.push([place, path, lock, settings]);
+    place += 1;
   }
-  return { at, detail, folders, files: new Map(files), projects: graph, unreadable };
+  return [FORMAT, version, at, detail, folders, [...others], unreadable, [...numbers.keys()], links, own, projects.size];
 }
 
-function pairs<T>(numbers: readonly number[], make: (a: number | undefined, b: number | undefined) => T): T[] {
-  const made: T[] = [];
-  for (let i = 0; i < numbers.length; i += 2) made.push(make(numbers[i], numbers[i + 1]));
-  return made;
+function unpack([, , at, detail, folders, others, unreadable, names, links, own, count]: Kept): ManifestState {
+  let read = 0;
+  const name = (): string => names[links[read++] ?? -1] ?? '';
+  const special = new Map(own.map((one) => [one[0], one]));
+  const projects = new Map<string, Project>();
+  for (let place = 0; place < count; place += 1) {
+    const edges: Edge[] = [];
+    for (let more = links[read++] ?? 0; more > 0; more -= 1) edges.push({ to: name(), via: name() });
+    const inputs: Input[] = [];
+    for (let more = links[read++] ?? 0; more > 0; more -= 1) inputs.push({ path: name(), via: name() });
+    const title = names[place] ?? '';
+    const [, path = title, lock = '', settings = ''] = special.size > 0 ? (special.get(place) ?? []) : [];
+    projects.set(title, { path, edges, inputs, lock, settings });
+  }
+  return { at, detail, folders, others: new Set(others), projects, unreadable };
 }

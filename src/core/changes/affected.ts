@@ -24,32 +24,74 @@ const CAUSES_KEPT = 20;
 /** A graph prepared for questions: made once, asked often. */
 export interface GraphIndex {
   readonly graph: ProjectGraph;
-  /** Path → projects whose content it is, or that read it. */
+  /** Path → projects whose content it is, or that read it; but for those whose name it is. */
   readonly byPath: ReadonlyMap<string, readonly string[]>;
   readonly patterns: readonly { readonly pattern: string; readonly name: string }[];
-  /** Project → those that depend on it. */
-  readonly dependents: ReadonlyMap<string, readonly string[]>;
+  /** Who depends on whom; made when it is asked for first. */
+  dependents(): Dependents;
 }
 
 export function indexOf(graph: ProjectGraph): GraphIndex {
   const byPath = new Map<string, string[]>();
-  const dependents = new Map<string, string[]>();
   const patterns: { pattern: string; name: string }[] = [];
+  let known: Dependents | null = null;
   for (const [name, project] of graph) {
-    add(byPath, project.path, name);
+    if (project.path !== name) add(byPath, project.path, name);
     for (const { path } of project.inputs) {
       if (isPattern(path)) patterns.push({ pattern: path, name });
       else if (path !== project.path) add(byPath, path, name);
     }
-    for (const { to } of project.edges) add(dependents, to, name);
   }
-  return { graph, byPath, patterns, dependents };
+  return { graph, byPath, patterns, dependents: () => (known ??= dependentsIn(graph)) };
 }
 
 function add(map: Map<string, string[]>, key: string, value: string): void {
   const values = map.get(key);
   if (values === undefined) map.set(key, [value]);
   else values.push(value);
+}
+
+/** Projects by number; those that depend on number n stand in `from` between `starts[n]` and `starts[n + 1]`. */
+interface Dependents {
+  readonly numbers: ReadonlyMap<string, number>;
+  readonly names: readonly string[];
+  readonly starts: Int32Array;
+  readonly from: Int32Array;
+}
+
+function dependentsIn(graph: ProjectGraph): Dependents {
+  const numbers = new Map<string, number>();
+  let edges = 0;
+  for (const [name, project] of graph) {
+    numbers.set(name, numbers.size);
+    edges += project.edges.length;
+  }
+  const targets = new Int32Array(edges);
+  const starts = new Int32Array(graph.size + 1);
+  let edge = 0;
+  for (const project of graph.values()) {
+    for (const { to } of project.edges) {
+      const target = numbers.get(to) ?? -1;
+      targets[edge++] = target;
+      if (target >= 0) starts[target] = (starts[target] ?? 0) + 1;
+    }
+  }
+  // From how many there are to where they end; filling them in from the back leaves where they begin.
+  for (let i = 1; i < starts.length; i += 1) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0);
+  const from = new Int32Array(edges);
+  let project = 0;
+  edge = 0;
+  for (const one of graph.values()) {
+    for (let i = one.edges.length; i > 0; i -= 1) {
+      const target = targets[edge++] ?? -1;
+      if (target < 0) continue;
+      const place = (starts[target] ?? 0) - 1;
+      starts[target] = place;
+      from[place] = project;
+    }
+    project += 1;
+  }
+  return { numbers, names: [...numbers.keys()], starts, from };
 }
 
 /**
@@ -69,9 +111,13 @@ export function affectedBy(head: GraphIndex, base: GraphIndex | null, files: rea
       if (cause.files.length < CAUSES_KEPT && cause.files.at(-1) !== file) cause.files.push(file);
     }
   };
+  const touchAt = (path: string, file: string): void => {
+    if (head.graph.get(path)?.path === path) touch([path], file);
+    touch(head.byPath.get(path), file);
+  };
   for (const file of files) {
-    touch(head.byPath.get(file), file);
-    for (const folder of ancestors(file)) touch(head.byPath.get(folder), file);
+    touchAt(file, file);
+    for (const folder of ancestors(file)) touchAt(folder, file);
     for (const { pattern, name } of head.patterns) if (matchesPattern(file, pattern)) touch([name], file);
   }
   if (base !== null) {
@@ -111,15 +157,22 @@ function inputPaths(project: Project): string {
   return [...new Set(project.inputs.map((input) => input.path))].toSorted().join('\n');
 }
 
-function withDependents({ graph, dependents }: GraphIndex, first: Iterable<string>): Set<string> {
-  const names = new Set<string>();
-  const open = [...first].filter((name) => graph.has(name));
+function withDependents(index: GraphIndex, first: Iterable<string>): Set<string> {
+  const found = new Set<string>();
+  const open = [...first].filter((name) => index.graph.has(name));
+  if (open.length === 0) return found;
+  const { numbers, names, starts, from } = index.dependents();
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    if (names.has(name)) continue;
-    names.add(name);
-    for (const next of dependents.get(name) ?? []) if (!names.has(next)) open.push(next);
+    if (found.has(name)) continue;
+    found.add(name);
+    const number = numbers.get(name) ?? 0;
+    const end = starts[number + 1] ?? 0;
+    for (let i = starts[number] ?? 0; i < end; i += 1) {
+      const next = names[from[i] ?? -1];
+      if (next !== undefined && !found.has(next)) open.push(next);
+    }
   }
-  return names;
+  return found;
 }
 
 /** One step from an app to what made it affected. */

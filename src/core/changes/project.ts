@@ -47,8 +47,14 @@ export function insideWorkspace(folder: string, written: string): string | null 
 
 /** `a/b/c` → `a/b`, `a`, `.` */
 export function* ancestors(path: string): Generator<string> {
-  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) yield path.slice(0, at);
-  if (path !== '.') yield '.';
+  for (let folder = above(path); folder !== null; folder = above(folder)) yield folder;
+}
+
+/** The folder that a path lies in; null for the workspace itself. */
+export function above(path: string): string | null {
+  if (path === '.') return null;
+  const at = path.lastIndexOf('/');
+  return at > 0 ? path.slice(0, at) : '.';
 }
 
 export function folderOf(path: string): string {

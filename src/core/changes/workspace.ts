@@ -4,7 +4,7 @@ import { canonicalJson } from '../canonical.ts';
 import { fixedFolder, matchesPattern } from './glob.ts';
 import { type Digest, merkle } from './merkle.ts';
 import type { Project, ProjectGraph } from './project.ts';
-import { ancestors, appNode, isPattern } from './project.ts';
+import { above, ancestors, appNode, isPattern } from './project.ts';
 
 /** What the configuration says of one app, as far as it makes a difference to what is built. */
 export interface AppDeclaration {
@@ -37,8 +37,8 @@ export interface ManifestState {
   readonly detail: Detail;
   /** Folders of apps that it was read with. */
   readonly folders: readonly string[];
-  /** Every file that was read: path → identity of its content; null = it was asked for and is not there. */
-  readonly files: ReadonlyMap<string, string | null>;
+  /** Besides files with the names of manifests, those that were read, or asked for and not there. */
+  readonly others: ReadonlySet<string>;
   readonly projects: ProjectGraph;
   readonly unreadable: ManifestGraph['unreadable'];
 }
@@ -110,7 +110,7 @@ export async function baseManifests(
 
 /** Whether any of the files that changed is one that the graph was, or would be, read from. */
 function changesGraph(manifests: Manifests, known: ManifestState, changed: readonly Changed[]): boolean {
-  return changed.some(({ path }) => known.files.has(path)) || changesManifest(manifests, changed);
+  return changed.some(({ path }) => known.others.has(path)) || changesManifest(manifests, changed);
 }
 
 /** Whether any of the files that changed is a manifest or a lockfile by its name. */
@@ -135,18 +135,18 @@ async function readManifests(
   early: ManifestFiles | null,
 ): Promise<ManifestState> {
   const named = early ?? (await manifestFiles(history, manifests, at, detail));
-  const ids = new Map<string, string | null>(named.ids);
+  const others = new Set<string>();
   const files = new Map<string, string>();
   for (const [path, id] of named.ids) files.set(path, named.texts.get(id) ?? '');
   for (let round = 0; ; round += 1) {
     const graph = await manifests.graph(files, folders);
     if (graph.wanted.length === 0 || round === ROUNDS)
-      return { at, detail, folders, files: ids, projects: graph.projects, unreadable: graph.unreadable };
+      return { at, detail, folders, others, projects: graph.projects, unreadable: graph.unreadable };
     const found = await history.ids(at, graph.wanted);
     const texts = await textsOf(history, new Set(found.filter((id) => id !== null)));
     for (const [i, path] of graph.wanted.entries()) {
       const id = found[i] ?? null;
-      ids.set(path, id);
+      others.add(path);
       files.set(path, id === null ? '' : (texts.get(id) ?? ''));
     }
   }
@@ -183,13 +183,22 @@ export function withApps(projects: ProjectGraph, apps: readonly AppDeclaration[]
 /** App → projects whose folders lie in the app's. */
 function projectsByApp(projects: ProjectGraph, apps: readonly AppDeclaration[]): Map<string, string[]> {
   const byPath = new Map<string, string[]>();
-  for (const { app, path } of apps) byPath.set(path, [...(byPath.get(path) ?? []), app]);
+  for (const { app, path } of apps) add(byPath, path, app);
   const found = new Map<string, string[]>();
   for (const [name, project] of projects) {
     if (name !== project.path) continue;
-    for (const folder of ancestors(name)) for (const app of byPath.get(folder) ?? []) found.set(app, [...(found.get(app) ?? []), name]);
+    for (let folder = above(name); folder !== null; folder = above(folder))
+      for (const app of byPath.get(folder) ?? NONE) add(found, app, name);
   }
   return found;
+}
+
+const NONE: readonly string[] = [];
+
+function add(map: Map<string, string[]>, key: string, value: string): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, [value]);
+  else values.push(value);
 }
 
 /** Projects that some need, near or far, with those themselves. */
