@@ -5,7 +5,7 @@ import { alternative, logBinaryE, logOddsE, type Hits, type Line, type Shares } 
 import type { Pair } from './dispersion.ts';
 import { boldAlternative, type Outlook } from './deadline.ts';
 import { scaleOdds } from './numbers.ts';
-import { categories, countOf, histogramCategories, indexesAt, upToEdge } from './buckets.ts';
+import { countOf, countsIn, indexesAt, upToEdge } from './buckets.ts';
 import { baselineEdge, failEdge, passEdge, type Cuts } from './edges.ts';
 import { orderedEvidence, TILTS } from './ordered.ts';
 
@@ -38,11 +38,36 @@ export function limitLine(errors: ErrorTests): Line {
 /** A latency quantile passes when the candidate is beyond the moved edge less often than the baseline beyond its own. */
 export const LATENCY_LINE: Line = { slope: 1, shift: 0 };
 
-export function errorHits(counts: ArmRead | null): Hits {
-  return { n: counts?.requests ?? 0, k: counts?.errors ?? 0 };
+/** One stratum of a sample, and what is known of it beforehand. */
+export interface Part {
+  readonly name: string;
+  readonly arms: ArmsRead;
+  /** Errors. */
+  readonly hits: Pair;
+  readonly known: Baseline;
+  /** Bucket of the known latencies at each of `LEVELS`; empty while too little is known. */
+  readonly levels: readonly number[];
 }
 
-const NO_HITS: Hits = { n: 0, k: 0 };
+const NO_LEVELS: readonly number[] = [];
+
+export function partOf(name: string, arms: ArmsRead, known: Baseline): Part {
+  const hits = { candidate: errorHits(arms.candidate), baseline: errorHits(arms.baseline) };
+  return { name, arms, hits, known, levels: knowsLatency(known) ? indexesAt(known.latency, LEVELS) : NO_LEVELS };
+}
+
+/** Bucket of the known latencies at a quantile; undefined while too little is known. */
+function bucketAt({ known, levels }: Part, quantile: number): number | undefined {
+  const level = LEVELS.indexOf(quantile);
+  if (level >= 0) return levels[level];
+  return knowsLatency(known) ? indexesAt(known.latency, [quantile])[0] : undefined;
+}
+
+export function errorHits(counts: ArmRead | null): Hits {
+  return counts === null ? NO_HITS : { n: counts.requests, k: counts.errors };
+}
+
+export const NO_HITS: Hits = { n: 0, k: 0 };
 
 /** Log-evidence of one block for each odds ratio against a line; zeros where nothing can be told. */
 function binaryEvidence(line: Line, predicted: number | null, odds: readonly number[], candidate: Hits, baseline: Hits): number[] {
@@ -75,21 +100,21 @@ function betterEvidence(line: Line, predicted: number, expected: number, { candi
 const NOT_BETTER: readonly number[] = BETTER_STAKES.map(() => 0);
 
 /** Log-evidence that errors are worse than the baseline's, by odds ratio. */
-export function errorEvidence(line: Line, baseline: Baseline, arms: ArmsRead): number[] {
-  return binaryEvidence(line, predictedErrorRate(baseline), WORSE_ODDS, errorHits(arms.candidate), errorHits(arms.baseline));
+export function errorEvidence(line: Line, { known, hits }: Part): number[] {
+  return binaryEvidence(line, predictedErrorRate(known), WORSE_ODDS, hits.candidate, hits.baseline);
 }
 
 /** Log-evidence that errors are within the margin, by stake. */
-export function errorsWithin(line: Line, known: Baseline, hits: Pair, outlook: Outlook): readonly number[] {
+export function errorsWithin(line: Line, { known, hits }: Part, outlook: Outlook): readonly number[] {
   const predicted = predictedErrorRate(known);
   return predicted === null ? NOT_BETTER : betterEvidence(line, predicted, predicted, hits, outlook);
 }
 
 /** Log-evidence that errors are below a fixed rate, by stake. `before`: of the baseline, which only serves to guess. */
-export function belowLimit(line: Line, before: Hits, counts: ArmRead | null, outlook: Outlook): number[] {
+export function belowLimit(line: Line, before: Hits, candidate: Hits, outlook: Outlook): number[] {
   const isKnown = before.n >= LEAST_HISTORY;
   const expected = isKnown ? (before.k + 0.5) / (before.n + 1) : scaleOdds(line.shift, USUAL_BETTER);
-  return betterEvidence(line, line.shift, expected, { candidate: errorHits(counts), baseline: NO_HITS }, outlook);
+  return betterEvidence(line, line.shift, expected, { candidate, baseline: NO_HITS }, outlook);
 }
 
 /** Log-evidence that errors are above a fixed rate, by odds ratio. */
@@ -99,75 +124,85 @@ export function limitEvidence(line: Line, counts: ArmRead | null): number[] {
 
 const NO_SLOWER: readonly number[] = TILTS.map(() => 0);
 
-/** Log-evidence of one block for each way of being slower. */
-export function slowerEvidence(cuts: Cuts, known: Baseline, arms: ArmsRead): readonly number[] {
+/**
+ * Log-evidence of one block for each way of being slower. Categories are cut at the known latencies' levels: each edge
+ * once, and none that the margin would move into the overflow bucket.
+ */
+export function slowerEvidence(cuts: Cuts, { arms, known, levels }: Part): readonly number[] {
   const { candidate, baseline } = arms;
-  if (candidate === null || baseline === null || !knowsLatency(known)) return NO_SLOWER;
-  const edges = edgesOf(cuts, known);
-  if (edges.indexes.length === 0) return NO_SLOWER;
-  const expected = sharesOf(categories(known.latency, edges.indexes));
-  return orderedEvidence(
-    expected,
-    histogramCategories(candidate.latency, edges.candidate),
-    histogramCategories(baseline.latency, edges.baseline),
-  );
-}
-
-/** What share of requests to expect in each category, none of them impossible. */
-function sharesOf(seen: readonly number[]): number[] {
-  const shares = seen.map(inRequests);
-  let total = 0;
-  for (const count of shares) total += count;
-  total += 0.5 * shares.length;
-  for (let j = 0; j < shares.length; j++) shares[j] = ((shares[j] ?? 0) + 0.5) / total;
-  return shares;
-}
-
-/** Edges at the predicted quantiles: each once, and none that the margin would move into the overflow bucket. */
-function edgesOf(cuts: Cuts, known: Baseline): { indexes: readonly number[]; baseline: readonly number[]; candidate: readonly number[] } {
-  const found = { indexes: new Array<number>(), baseline: new Array<number>(), candidate: new Array<number>() };
-  for (const index of indexesAt(known.latency, LEVELS)) {
-    const baseline = baselineEdge(cuts, index);
-    const candidate = baseline === null ? null : failEdge(cuts, baseline);
-    if (baseline === null || candidate === null || baseline === found.baseline.at(-1)) continue;
-    found.indexes.push(Math.floor(baseline / cuts.grain));
-    found.baseline.push(baseline);
-    found.candidate.push(candidate);
+  if (candidate === null || baseline === null) return NO_SLOWER;
+  const expected = new Array<number>(levels.length + 1);
+  const ofCandidate = new Array<number>(levels.length + 1);
+  const ofBaseline = new Array<number>(levels.length + 1);
+  let found = 0;
+  let edge = -1;
+  let below = -1;
+  let candidateBelow = 0;
+  let baselineBelow = 0;
+  for (const level of levels) {
+    const cut = baselineEdge(cuts, level);
+    const moved = cut === null ? null : failEdge(cuts, cut);
+    if (cut === null || moved === null || cut === edge) continue;
+    const bucket = Math.floor(cut / cuts.grain);
+    const candidates = upToEdge(candidate.latency, moved);
+    const baselines = upToEdge(baseline.latency, cut);
+    expected[found] = inRequests(countsIn(known.latency, below, bucket));
+    ofCandidate[found] = candidates - candidateBelow;
+    ofBaseline[found] = baselines - baselineBelow;
+    edge = cut;
+    below = bucket;
+    candidateBelow = candidates;
+    baselineBelow = baselines;
+    found += 1;
   }
-  return found;
+  if (found === 0) return NO_SLOWER;
+  expected[found] = inRequests(countsIn(known.latency, below, Infinity));
+  ofCandidate[found] = countOf(candidate.latency) - candidateBelow;
+  ofBaseline[found] = countOf(baseline.latency) - baselineBelow;
+  expected.length = ofCandidate.length = ofBaseline.length = found + 1;
+  return orderedEvidence(asShares(expected), ofCandidate, ofBaseline);
+}
+
+/** Requests made shares of them, in place, none of them impossible. */
+function asShares(requests: number[]): readonly number[] {
+  let total = 0;
+  for (let j = 0; j < requests.length; j++) total += requests[j] as number;
+  total += 0.5 * requests.length;
+  for (let j = 0; j < requests.length; j++) requests[j] = ((requests[j] as number) + 0.5) / total;
+  return requests;
 }
 
 /** Hits beyond one quantile's edge, and the log-evidence that the candidate is within the margin there. */
 export function quantileEvidence(
   cuts: Cuts,
-  known: Baseline,
+  part: Part,
   quantile: number,
-  arms: ArmsRead,
   outlook: Outlook,
 ): Pair & { readonly evidence: readonly number[] } {
-  const nothing = { evidence: NOT_BETTER, candidate: NO_HITS, baseline: NO_HITS };
-  const index = knowsLatency(known) ? indexesAt(known.latency, [quantile])[0] : undefined;
+  const index = bucketAt(part, quantile);
   const edge = index === undefined ? null : baselineEdge(cuts, index);
   const moved = edge === null ? null : passEdge(cuts, edge);
-  if (edge === null || moved === null) return nothing;
+  if (edge === null || moved === null) return { evidence: NOT_BETTER, candidate: NO_HITS, baseline: NO_HITS };
+  const { latency } = part.known;
   const cut = Math.floor(edge / cuts.grain);
-  const [below = 0, between = 0, farther = 0] = categories(known.latency, [cut, Math.max(cut, Math.floor(moved / cuts.grain))]).map(
-    inRequests,
-  );
+  const far = Math.max(cut, Math.floor(moved / cuts.grain));
+  const below = inRequests(countsIn(latency, -1, cut));
+  const between = inRequests(countsIn(latency, cut, far));
+  const farther = inRequests(countsIn(latency, far, Infinity));
   const all = below + between + farther + 1;
   const predicted = (between + farther + 0.5) / all;
   const expected = (farther + 0.5) / all;
-  const candidate = beyond(arms.candidate, moved);
-  const baseline = beyond(arms.baseline, edge);
+  const candidate = beyond(part.arms.candidate, moved);
+  const baseline = beyond(part.arms.baseline, edge);
   return { evidence: betterEvidence(LATENCY_LINE, predicted, expected, { candidate, baseline }, outlook), candidate, baseline };
 }
 
 /** Requests of both arms slower than the predicted median of the baseline. */
-export function aboveMedian(cuts: Cuts | null, known: Baseline, arms: ArmsRead): Pair {
-  const index = cuts !== null && knowsLatency(known) ? indexesAt(known.latency, [0.5])[0] : undefined;
+export function aboveMedian(cuts: Cuts | null, part: Part): Pair {
+  const index = cuts === null ? undefined : bucketAt(part, 0.5);
   const edge = cuts === null || index === undefined ? null : baselineEdge(cuts, index);
   if (edge === null) return { candidate: NO_HITS, baseline: NO_HITS };
-  return { candidate: beyond(arms.candidate, edge), baseline: beyond(arms.baseline, edge) };
+  return { candidate: beyond(part.arms.candidate, edge), baseline: beyond(part.arms.baseline, edge) };
 }
 
 function beyond(counts: ArmRead | null, edge: number): Hits {

@@ -102,33 +102,15 @@ export function indexesAt(buckets: Buckets, levels: readonly number[]): number[]
   return found;
 }
 
-/** Counts by category: up to and including edge 0, then up to edge 1, …, beyond the last. Edges ascend, in bucket indexes. */
-export function categories(buckets: Buckets, edges: readonly number[]): number[] {
-  const { first, counts } = buckets;
-  const found = new Array<number>(edges.length + 1).fill(0);
-  let i = 0;
-  for (let category = 0; category < found.length; category++) {
-    const end = Math.min(counts.length, (edges[category] ?? Infinity) - first + 1);
-    let inside = 0;
-    for (; i < end; i++) inside += counts[i] as number;
-    found[category] = inside;
-  }
-  return found;
+/** Counts beyond bucket `after`, up to and including bucket `upTo`. */
+export function countsIn({ first, counts }: Buckets, after: number, upTo: number): number {
+  const end = Math.min(counts.length, upTo - first + 1);
+  let inside = 0;
+  for (let i = Math.max(0, after - first + 1); i < end; i++) inside += counts[i] as number;
+  return inside;
 }
 
-/** The same for a histogram of fine buckets, with its edges in them. */
-export function histogramCategories(histogram: Cumulated, edges: readonly number[]): number[] {
-  const found = new Array<number>(edges.length + 1);
-  let before = 0;
-  for (let category = 0; category < edges.length; category++) {
-    const through = upToEdge(histogram, edges[category] as number);
-    found[category] = through - before;
-    before = through;
-  }
-  found[edges.length] = countOf(histogram) - before;
-  return found;
-}
-
+/** All counts of a histogram. */
 export function countOf({ upTo }: Cumulated): number {
   return upTo.length === 0 ? 0 : (upTo[upTo.length - 1] as number);
 }

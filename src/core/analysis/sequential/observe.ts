@@ -14,9 +14,12 @@ import {
   failLine,
   limitEvidence,
   limitLine,
+  NO_HITS,
+  partOf,
   passLine,
   quantileEvidence,
   slowerEvidence,
+  type Part,
 } from './block.ts';
 import { addTo } from './buckets.ts';
 import type { Outlook } from './deadline.ts';
@@ -49,10 +52,9 @@ export function observe(policy: SequentialPolicy, state: SequentialState, sample
   if (isOld(state, sample)) return state;
   const strata = strataOf(policy, state, sample, read);
   if (typeof strata === 'string') return unread(state, sample, strata);
-  const judged = isTooEarly(policy, state, sample.fromAt)
-    ? { ...state, countedUntil: sample.at }
-    : decide(policy, judge(policy, state, read, strata), sample.at);
-  return learnFrom(policy, judged, sample.at, strata);
+  const baselines = learnt(policy, state, sample.at, strata);
+  if (isTooEarly(policy, state, sample.fromAt)) return { ...state, countedUntil: sample.at, baselines };
+  return decide(policy, judge(policy, state, read, strata, baselines), sample.at);
 }
 
 function unread(state: SequentialState, sample: Sample, fault: string): SequentialState {
@@ -88,12 +90,19 @@ function grainOf(policy: SequentialPolicy): number {
   return policy.strata > 0 ? COARSE : 1;
 }
 
-function judge(policy: SequentialPolicy, state: SequentialState, sample: SampleRead, strata: Strata): SequentialState {
+function judge(
+  policy: SequentialPolicy,
+  state: SequentialState,
+  sample: SampleRead,
+  strata: Strata,
+  baselines: SequentialState['baselines'],
+): SequentialState {
   const fresh = state.blockAt === null || sample.fromAt >= state.blockAt + BLOCK_MS * (1 - JITTER);
   const due = fresh ? releasedBy(sample.fromAt - state.startedAt, state.setting.bakeMs ?? USUAL_BAKE_MS) : 0;
   const release = Math.max(0, due - state.released);
-  const cuts = policy.latency === null ? null : cutsOf(policy.latency, grainOf(policy));
-  const dispersion = dispersed(state, cuts, strata, fresh);
+  const cuts = cutsFor(policy);
+  const parts = strata.map(([name, arms]) => partOf(name, arms, state.baselines[name] ?? UNKNOWN_BASELINE));
+  const dispersion = dispersed(state, cuts, parts, fresh);
   const put = (process: FailProcess, evidence: readonly number[], noise = 1): FailProcess =>
     addToFail(process, scaled(evidence, Math.max(policy.designEffect, noise)), release, fresh);
   const fail: Record<string, FailProcess> = {};
@@ -101,70 +110,86 @@ function judge(policy: SequentialPolicy, state: SequentialState, sample: SampleR
     const process = state.fail[test.name];
     if (process === undefined) continue;
     const noise = dispersionOf(test.name === 'latency' ? dispersion.latency : dispersion.errors);
-    fail[test.name] = put(process, failingEvidence(policy, state, test, cuts, sample, strata), noise);
+    fail[test.name] = put(process, failingEvidence(policy, test, cuts, sample, parts), noise);
   }
   return {
     ...counted(state, sample),
     blockAt: fresh ? sample.fromAt : state.blockAt,
     released: state.released + release,
+    baselines,
     dispersion,
     fail,
-    pass: passing(policy, state, cuts, sample, strata),
+    pass: passing(policy, state, cuts, sample, parts),
     silence: put(state.silence, [silence(state, sample)]),
     unhealthy: put(state.unhealthy, limitEvidence(limitLine(policy.errors), sample.baseline)),
     totals: { candidate: addTotals(state.totals.candidate, sample.candidate), baseline: addTotals(state.totals.baseline, sample.baseline) },
   };
 }
 
+/** Asked for at every look, and the same for every bake of a policy. */
+const cutsOfPolicy = new WeakMap<SequentialPolicy, Cuts>();
+
+function cutsFor(policy: SequentialPolicy): Cuts | null {
+  if (policy.latency === null) return null;
+  const known = cutsOfPolicy.get(policy);
+  if (known !== undefined) return known;
+  const cuts = cutsOf(policy.latency, grainOf(policy));
+  cutsOfPolicy.set(policy, cuts);
+  return cuts;
+}
+
 function scaled(evidence: readonly number[], by: number): readonly number[] {
   return by > 1 ? evidence.map((log) => log / by) : evidence;
 }
 
-function dispersed(state: SequentialState, cuts: Cuts | null, strata: Strata, fresh: boolean): SequentialState['dispersion'] {
-  const errors = strata.map(([, arms]) => hitsOf(arms));
-  const slow = strata.map(([name, arms]) => aboveMedian(cuts, state.baselines[name] ?? UNKNOWN_BASELINE, arms));
+function dispersed(state: SequentialState, cuts: Cuts | null, parts: readonly Part[], fresh: boolean): SequentialState['dispersion'] {
   return {
-    errors: disperse(state.dispersion.errors, summed(errors), fresh),
-    latency: disperse(state.dispersion.latency, summed(slow), fresh),
+    errors: disperse(state.dispersion.errors, summed(parts, hitsOf), fresh),
+    latency: disperse(
+      state.dispersion.latency,
+      summed(parts, (part) => aboveMedian(cuts, part)),
+      fresh,
+    ),
   };
 }
 
-function hitsOf({ candidate, baseline }: ArmsRead): Pair {
-  return { candidate: errorHits(candidate), baseline: errorHits(baseline) };
+function hitsOf(part: Part): Pair {
+  return part.hits;
 }
 
-function summed(pairs: readonly Pair[]): Pair {
-  const [only] = pairs;
-  if (pairs.length === 1 && only !== undefined) return only;
-  const none: Hits = { n: 0, k: 0 };
-  return {
-    candidate: pairs.reduce((sum, pair) => plus(sum, pair.candidate), none),
-    baseline: pairs.reduce((sum, pair) => plus(sum, pair.baseline), none),
-  };
+function summed<T>(parts: readonly T[], of: (part: T) => Pair): Pair {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return of(only);
+  let candidate = NO_HITS;
+  let baseline = NO_HITS;
+  for (const part of parts) {
+    const hits = of(part);
+    candidate = plus(candidate, hits.candidate);
+    baseline = plus(baseline, hits.baseline);
+  }
+  return { candidate, baseline };
 }
 
 /** Log-evidence of all strata together: products of e-variables of separate requests. */
-function overStrata(strata: Strata, alternatives: number, of: (stratum: string, arms: ArmsRead) => readonly number[]): readonly number[] {
-  const [only] = strata;
-  if (strata.length === 1 && only !== undefined) return of(only[0], only[1]);
+function overStrata<T>(parts: readonly T[], alternatives: number, of: (part: T) => readonly number[]): readonly number[] {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return of(only);
   const sum = new Array<number>(alternatives).fill(0);
-  for (const [name, arms] of strata) for (const [g, log] of of(name, arms).entries()) sum[g] = (sum[g] as number) + log;
+  for (const part of parts) for (const [g, log] of of(part).entries()) sum[g] = (sum[g] as number) + log;
   return sum;
 }
 
 function failingEvidence(
   policy: SequentialPolicy,
-  state: SequentialState,
   test: FailTest,
   cuts: Cuts | null,
   sample: SampleRead,
-  strata: Strata,
+  parts: readonly Part[],
 ): readonly number[] {
-  const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
   if (test.name === 'limit') return limitEvidence(limitLine(policy.errors), sample.candidate);
-  if (test.name === 'latency' && cuts !== null)
-    return overStrata(strata, test.alternatives, (name, arms) => slowerEvidence(cuts, known(name), arms));
-  return overStrata(strata, test.alternatives, (name, arms) => errorEvidence(failLine(policy.errors), known(name), arms));
+  if (test.name === 'latency' && cuts !== null) return overStrata(parts, test.alternatives, (part) => slowerEvidence(cuts, part));
+  const line = failLine(policy.errors);
+  return overStrata(parts, test.alternatives, (part) => errorEvidence(line, part));
 }
 
 function passing(
@@ -172,26 +197,18 @@ function passing(
   state: SequentialState,
   cuts: Cuts | null,
   sample: SampleRead,
-  strata: Strata,
+  parts: readonly Part[],
 ): Record<string, PassCount> {
   const needed = passNeeded(policy);
   const next: Record<string, PassCount> = {};
   for (const test of passTests(policy, state.setting)) {
     const before = state.pass[test.name];
     if (before === undefined) continue;
-    const { evidence, candidate, baseline } = passingEvidence(
-      policy,
-      state,
-      test,
-      cuts,
-      sample,
-      strata,
-      outlookOf(policy, state, before, sample),
-    );
-    const after = addToPass(before, scaled(evidence, policy.designEffect), sample.at, needed);
-    const { log, crossedAt, crossedWith } = after;
-    const hits = { candidate: plus(before.candidate, candidate), baseline: plus(before.baseline, baseline) };
-    next[test.name] = { log, crossedAt, crossedWith, candidate: hits.candidate, baseline: hits.baseline };
+    const shown = passingEvidence(policy, state, test, cuts, sample, parts, outlookOf(policy, state, before, sample));
+    const { log, crossedAt, crossedWith } = addToPass(before, scaled(shown.evidence, policy.designEffect), sample.at, needed);
+    const candidate = plus(before.candidate, shown.candidate);
+    const baseline = plus(before.baseline, shown.baseline);
+    next[test.name] = { log, crossedAt, crossedWith, candidate, baseline };
   }
   return next;
 }
@@ -211,29 +228,25 @@ function passingEvidence(
   test: PassTest,
   cuts: Cuts | null,
   sample: SampleRead,
-  strata: Strata,
+  parts: readonly Part[],
   outlook: Outlook,
-): { evidence: readonly number[]; candidate: Hits; baseline: Hits } {
-  const hits = hitsOf(sample);
-  const known = (name: string) => state.baselines[name] ?? UNKNOWN_BASELINE;
+): Pair & { readonly evidence: readonly number[] } {
   const { quantile } = test;
   if (quantile === null || cuts === null) {
+    const candidate = errorHits(sample.candidate);
+    const baseline = errorHits(sample.baseline);
     if (test.name === 'limit') {
       const { requests: n, errors: k } = state.totals.baseline;
-      return { evidence: belowLimit(limitLine(policy.errors), { n, k }, sample.candidate, outlook), ...hits };
+      return { evidence: belowLimit(limitLine(policy.errors), { n, k }, candidate, outlook), candidate, baseline };
     }
-    return {
-      evidence: overStrata(strata, BETTER_STAKES.length, (name, arms) =>
-        errorsWithin(passLine(policy.errors), known(name), hitsOf(arms), outlook),
-      ),
-      ...hits,
-    };
+    const line = passLine(policy.errors);
+    return { evidence: overStrata(parts, BETTER_STAKES.length, (part) => errorsWithin(line, part, outlook)), candidate, baseline };
   }
-  const parts = strata.map(([name, arms]) => quantileEvidence(cuts, known(name), quantile, arms, outlook));
   const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  const evidence = BETTER_STAKES.map((_, g) => parts.reduce((sum, part) => sum + (part.evidence[g] ?? 0), 0));
-  return { evidence, ...summed(parts) };
+  if (parts.length === 1 && only !== undefined) return quantileEvidence(cuts, only, quantile, outlook);
+  const each = parts.map((part) => quantileEvidence(cuts, part, quantile, outlook));
+  const evidence = overStrata(each, BETTER_STAKES.length, (part) => part.evidence);
+  return { evidence, ...summed(each, (part) => part) };
 }
 
 function plus(a: Hits, b: Hits): Hits {
@@ -251,9 +264,10 @@ function addTotals(totals: Totals, counts: ArmRead | null): Totals {
   return { requests: totals.requests + requests, errors: totals.errors + errors, latency: addTo(totals.latency, latency, COARSE, 1) };
 }
 
-function learnFrom(policy: SequentialPolicy, state: SequentialState, at: number, strata: Strata): SequentialState {
+/** What is known of the strata after the sample. */
+function learnt(policy: SequentialPolicy, state: SequentialState, at: number, strata: Strata): SequentialState['baselines'] {
   const baselines = { ...state.baselines };
   for (const [name, { baseline }] of strata)
     if (baseline !== null) baselines[name] = learn(state.baselines[name] ?? UNKNOWN_BASELINE, at, baseline, grainOf(policy));
-  return { ...state, baselines };
+  return baselines;
 }
