@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ArchiverReading } from '../../../core/backup/archiver.ts';
-import { baseFor, type BackupRecord, type Catalog, type Finding } from '../../../core/backup/catalog.ts';
-import { isSegment, missingSegments, segmentAt, segmentName, someOf } from '../../../core/backup/wal.ts';
+import { baseFor, type Finding } from '../../../core/backup/catalog.ts';
+import { isSegment, someOf } from '../../../core/backup/wal.ts';
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { Backup, BackupStore, Restored, RestoreRequest } from '../../../ports/backup.ts';
 import { checkBundle, copyIn } from './copy-in.ts';
@@ -12,8 +12,10 @@ import { checkPagesOf, copyOut, listCluster, sizeOf } from './copy-out.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import type { Programs } from './programs.ts';
 import { emptyFolder, releaseCopy, startCopy, timed } from './scratch.ts';
+import { gapsOf, notArchived, nothingFor, recordOf, segmentFrom, walMissing, windowOf } from './records.ts';
+import { copyMissing, uncopiedOf } from './second.ts';
 import { findingOf, newId, noCopy, readText, share } from './small.ts';
-import { checkWal, expireWal, layOutWal, listWal, replayable, shipSpool, type StoredWal } from './wal-store.ts';
+import { checkWal, expireWal, layOutWal, listWal, replayable, shipSpool } from './wal-store.ts';
 
 /** How the files of a cluster are got hold of; everything else is the same for all physical backups. */
 export interface Collector {
@@ -325,75 +327,6 @@ export function physicalBackup(options: PhysicalOptions): Backup {
       throw error;
     }
   }
-}
-
-function recordOf(manifest: Manifest, digest: string | null): BackupRecord {
-  const { id, kind, startedAt, endedAt, wal, reason, bundles, damaged } = manifest;
-  const bytes = bundles.flatMap(({ files }) => files).reduce((sum, file) => sum + file.bytes, 0);
-  const storedBytes = bundles.reduce((sum, bundle) => sum + bundle.bytes, 0);
-  return { id, kind, needs: [], startedAt, endedAt, wal, bytes, storedBytes, digest, reason, damaged };
-}
-
-/** From the end of the oldest backup to the end of the log that follows it without a gap. */
-function windowOf(all: readonly Manifest[], wal: readonly StoredWal[], heartbeatMs: number): Catalog['window'] {
-  const present = replayable(wal);
-  // A gap after its own end does not make a backup useless, only the moments after the gap.
-  const whole = all.filter((one) => gapsOf(one, wal).length === 0);
-  const from = whole.reduce((oldest, { endedAt }) => Math.min(oldest, endedAt), Number.POSITIVE_INFINITY);
-  const to = [...present].reduce((newest, [name, { at }]) => (isSegment(name) ? Math.max(newest, at - heartbeatMs) : newest), 0);
-  return Number.isFinite(from) ? { from, to: Math.max(from, to) } : null;
-}
-
-/** What is missing of the log from where the backup begins, as far as there is any. */
-function gapsOf({ wal, server }: Manifest, stored: readonly StoredWal[]): string[] {
-  const from = { timeline: wal.timeline, lsn: wal.startLsn };
-  return missingSegments(replayable(stored).keys(), from, server.segmentBytes, wal.stopLsn);
-}
-
-/** The name of the segment that a backup begins in, without its timeline. */
-function segmentFrom({ wal, server }: Manifest): string {
-  return segmentName(wal.timeline, segmentAt(wal.startLsn, server.segmentBytes), server.segmentBytes).slice(8);
-}
-
-function notArchived(segments: readonly string[], why: string): OutsideError {
-  return new OutsideError(
-    'BACKUP_WAL_NOT_ARCHIVED',
-    `segment ${someOf(segments)} of the log did not come to the archive in time${why}`,
-    "See the server's log for the archive command's own words, and `sluice backup list`.",
-  );
-}
-
-function walMissing(missing: readonly string[], store: BackupStore): OutsideError {
-  return new OutsideError(
-    'WAL_SEGMENT_MISSING',
-    `${missing.length === 1 ? 'a segment' : `${missing.length} segments`} of the log ${missing.length === 1 ? 'is' : 'are'} not in ${store.location}: ${someOf(missing)}. PostgreSQL would end its recovery there without a word`,
-    'Look for it at the second location and in pg_wal of the source; moments before it can still be restored with --to. Take a full backup now.',
-  );
-}
-
-function nothingFor({ backup, to }: RestoreRequest, records: readonly BackupRecord[], store: BackupStore): UserError {
-  const what = backup !== null ? `no backup ${backup}` : to === null ? 'no backup' : `no backup from before ${new Date(to).toISOString()}`;
-  const oldest = records[0];
-  const hint =
-    oldest === undefined ? '`sluice backup now` takes one.' : `The oldest was complete at ${new Date(oldest.endedAt).toISOString()}.`;
-  return new UserError('BACKUP_UNKNOWN', `there is ${what} in ${store.location}`, hint);
-}
-
-/** Bring to the second location what it does not have. Manifests last. */
-async function copyMissing(from: BackupStore, to: BackupStore, prefix: string, signal: AbortSignal): Promise<void> {
-  const [there, here] = await Promise.all([to.list(prefix), from.list(prefix)]);
-  const known = new Set(there.map(({ key, bytes }) => `${key} ${bytes}`));
-  const isManifest = (key: string) => Number(key.endsWith('/manifest.json'));
-  for (const { key, bytes } of here.toSorted((a, b) => isManifest(a.key) - isManifest(b.key))) {
-    signal.throwIfAborted();
-    if (!known.has(`${key} ${bytes}`)) await to.put(key, await from.get(key));
-  }
-}
-
-async function uncopiedOf(backups: readonly BackupRecord[], second: BackupStore, prefix: string): Promise<string[]> {
-  const there = await second.list(`${prefix}backups/`).catch(() => []);
-  const keys = new Set(there.map(({ key }) => key));
-  return backups.map(({ id }) => id).filter((id) => !keys.has(`${prefix}backups/${id}/manifest.json`));
 }
 
 function digestOf(text: string): string {
