@@ -9,7 +9,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { manifestReaders } from '../src/adapters/manifests/index.ts';
 import { gitHistory } from '../src/adapters/source/history.ts';
-import { sha256Hex } from '../src/config/declared.ts';
+import { sha256Hex } from '../src/config/digest.ts';
 import { affectedBy, indexOf } from '../src/core/changes/affected.ts';
 import { fingerprintsOf, manifestsAt } from '../src/core/changes/workspace.ts';
 import { machine, median, table, writeResults } from './_lib.ts';

@@ -5,7 +5,8 @@ import type { ProjectGraph } from '../core/changes/project.ts';
 import { appNode } from '../core/changes/project.ts';
 import type { AppDeclaration, Readers } from '../core/changes/workspace.ts';
 import { baseManifests, fingerprintsOf, manifestsAt, reachable, withApps } from '../core/changes/workspace.ts';
-import { foldersOf, inputsOfAll, sha256Hex } from './declared.ts';
+import { foldersOf, inputsOfAll } from './declared.ts';
+import { sha256Hex } from './digest.ts';
 import { normalPath } from './names.ts';
 import type { Config } from './schema.ts';
 

@@ -1,13 +1,7 @@
-import { hash } from 'node:crypto';
 import { canonicalJson } from '../core/canonical.ts';
 import type { AppDeclaration } from '../core/changes/workspace.ts';
 import { environmentNames, environmentOf, normalPath } from './names.ts';
 import type { Config } from './schema.ts';
-
-/** SHA-256, in hex. */
-export function sha256Hex(text: string): string {
-  return hash('sha256', text, 'hex');
-}
 
 /** What the apps are made from and how they are deployed, in all environments: everything that the configuration says of each. */
 export function declaredAnywhere(config: Config): AppDeclaration[] {
@@ -23,7 +17,7 @@ export function declaredAnywhere(config: Config): AppDeclaration[] {
       path: normalPath(path),
       dependsOn: [...dependsOn],
       inputs: inputs.map(normalPath),
-      settings: sha256Hex(canonicalJson([settings, differences])),
+      settings: canonicalJson([settings, differences]),
     };
   });
 }

@@ -1,6 +1,6 @@
-import { realpathSync, statSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { OutsideError } from '../core/errors.ts';
 import { findConfig } from './find.ts';
 import type { Locate } from './locate.ts';
@@ -63,24 +63,39 @@ async function missingPaths(dir: string, value: unknown): Promise<Mistake[]> {
   const apps = valueAt(value, ['apps']);
   if (typeof apps !== 'object' || apps === null) return [];
   const root = await realpath(dir);
+  const real = realFolders();
   // One after another, without waiting: a workspace may have hundreds of apps, and asking about a folder takes microseconds.
   return Object.entries(apps).flatMap(([name, app]): Mistake[] => {
     const path = valueAt(app, ['path']);
     if (typeof path !== 'string' || path.startsWith('/') || normalPath(path).split('/').includes('..')) return [];
     const place = ['apps', name, 'path'];
-    const real = realFolder(join(dir, path));
-    if (real === null) return [{ path: place, message: `there is no folder "${path}" in the workspace.` }];
-    return real === root || real.startsWith(root + sep)
+    const folder = real(resolve(root, path));
+    if (folder === null) return [{ path: place, message: `there is no folder "${path}" in the workspace.` }];
+    return folder === root || folder.startsWith(root + sep)
       ? []
       : [{ path: place, message: `"${path}" is a link that leads outside the workspace.` }];
   });
 }
 
-/** Where a folder really is; null when it is none, or not there. */
-function realFolder(path: string): string | null {
-  try {
-    return statSync(path).isDirectory() ? realpathSync.native(path) : null;
-  } catch {
-    return null;
-  }
+/** Where a folder really is; null when it is none, or not there. Most lie in the same few, which are asked about once. */
+function realFolders(): (path: string) => string | null {
+  const known = new Map<string, string | null>();
+  const real = (path: string): string | null => {
+    let found = known.get(path);
+    if (found === undefined) known.set(path, (found = ask(path)));
+    return found;
+  };
+  const ask = (path: string): string | null => {
+    const [folder, name] = [dirname(path), basename(path)];
+    if (folder === path) return path;
+    try {
+      const at = lstatSync(path);
+      if (at.isSymbolicLink()) return statSync(path).isDirectory() ? realpathSync.native(path) : null;
+      const around = at.isDirectory() ? real(folder) : null;
+      return around === null ? null : join(around, name);
+    } catch {
+      return null;
+    }
+  };
+  return real;
 }

@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { writeWhole } from '../adapters/_shared/atomic-file.ts';
-import { sha256Hex } from './declared.ts';
+import { writeWhole } from '../adapters/_shared/whole-file.ts';
 import { findConfig } from './find.ts';
 import type { Config } from './schema.ts';
 
@@ -15,7 +14,9 @@ export interface QuickConfigOptions {
 }
 
 interface Remembered {
-  readonly key: string;
+  readonly version: string;
+  readonly file: string;
+  readonly text: string;
   readonly config: Config;
 }
 
@@ -32,11 +33,10 @@ export async function quickConfig({
   const file = await findConfig(dir);
   const text = textOf(join(dir, file));
   if (text === null || !isSelfContained(file, text)) return { file, config: await load(dir) };
-  const key = sha256Hex(`${version}\n${file}\n${text}`);
   const known = recall(memory);
-  if (known?.key === key) return { file, config: known.config };
+  if (known?.version === version && known.file === file && known.text === text) return { file, config: known.config };
   const config = await load(dir);
-  remember(memory, { key, config });
+  remember(memory, { version, file, text, config });
   return { file, config };
 }
 

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutsideError } from '../../core/errors.ts';
@@ -25,21 +24,6 @@ export async function writeAtomic(
     throw diskError(error, path);
   }
   await syncFolder(dirname(path));
-}
-
-/**
- * Replace a file so that a reader sees the old content or the new. After a crash of the machine it may be empty, or end too
- * early: only for what can be made anew, and that tells when it is not whole, as JSON does.
- */
-export function writeWhole(path: string, data: string): void {
-  const temporary = `${path}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    writeFileSync(temporary, data, { flag: 'wx' });
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
 }
 
 async function writeSynced(path: string, data: string | Uint8Array, mode: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { type Delta, repositoryOf } from '../../../test/worlds/repository.ts';
-import { declaredAnywhere, foldersOf, inputsOfAll, sha256Hex } from '../../config/declared.ts';
+import { declaredAnywhere, foldersOf, inputsOfAll } from '../../config/declared.ts';
+import { sha256Hex } from '../../config/digest.ts';
 import type { Config } from '../../config/schema.ts';
 import { affectedBy, indexOf } from '../../core/changes/affected.ts';
 import type { ProjectGraph } from '../../core/changes/project.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Edge, Input, Project } from '../../core/changes/project.ts';
 import type { GraphMemory, ManifestState } from '../../core/changes/workspace.ts';
-import { writeWhole } from '../_shared/atomic-file.ts';
+import { writeWhole } from '../_shared/whole-file.ts';
 
 /** Begins every file that is kept; another number is as good as no file. */
 const FORMAT = 3;
@@ -80,16 +80,28 @@ function pack({ at, detail, folders, others, projects, unreadable }: ManifestSta
 function unpack([, , at, detail, folders, others, unreadable, names, links, own, count]: Kept): ManifestState {
   let read = 0;
   const name = (): string => names[links[read++] ?? -1] ?? '';
-  const special = new Map(own.map((one) => [one[0], one]));
+  /** Thousands depend on the same few by the same file. */
+  const known: Edge[] = [];
+  const edge = (): Edge => {
+    const to = links[read] ?? 0;
+    const one = { to: name(), via: name() };
+    const other = known[to];
+    return other?.via === one.via ? other : (known[to] = one);
+  };
+  let special = 0;
   const projects = new Map<string, Project>();
   for (let place = 0; place < count; place += 1) {
+    const title = names[place] ?? '';
     const edges: Edge[] = [];
-    for (let more = links[read++] ?? 0; more > 0; more -= 1) edges.push({ to: name(), via: name() });
+    for (let more = links[read++] ?? 0; more > 0; more -= 1) edges.push(edge());
     const inputs: Input[] = [];
     for (let more = links[read++] ?? 0; more > 0; more -= 1) inputs.push({ path: name(), via: name() });
-    const title = names[place] ?? '';
-    const [, path = title, lock = '', settings = ''] = special.size > 0 ? (special.get(place) ?? []) : [];
-    projects.set(title, { path, edges, inputs, lock, settings });
+    const told = own[special]?.[0] === place ? own[special++] : undefined;
+    if (told === undefined)
+      projects.set(title, { path: title, edges, inputs: inputs.length === 0 ? NONE : inputs, lock: '', settings: '' });
+    else projects.set(title, { path: told[1], edges, inputs, lock: told[2], settings: told[3] });
   }
   return { at, detail, folders, others: new Set(others), projects, unreadable };
 }
+
+const NONE: readonly Input[] = [];

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +32,7 @@ export async function manyObjects(dir: string, ids: readonly string[], take: Tak
 
 /** A file that nobody else sees, and that is gone with us. */
 function temporary(): number | null {
-  const path = join(tmpdir(), `sluice-objects-${randomUUID()}`);
+  const path = join(tmpdir(), `sluice-objects-${process.pid}-${Math.random().toString(36).slice(2)}`);
   try {
     const file = openSync(path, 'wx+', 0o600);
     unlinkSync(path);

@@ -184,16 +184,17 @@ export function withApps(projects: ProjectGraph, apps: readonly AppDeclaration[]
 function projectsByApp(projects: ProjectGraph, apps: readonly AppDeclaration[]): Map<string, string[]> {
   const byPath = new Map<string, string[]>();
   for (const { app, path } of apps) add(byPath, path, app);
+  const known = new Map<string, readonly string[]>();
+  const around = (folder: string | null): readonly string[] => {
+    if (folder === null) return [];
+    let names = known.get(folder);
+    if (names === undefined) known.set(folder, (names = [...(byPath.get(folder) ?? []), ...around(above(folder))]));
+    return names;
+  };
   const found = new Map<string, string[]>();
-  for (const [name, project] of projects) {
-    if (name !== project.path) continue;
-    for (let folder = above(name); folder !== null; folder = above(folder))
-      for (const app of byPath.get(folder) ?? NONE) add(found, app, name);
-  }
+  for (const [name, project] of projects) if (name === project.path) for (const app of around(above(name))) add(found, app, name);
   return found;
 }
-
-const NONE: readonly string[] = [];
 
 function add(map: Map<string, string[]>, key: string, value: string): void {
   const values = map.get(key);
