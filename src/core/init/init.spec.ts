@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -195,6 +195,17 @@ describe('Makefile', () => {
     const dir = await initialised('single');
     const output = execFileSync('make', ['--no-print-directory', '-s', 'SLUICE=echo', ...args], { cwd: dir, encoding: 'utf8' });
     expect(output.trim()).toBe(wanted);
+  });
+
+  it('make setup-env makes .env for its owner alone, and leaves the one that is there', async () => {
+    const dir = await initialised('single');
+    const make = () => execFileSync('make', ['--no-print-directory', '-s', 'SLUICE=echo', 'setup-env'], { cwd: dir, encoding: 'utf8' });
+    expect(make()).toBe('made .env: fill it in\ndoctor\n');
+    expect(await readFile(join(dir, '.env'), 'utf8')).toBe(await readFile(join(dir, '.env.example'), 'utf8'));
+    expect((await stat(join(dir, '.env'))).mode & 0o777).toBe(0o600);
+    await writeFile(join(dir, '.env'), 'MINE=1\n');
+    expect(make()).toBe('.env is there\ndoctor\n');
+    expect(await readFile(join(dir, '.env'), 'utf8')).toBe('MINE=1\n');
   });
 
   it('says what is missing', async () => {

@@ -40,7 +40,7 @@ health-check-all: ## Show what runs in an environment and how it is: make health
 	$(SLUICE) status -e $(ENV)
 
 setup-env: ## Make .env from .env.example where there is none, and look at what this machine needs
-	@if [ -e .env ]; then echo ".env is there"; else cp .env.example .env && chmod 600 .env && echo "made .env: fill it in"; fi
+	@if [ -e .env ]; then echo ".env is there"; else umask 077 && cp .env.example .env && echo "made .env: fill it in"; fi
 	$(SLUICE) doctor
 
 list-apps: ## List all apps
