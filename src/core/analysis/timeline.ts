@@ -49,18 +49,29 @@ export function isTooEarly(policy: AnalysisPolicy, timeline: Timeline, at: numbe
   return policy.initialDelayMs > 0 && at < timeline.startedAt + policy.initialDelayMs;
 }
 
-/** The timeline after a readable, judged sample. */
-export function counted<T extends Timeline>(
-  timeline: T,
-  sample: { readonly at: number; readonly candidate: { readonly requests: number } | null },
-): T {
+/** What a timeline asks of a sample. */
+interface CountedSample {
+  readonly at: number;
+  readonly candidate: { readonly requests: number } | null;
+}
+
+/** The timeline after a readable, judged sample, with all else that is kept beside it. */
+export function counted<T extends Timeline>(timeline: T, sample: CountedSample): T {
+  return { ...timeline, ...countedTimeline(timeline, sample) };
+}
+
+/** The timeline alone after such a sample. */
+export function countedTimeline(timeline: Timeline, sample: CountedSample): Timeline {
   const requests = sample.candidate?.requests ?? 0;
   return {
-    ...timeline,
+    startedAt: timeline.startedAt,
     countedUntil: sample.at,
+    errorUntil: timeline.errorUntil,
     newestDataAt: requests > 0 ? sample.at : timeline.newestDataAt,
     candidateRequests: timeline.candidateRequests + requests,
     readable: timeline.readable + 1,
+    unreadable: timeline.unreadable,
+    lastError: timeline.lastError,
   };
 }
 
