@@ -5,7 +5,7 @@ import { backupRoutes } from './backups.ts';
 import { hooks, type TakeDelivery } from './hooks.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
-import { otlpRoutes } from './otlp.ts';
+import { acceptOtlp, otlpRoutes } from './otlp.ts';
 import type { ServerParts } from './parts.ts';
 import { projectionRoutes } from './projections.ts';
 import { checked, type Problem, problemOf } from './problems.ts';
@@ -61,6 +61,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     return answerProblem(problemOf(error), error, request, reply, redactor);
   });
 
+  if (options.metrics !== undefined) acceptOtlp(server, options.metrics);
   const routes = allRoutes(options);
   const document = openapi(routes, options.version);
   server.get('/openapi.json', async () => document);

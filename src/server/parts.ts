@@ -8,6 +8,13 @@ import type { finding } from './schemas.ts';
 
 export type Finding = z.output<typeof finding>;
 
+/** What apps report over OTLP, as JSON or as protobuf. */
+export interface MetricsIntake {
+  take(json: unknown): { readonly rejected: number; readonly reason: string } | null;
+  decode(bytes: Uint8Array): object;
+  encode(refused: { readonly rejected: number; readonly reason: string } | null): Uint8Array;
+}
+
 /** What the API speaks for; handed in by the composition root. */
 export interface ServerParts {
   readonly engine: Engine;
@@ -22,7 +29,7 @@ export interface ServerParts {
   /** Where users reach an environment; null while no edge of it is running. */
   readonly edgeUrl?: (environment: string) => Promise<string | null>;
   /** Takes what apps report over OTLP. */
-  readonly metrics?: { take(json: unknown): { readonly rejected: number; readonly reason: string } | null };
+  readonly metrics?: MetricsIntake;
   /** Without it nothing is backed up. */
   readonly backups?: BackupsFace;
   /** Without it there are no projections. */

@@ -1,3 +1,4 @@
+import { fromProtobuf, responseToProtobuf } from './otlp-protobuf.ts';
 import { type ExportRequest, exportRequest, type Metric } from './otlp-schema.ts';
 
 /** One stream of a counter or histogram, added up since the intake began. */
@@ -24,8 +25,11 @@ interface Point {
 }
 
 export interface OtlpIntake {
-  /** Takes one export request as JSON. Answers how many points were refused, and why; null: not OTLP at all. */
+  /** Takes one export request, as OTLP/JSON has it. Answers how many points were refused, and why; null: not OTLP at all. */
   take(json: unknown): { readonly rejected: number; readonly reason: string } | null;
+  /** The same two as protobuf. @throws UserError `OTLP_INVALID` */
+  decode(bytes: Uint8Array): object;
+  encode(refused: { readonly rejected: number; readonly reason: string } | null): Uint8Array;
   streams(metric: string): readonly Stream[];
   /** Changes with every intake: its streams begin at zero. */
   readonly epoch: string;
@@ -102,7 +106,8 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
     return { rejected, reason };
   }
 
-  return { take, epoch, streams: (metric) => [...streams.values()].filter((stream) => stream.metric === metric) };
+  const streamsOf = (metric: string) => [...streams.values()].filter((stream) => stream.metric === metric);
+  return { take, decode: fromProtobuf, encode: responseToProtobuf, epoch, streams: streamsOf };
 }
 
 function isSound({ total, buckets, timeMs }: Point): boolean {
