@@ -34,6 +34,7 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
+  minify: true,
   legalComments: 'eof',
   allowOverwrite: true,
   metafile: true,

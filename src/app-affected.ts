@@ -136,11 +136,11 @@ interface Ends {
 
 async function endsOf(readers: Readers, since: string, resolveHead: () => Promise<string>): Promise<Ends> {
   const [base, head] = await Promise.all([readers.history.resolve(since), resolveHead(), readers.memory?.recall()]);
-  const changed = await readers.history.changed(base, head);
-  const detail = changesManifest(readers.manifests, changed) ? 'all' : 'edges';
-  const files = earlyManifests(readers, head, detail);
+  const changes = readers.history.changed(base, head);
+  const how = changes.then((changed): Detail => (changesManifest(readers.manifests, changed) ? 'all' : 'edges'));
+  const files = earlyManifests(readers, head, how);
   files.catch(() => undefined); // it is told where they are waited for, if the configuration lets it come to that
-  return { base, head, changed, detail, early: { files } };
+  return { base, head, changed: await changes, detail: await how, early: { files } };
 }
 
 interface Known extends Ends {

@@ -50,6 +50,8 @@ function textOf(path: string): string | null {
 
 async function load(dir: string): Promise<Config> {
   const { loadConfig } = await import('./load.ts');
+  // That took a while: what has come meanwhile is answered before this goes on, as others wait for it.
+  await new Promise((resolve) => setImmediate(resolve));
   return loadConfig(dir);
 }
 

@@ -81,18 +81,22 @@ export interface ManifestFiles {
 }
 
 /**
- * What a graph is read from, to be asked for while it is not known yet with which folders. Null: there is something in the
- * memory, which may do.
+ * What a graph is read from, to be asked for while it is not known yet with which folders, and how much of it. Null: there is
+ * something in the memory, which may do.
  */
-export async function earlyManifests({ history, manifests, memory }: Readers, at: string, detail: Detail): Promise<ManifestFiles | null> {
+export async function earlyManifests(
+  { history, manifests, memory }: Readers,
+  at: string,
+  detail: Promise<Detail>,
+): Promise<ManifestFiles | null> {
   return (await memory?.recall()) == null ? manifestFiles(history, manifests, at, detail) : null;
 }
 
-async function manifestFiles(history: History, manifests: Manifests, at: string, detail: Detail): Promise<ManifestFiles> {
-  const names = detail === 'all' ? manifests.names : manifests.names.filter((name) => !manifests.locks.includes(name));
-  const listed = await history.list(at, names);
+async function manifestFiles(history: History, manifests: Manifests, at: string, detail: Detail | Promise<Detail>): Promise<ManifestFiles> {
+  const [listed, how] = await Promise.all([history.list(at, manifests.names), detail]);
+  const isLock = named(manifests.locks);
   const ids = new Map<string, string>();
-  for (const { path, id } of listed) ids.set(path, id);
+  for (const { path, id } of listed) if (how === 'all' || !isLock(path)) ids.set(path, id);
   return { ids, texts: await textsOf(history, new Set(ids.values())) };
 }
 
@@ -115,12 +119,18 @@ function changesGraph(manifests: Manifests, known: ManifestState, changed: reado
 
 /** Whether any of the files that changed is a manifest or a lockfile by its name. */
 export function changesManifest(manifests: Manifests, changed: readonly Changed[]): boolean {
-  const plain = new Set(manifests.names.filter((name) => !isPattern(name)));
-  const patterns = manifests.names.filter(isPattern);
-  return changed.some(({ path }) => {
+  const isManifest = named(manifests.names);
+  return changed.some(({ path }) => isManifest(path));
+}
+
+/** Whether a file has one of these names, or one that fits a pattern among them. */
+function named(names: readonly string[]): (path: string) => boolean {
+  const plain = new Set(names.filter((name) => !isPattern(name)));
+  const patterns = names.filter(isPattern);
+  return (path) => {
     const name = path.slice(path.lastIndexOf('/') + 1);
     return plain.has(name) || patterns.some((pattern) => matchesPattern(name, pattern));
-  });
+  };
 }
 
 function sameFolders(a: readonly string[], b: readonly string[]): boolean {
