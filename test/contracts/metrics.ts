@@ -95,6 +95,26 @@ export function metricContract(name: string, open: () => Promise<MetricHarness>,
       expect(between(first, await look(first)).candidate).toMatchObject({ requests: 10, errors: 1 });
     });
 
+    promise('what turns out bad only after it was counted adds itself, and not the whole once more', async (harness, look) => {
+      const first = await begun(harness, look);
+      await harness.add('new', { requests: 400, errors: 0 });
+      let last = await look(first);
+      const sum = { requests: 0, errors: 0 };
+      for (const did of [
+        { requests: 0, errors: 1 },
+        { requests: 5, errors: 0 },
+      ]) {
+        await harness.add('new', did);
+        // A source may wait until there are requests again.
+        const next = await look(last).catch(() => last);
+        const { requests = 0, errors = 0 } = between(last, next).candidate ?? {};
+        Object.assign(sum, { requests: sum.requests + requests, errors: sum.errors + errors });
+        last = next;
+      }
+      expect(sum.errors).toBe(1);
+      expect([5, 6]).toContain(sum.requests);
+    });
+
     promise('a version that nothing is known of has no counts', async (harness, look) => {
       await harness.add('old', { requests: 5, errors: 0 });
       const first = await look(null);

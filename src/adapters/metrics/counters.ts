@@ -1,6 +1,7 @@
 import { OutsideError } from '../../core/errors.ts';
 import { bucketOf, MAX_BUCKET } from '../../core/analysis/histogram.ts';
-import type { Reading } from '../../core/analysis/reading.ts';
+import { errorsOf } from '../../core/analysis/from-counters.ts';
+import type { Counters } from '../../core/analysis/reading.ts';
 
 /** What one version did: in all, or since the last look. */
 export interface Counted {
@@ -11,8 +12,6 @@ export interface Counted {
 }
 
 export const NOTHING: Counted = { requests: 0, errors: 0, latency: new Map() };
-
-type Counters = Reading['versions'][string];
 
 /** @throws OutsideError `METRICS_UNREADABLE` for what cannot be a count. */
 export function countersOf({ requests, errors, latency }: Counted): Counters {
@@ -29,7 +28,7 @@ export function countersOf({ requests, errors, latency }: Counted): Counters {
     const bucket = edge === Infinity ? MAX_BUCKET : bucketOf(edge);
     buckets[bucket] = (buckets[bucket] ?? 0) + count;
   }
-  return { requests, byClass: { '2xx': requests - errors, '5xx': errors }, latency: buckets };
+  return { requests, errors, byClass: {}, latency: buckets };
 }
 
 /** Counters that have gone on by what was counted since. */
@@ -38,7 +37,8 @@ export function advanced(before: Counters | undefined, since: Counted): Counters
   if (before === undefined) return more;
   return {
     requests: before.requests + more.requests,
-    byClass: addEach(before.byClass, more.byClass),
+    errors: errorsOf(before) + errorsOf(more),
+    byClass: {},
     latency: addEach(before.latency, more.latency),
   };
 }

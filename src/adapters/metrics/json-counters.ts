@@ -71,9 +71,11 @@ export async function readingFrom(
   const entries = await Promise.all(
     query.versions.map(async (version) => {
       const answer = await ask(version, window);
-      if (answer === null) return [];
+      const before = previous?.versions[version];
+      // Out of sight is not begun again: what was counted stays counted.
+      if (answer === null) return before === undefined ? [] : [[version, before] as const];
       const counted = countedIn(answer, settings);
-      return [[version, isSince ? advanced(previous?.versions[version], counted) : countersOf(counted)] as const];
+      return [[version, isSince ? advanced(before, counted) : countersOf(counted)] as const];
     }),
   );
   return { epoch: isSince ? 'since' : 'total', at: now, versions: Object.fromEntries(entries.flat()) };

@@ -10,11 +10,11 @@ export interface Stream {
   total: number;
   /** Upper edge in the metric's unit → count. */
   readonly buckets: Map<number, number>;
-  /** Time of the newest point, and when it came, ms. */
+  /** Time of the newest delta point, and when any came, ms. */
   timeMs: number;
   heardAt: number;
-  /** The last cumulative point, to subtract from the next. */
-  last: Point | null;
+  /** The last cumulative point of each start, to subtract from the next: instances may not have told their names. */
+  readonly last: Map<number, Point>;
 }
 
 interface Point {
@@ -22,6 +22,8 @@ interface Point {
   readonly timeMs: number;
   readonly total: number;
   readonly buckets: ReadonlyMap<number, number>;
+  /** Of exponential buckets. */
+  readonly scale: number | null;
 }
 
 export interface OtlpIntake {
@@ -67,7 +69,7 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
       buckets: new Map(),
       timeMs: 0,
       heardAt: now(),
-      last: null,
+      last: new Map(),
     };
     streams.set(key, made);
     return made;
@@ -75,24 +77,26 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
 
   function takePoint(stream: Stream, point: Point, temporality: number): string | null {
     if (!isSound(point)) return 'a count is negative or not a number';
-    if (point.timeMs <= stream.timeMs) return 'older than the newest point, or taken already';
+    const newest = temporality === CUMULATIVE ? (stream.last.get(point.startMs)?.timeMs ?? 0) : stream.timeMs;
+    if (point.timeMs <= newest) return 'older than the newest point, or taken already';
     if (temporality === CUMULATIVE) {
       const before = baseOf(stream, point);
       if (before !== null) addBetween(stream, before, point);
-      stream.last = point;
-    } else if (temporality === DELTA) addBetween(stream, null, point);
-    else return 'neither delta nor cumulative';
-    stream.timeMs = point.timeMs;
+      remember(stream.last, point);
+    } else if (temporality === DELTA) {
+      addBetween(stream, null, point);
+      stream.timeMs = point.timeMs;
+    } else return 'neither delta nor cumulative';
     stream.heardAt = now();
     return null;
   }
 
   /** What a cumulative point goes on from; null: it only says where the counting begins. */
-  function baseOf(stream: Stream, point: Point): Point | null {
-    const nothing = { startMs: point.startMs, timeMs: point.startMs, total: 0, buckets: new Map<number, number>() };
-    if (stream.last === null) return point.startMs >= beganAt ? nothing : null;
-    const isRestarted = point.startMs > stream.last.startMs || point.total < stream.last.total;
-    return isRestarted ? nothing : stream.last;
+  function baseOf({ last }: Stream, point: Point): Point | null {
+    const nothing = { ...point, timeMs: point.startMs, total: 0, buckets: new Map<number, number>() };
+    const known = last.get(point.startMs);
+    if (known === undefined) return point.startMs >= beganAt ? nothing : null;
+    return point.total < known.total ? nothing : known;
   }
 
   function take(json: unknown) {
@@ -114,15 +118,39 @@ function isSound({ total, buckets, timeMs }: Point): boolean {
   return timeMs > 0 && [total, ...buckets.values()].every((count) => Number.isFinite(count) && count >= 0);
 }
 
+/** Starts remembered by stream, the newest: every restart of an instance is one. */
+const STARTS_MAX = 1000;
+
+function remember(last: Map<number, Point>, point: Point): void {
+  last.delete(point.startMs);
+  last.set(point.startMs, point);
+  const [oldest] = last.keys();
+  if (last.size > STARTS_MAX && oldest !== undefined) last.delete(oldest);
+}
+
 function addBetween(stream: Stream, before: Point | null, point: Point): void {
   stream.total += point.total - (before?.total ?? 0);
-  // Exponential histograms become coarser as they grow: then what is new cannot be told by bucket, and is left out.
-  const isComparable = before === null || [...before.buckets].every(([edge, count]) => (point.buckets.get(edge) ?? 0) >= count);
-  if (!isComparable) return;
+  const known = before === null ? new Map<number, number>() : asCoarse(before, point.scale);
+  // Buckets that are not the same any more say nothing of what is new.
+  if (![...known].every(([edge, count]) => (point.buckets.get(edge) ?? 0) >= count)) return;
   for (const [edge, count] of point.buckets) {
-    const more = count - (before?.buckets.get(edge) ?? 0);
+    const more = count - (known.get(edge) ?? 0);
     if (more > 0) stream.buckets.set(edge, (stream.buckets.get(edge) ?? 0) + more);
   }
+}
+
+/**
+ * Exponential histograms become coarser as they grow, which is when something was slow: what was known before is put
+ * into the wider buckets, for the slow ones not to be lost.
+ */
+function asCoarse({ buckets, scale }: Point, wanted: number | null): ReadonlyMap<number, number> {
+  if (scale === null || wanted === null || wanted >= scale) return buckets;
+  const coarse = new Map<number, number>();
+  for (const [edge, count] of buckets) {
+    const upper = edge === 0 ? 0 : exponentialEdge(Math.ceil(Math.round(Math.log2(edge) * 2 ** scale) / 2 ** (scale - wanted)), wanted);
+    coarse.set(upper, (coarse.get(upper) ?? 0) + count);
+  }
+  return coarse;
 }
 
 interface Taken {
@@ -143,7 +171,7 @@ function* pointsOf(
         if ((one.flags & NO_RECORDED_VALUE) !== 0) continue;
         yield {
           stream: of(one.attributes),
-          point: { ...timesOf(one), total: one.asInt ?? one.asDouble ?? 0, buckets: new Map() },
+          point: { ...timesOf(one), total: one.asInt ?? one.asDouble ?? 0, buckets: new Map(), scale: null },
           temporality: sum?.aggregationTemporality ?? 0,
         };
       }
@@ -152,7 +180,7 @@ function* pointsOf(
         const buckets = new Map(one.bucketCounts.map((count, i) => [one.explicitBounds[i] ?? Infinity, count] as const));
         yield {
           stream: of(one.attributes),
-          point: { ...timesOf(one), total: one.count, buckets },
+          point: { ...timesOf(one), total: one.count, buckets, scale: null },
           temporality: histogram?.aggregationTemporality ?? 0,
         };
       }
@@ -160,7 +188,7 @@ function* pointsOf(
         if ((one.flags & NO_RECORDED_VALUE) !== 0) continue;
         yield {
           stream: of(one.attributes),
-          point: { ...timesOf(one), total: one.count, buckets: exponentialBuckets(one) },
+          point: { ...timesOf(one), total: one.count, buckets: exponentialBuckets(one), scale: one.scale },
           temporality: exponentialHistogram?.aggregationTemporality ?? 0,
         };
       }
@@ -181,6 +209,10 @@ function exponentialBuckets(point: {
   const buckets = new Map<number, number>();
   if (point.zeroCount > 0) buckets.set(0, point.zeroCount);
   const { offset = 0, bucketCounts = [] } = point.positive ?? {};
-  for (const [i, count] of bucketCounts.entries()) if (count > 0) buckets.set(2 ** ((offset + i + 1) * 2 ** -point.scale), count);
+  for (const [i, count] of bucketCounts.entries()) if (count > 0) buckets.set(exponentialEdge(offset + i + 1, point.scale), count);
   return buckets;
+}
+
+function exponentialEdge(index: number, scale: number): number {
+  return 2 ** (index * 2 ** -scale);
 }

@@ -57,6 +57,18 @@ describe('sampleBetween', () => {
     expect(sampleBetween(reading(0, {}), reading(1, { a: { ...started, byClass: {} } }), 'a', null).candidate?.requests).toBe(10);
   });
 
+  it('errors counted apart from requests may come later than those, and go on from readings that had classes', () => {
+    const apart = (requests: number, errors: number) => ({ a: { requests, errors, byClass: {}, latency: {} } });
+    const between = (before: Versions, after: Versions) => sampleBetween(reading(0, before), reading(1, after), 'a', null).candidate;
+    expect(between(apart(400, 2), apart(400, 3))).toEqual({ requests: 1, errors: 1, latency: {} });
+    expect(between(apart(400, 2), apart(410, 3))).toEqual({ requests: 10, errors: 1, latency: {} });
+    expect(between(apart(400, 2), apart(7, 1))).toEqual({ requests: 7, errors: 1, latency: {} });
+    expect(between({ a: { requests: 400, byClass: { '2xx': 398, '5xx': 2 }, latency: {} } }, apart(410, 3))).toMatchObject({
+      requests: 10,
+      errors: 1,
+    });
+  });
+
   it('makes counters that are not numbers an error sample', () => {
     const broken = { ...counters(1), requests: Number.NaN };
     expect(sampleBetween(reading(0, {}), reading(1, { a: broken, b: counters(1) }), 'a', 'b')).toMatchObject({

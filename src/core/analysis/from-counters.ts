@@ -1,7 +1,5 @@
-import type { Reading } from './reading.ts';
+import type { Counters, Reading } from './reading.ts';
 import type { ArmCounts, Sample } from './sample.ts';
-
-type Counters = Reading['versions'][string];
 
 /**
  * What happened between two readings of an edge's counters, as one sample of (previous.at, current.at].
@@ -31,16 +29,26 @@ function armBetween(previous: Reading, current: Reading, version: string): ArmCo
   return countsOf(before === undefined || wentDown(before, after) ? after : minus(after, before));
 }
 
-/** Only finished requests can be judged: answers by class where the edge has them, else its request count. */
+/**
+ * Only finished requests can be judged: answers by class where the edge has them, else its request count. What turned
+ * out bad only now may have been counted as a request long ago; it stands for one of now all the same.
+ */
 function countsOf(counters: Counters): ArmCounts {
-  const finished = Object.values(counters.byClass).reduce((sum, count) => sum + count, 0);
-  const errors = (counters.byClass['5xx'] ?? 0) + (counters.byClass['failed'] ?? 0);
-  return { requests: Object.keys(counters.byClass).length > 0 ? finished : counters.requests, errors, latency: counters.latency };
+  const { requests, byClass, latency } = counters;
+  const errors = errorsOf(counters);
+  if (counters.errors !== undefined) return { requests: Math.max(requests, errors), errors, latency };
+  const finished = Object.values(byClass).reduce((sum, count) => sum + count, 0);
+  return { requests: Object.keys(byClass).length > 0 ? finished : requests, errors, latency };
+}
+
+export function errorsOf({ errors, byClass }: Counters): number {
+  return errors ?? (byClass['5xx'] ?? 0) + (byClass['failed'] ?? 0);
 }
 
 function minus(after: Counters, before: Counters): Counters {
   return {
     requests: after.requests - before.requests,
+    ...(after.errors === undefined ? {} : { errors: after.errors - errorsOf(before) }),
     byClass: minusEach(after.byClass, before.byClass),
     latency: Object.fromEntries(Object.entries(minusEach(after.latency, before.latency)).filter(([, count]) => count > 0)),
   };
@@ -52,7 +60,8 @@ function minusEach(after: Readonly<Record<string, number>>, before: Readonly<Rec
 
 /** One counter below its last value means the version's counters began anew, all of them. */
 function wentDown(before: Counters, after: Counters): boolean {
-  return after.requests < before.requests || anyLower(before.byClass, after.byClass) || anyLower(before.latency, after.latency);
+  const isLower = after.errors === undefined ? anyLower(before.byClass, after.byClass) : after.errors < errorsOf(before);
+  return isLower || after.requests < before.requests || anyLower(before.latency, after.latency);
 }
 
 function anyLower(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): boolean {
@@ -61,7 +70,7 @@ function anyLower(before: Readonly<Record<string, number>>, after: Readonly<Reco
 
 function isReadable(counters: Counters | undefined): boolean {
   if (counters === undefined) return true;
-  return [counters.requests, ...Object.values(counters.byClass), ...Object.values(counters.latency)].every(
+  return [counters.requests, errorsOf(counters), ...Object.values(counters.byClass), ...Object.values(counters.latency)].every(
     (count) => Number.isFinite(count) && count >= 0,
   );
 }

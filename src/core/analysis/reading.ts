@@ -1,11 +1,17 @@
-import type { EdgeStats } from '../../ports/edge.ts';
+import type { EdgeStats, VersionCounters } from '../../ports/edge.ts';
 
 /**
  * One look at monotone counters, kept in the log so that the next look can be turned into a block by
  * subtraction. `cursor`: how far the source had read, in its own words; handed back to it at the next look.
  */
 export interface Reading extends EdgeStats {
+  readonly versions: Readonly<Record<string, Counters>>;
   readonly cursor?: Readonly<Record<string, string | number>>;
+}
+
+/** `errors`: of sources that count what went bad apart from what was done, where one may be known later than the other. */
+export interface Counters extends VersionCounters {
+  readonly errors?: number;
 }
 
 /** Where an analysis has its numbers from. What stands beside `kind` is the source's own, and checked by it. */
