@@ -5,8 +5,11 @@ export interface Window {
   /** (since, at], ms. */
   readonly since: number;
   readonly at: number;
-  /** The version had samples before: a series that appears after a hole is not a new one. */
-  readonly isKnown: boolean;
+  /**
+   * The version was seen until the window began, so that a series which appears in it really is new: the first errors
+   * of all have one. After a hole it may be an old one.
+   */
+  readonly isContinued: boolean;
 }
 
 export interface Increase {
@@ -17,24 +20,23 @@ export interface Increase {
 
 /** What all series together grew by in the window, resets of each taken into account. */
 export function increaseOf(series: readonly Series[], window: Window): Increase {
-  const isContinued = continues(series, window);
   let total = 0;
   let newestAt: number | null = null;
   for (const { values, histograms } of series) {
     const points = values.length > 0 ? values : histograms.map(({ at, count }) => ({ at, value: count }));
-    total += grownBy(points, window, isContinued);
+    total += grownBy(points, window);
     const last = points.findLast(({ at }) => at <= window.at);
     if (last !== undefined) newestAt = Math.max(newestAt ?? -Infinity, last.at);
   }
   return { total, newestAt };
 }
 
-/** Whether anything was seen just before the window, so that what appears in it really is new. */
-function continues(series: readonly Series[], { since, isKnown }: Window): boolean {
-  return !isKnown || series.some(({ values, histograms }) => [...values, ...histograms].some(({ at }) => at <= since));
+/** Whether any was seen before the window began. */
+export function isSeenBefore(series: readonly Series[], since: number): boolean {
+  return series.some(({ values, histograms }) => [...values, ...histograms].some(({ at }) => at <= since));
 }
 
-function grownBy(points: readonly { readonly at: number; readonly value: number }[], { since, at }: Window, isContinued: boolean): number {
+function grownBy(points: readonly { readonly at: number; readonly value: number }[], { since, at, isContinued }: Window): number {
   let before = points.findLast((point) => point.at <= since)?.value ?? (isContinued ? 0 : null);
   let total = 0;
   for (const point of points) {
@@ -48,13 +50,12 @@ function grownBy(points: readonly { readonly at: number; readonly value: number 
 
 /** The same for a histogram, by upper edge in ms. Classic buckets count what is below them too, native ones do not. */
 export function latencyIncrease(series: readonly Series[], window: Window, toMs: number): ReadonlyMap<number, number> {
-  const isContinued = continues(series, window);
   const cumulative = new Map<number, number>();
   const single = new Map<number, number>();
   for (const one of series) {
     const { le } = one.labels;
-    if (le !== undefined) add(cumulative, numberOf(le) * toMs, grownBy(one.values, window, isContinued));
-    for (const [edge, count] of nativeIncrease(one, window, isContinued)) add(single, edge * toMs, count);
+    if (le !== undefined) add(cumulative, numberOf(le) * toMs, grownBy(one.values, window));
+    for (const [edge, count] of nativeIncrease(one, window)) add(single, edge * toMs, count);
   }
   let below = 0;
   for (const [edge, count] of [...cumulative].toSorted(([a], [b]) => a - b)) {
@@ -65,7 +66,7 @@ export function latencyIncrease(series: readonly Series[], window: Window, toMs:
 }
 
 /** Native buckets come and go; a reset shows in the count of all, and then in every bucket. */
-function nativeIncrease({ histograms }: Series, { since, at }: Window, isContinued: boolean): Map<number, number> {
+function nativeIncrease({ histograms }: Series, { since, at, isContinued }: Window): Map<number, number> {
   const grown = new Map<number, number>();
   let before = histograms.findLast((one) => one.at <= since) ?? (isContinued ? { count: 0, buckets: new Map<number, number>() } : null);
   for (const now of histograms) {

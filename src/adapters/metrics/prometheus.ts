@@ -3,7 +3,7 @@ import type { Reading } from '../../core/analysis/reading.ts';
 import type { MetricQuery, MetricSource } from '../../ports/metric-source.ts';
 import { advanced, type Counted, NOTHING, stale, unreadable } from './counters.ts';
 import { fetchJson } from './fetch-json.ts';
-import { increaseOf, type Increase, latencyIncrease } from './prometheus-increase.ts';
+import { increaseOf, type Increase, isSeenBefore, latencyIncrease } from './prometheus-increase.ts';
 import { matrix } from './prometheus-schema.ts';
 import { duration, filled, headersOf, secret, settingsOf } from './settings.ts';
 
@@ -69,7 +69,7 @@ export function prometheusSource({ env, now }: PrometheusOptions): MetricSource 
             ask(settings.errors, version),
             settings.latency === undefined ? null : ask(settings.latency, version),
           ]);
-          const window = { since, at, isKnown };
+          const window = { since, at, isContinued: !isKnown || isSeenBefore(requests, since) };
           return {
             version,
             requests: increaseOf(requests, window),
