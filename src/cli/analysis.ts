@@ -4,7 +4,7 @@ import { forecast } from '../core/analysis/forecast.ts';
 import { replayOf, tryPolicy } from '../core/analysis/replay.ts';
 import { UserError } from '../core/errors.ts';
 import type { ReleaseRow } from '../engine/face.ts';
-import { byBake, eventsOf, replayed, sparkline, towards } from './_analysis.ts';
+import { byBake, estimates, eventsOf, replayed, sparkline, towards } from './_analysis.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
 import { command, numberOf, timeoutOf, type CommandDefinition } from './_session.ts';
@@ -27,7 +27,13 @@ const show = command<object>({
         if (evidence.length === 0) return ['', metric.name, metric.phase, metric.reason];
         const bad = sparkline(evidence.map((one) => towards(one.worse, one.worseNeeded)));
         const good = sparkline(evidence.map((one) => towards(one.good, one.goodNeeded)));
-        return ['', metric.name, metric.phase, `worse ${bad}  well ${good}`];
+        return [
+          '',
+          metric.name,
+          metric.phase,
+          `worse ${bad}  well ${good}`,
+          metric.evidence === undefined ? '' : estimates(metric.name, metric.evidence),
+        ];
       });
       return [`${title}: ${group.length} looks, ${last?.candidateRequests ?? 0} requests: ${last?.reason ?? ''}`, ...table(rows)];
     });

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { estimates, sparkline, towards } from './_analysis.ts';
+
+const evidence = { worse: 1, worseNeeded: 100, good: 1, goodNeeded: 20, requestsMissing: null };
+const estimate = (value: number, low: number, high: number) => ({ value, low, high, requests: 100 });
+
+test('bars keep the highest of each stretch, whatever is shown', () => {
+  expect(sparkline([0, 0.5, 1])).toBe('▁▅█');
+  expect(sparkline(Array.from({ length: 400 }, (_, i) => (i === 200 ? 1 : 0)))).toMatch(/^▁{20}█▁{19}$/);
+  expect(sparkline([])).toBe('');
+});
+
+test('evidence is shown on the scale on which it adds up', () => {
+  expect([null, 0.1, 1, 10, 100, 1e9].map((has) => towards(has, 100))).toEqual([0, 0, 0, 0.5, 1, 1]);
+});
+
+test('estimates say what was seen, and what it may really be', () => {
+  const [candidate, baseline] = [estimate(0.00941, 0.004, 0.0213), estimate(0, 0, 0.0037)];
+  expect(estimates('errors', { ...evidence, candidate, baseline })).toBe('0.94 % (0.4 … 2.1) against 0 % (0 … 0.37)');
+  expect(estimates('error limit', { ...evidence, candidate, baseline: null })).toBe('0.94 % (0.4 … 2.1)');
+  expect(estimates('latency p95', { ...evidence, candidate: estimate(131.4, 120, 150), baseline: estimate(99.96, 95, 104) })).toBe(
+    '131 ms (120 … 150) against 100 ms (95 … 104)',
+  );
+  expect(estimates('errors', { ...evidence, candidate: null, baseline: null })).toBe('');
+});
