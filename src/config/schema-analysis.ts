@@ -118,7 +118,7 @@ const judged = {
   with: z
     .record(z.string(), z.union([z.string(), z.number()]), { error: 'an object of arguments' })
     .optional()
-    .describe("Arguments of the template: they stand for `{{name}}` in its source's texts."),
+    .describe('Arguments of the template: they stand for `{{name}}` in its texts, limits and numbers too.'),
 };
 const analysisObject = object({
   ...judged,

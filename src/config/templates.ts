@@ -20,7 +20,11 @@ export function withTemplates(value: unknown): { readonly value: unknown; readon
       });
       return own;
     }
-    return { ...filledIn(template, isObject(args) ? args : {}), ...own };
+    const filled = { ...filledIn(template, isObject(args) ? args : {}), ...own };
+    const missing = [...new Set(Object.entries(filled).flatMap(([key, part]) => askedIn(part, key)))];
+    if (missing.length > 0)
+      mistakes.push({ path: [...path, 'with'], message: `the template "${name}" asks for ${missing.join(', ')}, which it is not given.` });
+    return settled(filled);
   };
   const settings = (app: unknown, path: PropertyKey[]): unknown => {
     if (!isObject(app)) return app;
@@ -46,18 +50,48 @@ export function withTemplates(value: unknown): { readonly value: unknown; readon
         }),
       )
     : environments;
-  const result = { ...value, apps: each(apps, ['apps']), ...(environments === undefined ? {} : { environments: places }) };
+  // What waits for arguments is checked where it has them.
+  const whole = Object.fromEntries(Object.entries(templates).map(([name, part]) => [name, isObject(part) ? settled(part) : part]));
+  const result = {
+    ...value,
+    ...(isObject(value['templates']) ? { templates: whole } : {}),
+    apps: each(apps, ['apps']),
+    ...(environments === undefined ? {} : { environments: places }),
+  };
   return { value: result, mistakes };
 }
 
-/** The template's texts with the arguments in them; `{{app}}` and the like, which nobody gave, stay for the source. */
+const ARGUMENT = /\{\{\s*(\w+)\s*\}\}/g;
+/** What sources fill in themselves. */
+const OF_SOURCES: readonly string[] = ['app', 'environment', 'version', 'from', 'to'];
+
+/** Names in a part of an analysis that nobody has given. */
+function askedIn(part: unknown, key: string): string[] {
+  if (typeof part === 'string')
+    return [...part.matchAll(ARGUMENT)].flatMap(([, name = '']) => (key === 'source' && OF_SOURCES.includes(name) ? [] : [name]));
+  if (Array.isArray(part)) return part.flatMap((one) => askedIn(one, key));
+  return isObject(part) ? Object.values(part).flatMap((one) => askedIn(one, key)) : [];
+}
+
+/** An analysis without the parts that still wait for an argument. */
+function settled(analysis: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(analysis).filter(([key, part]) => key === 'source' || askedIn(part, key).length === 0));
+}
+
+/**
+ * The template with the arguments in its texts; `{{app}}` and the like, which nobody gave, stay for the source. A text
+ * that is an argument and nothing else becomes what that is: a number stays one.
+ */
 function filledIn(part: unknown, args: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const given = (name: string | undefined) => {
+    const value = name === undefined ? undefined : args[name];
+    return typeof value === 'string' || typeof value === 'number' ? value : undefined;
+  };
   const fill = (value: unknown): unknown => {
-    if (typeof value === 'string')
-      return value.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (whole, name: string) => {
-        const given = args[name];
-        return typeof given === 'string' || typeof given === 'number' ? String(given) : whole;
-      });
+    if (typeof value === 'string') {
+      const alone = given(/^\{\{\s*(\w+)\s*\}\}$/.exec(value)?.[1]);
+      return alone ?? value.replaceAll(ARGUMENT, (whole, name: string) => String(given(name) ?? whole));
+    }
     if (Array.isArray(value)) return value.map(fill);
     return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner)])) : value;
   };

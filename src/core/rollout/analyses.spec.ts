@@ -266,4 +266,26 @@ describe('where a policy is said', () => {
       /no template "ordres"; there are orders/,
     );
   });
+
+  it('arguments of a template may be limits, times and numbers too', () => {
+    const limits = {
+      judge: 'threshold',
+      interval: '{{every}}',
+      minRequests: '{{requests}}',
+      metrics: [{ measure: '{{what}}', success: '< {{limit}} ms', failureLimit: '{{tolerated}}' }],
+    };
+    const strategy = (args: object) =>
+      configured({ strategy: 'canary', analysis: { template: 'limits', with: args } }, { templates: { limits } });
+    const all = { every: '7s', requests: 40, what: 'p95', limit: 300, tolerated: 2 };
+    expect(strategy(all)).toMatchObject({
+      analysis: {
+        intervalMs: 7000,
+        minRequests: 40,
+        metrics: [{ measure: { quantile: 0.95 }, success: { compare: '<', value: 300 }, failureLimit: 2 }],
+      },
+    });
+    expect(() => strategy({ ...all, limit: 'much' })).toThrow(/metrics.*comparison such as/s);
+    const { limit: _, ...rest } = all;
+    expect(() => strategy(rest)).toThrow(/the template "limits" asks for limit/);
+  });
 });
