@@ -11,7 +11,7 @@ export type Finding = z.output<typeof finding>;
 /** What apps report over OTLP, as JSON or as protobuf. */
 export interface MetricsIntake {
   take(json: unknown): { readonly rejected: number; readonly reason: string } | null;
-  decode(bytes: Uint8Array): object;
+  decode(bytes: Uint8Array): unknown;
   encode(refused: { readonly rejected: number; readonly reason: string } | null): Uint8Array;
 }
 
