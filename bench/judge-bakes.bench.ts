@@ -1,7 +1,7 @@
 /**
  * How whole bakes of half an hour end, with a look every second: good candidates that pass, those on the line of the pass
- * tests that pass all the same, and how soon what begins in the middle is found:
- * `npx tsx bench/judge-bakes.bench.ts [--runs=2000] [--late=600] [--seed=1]`.
+ * tests that pass all the same, after how many requests a worse one is failed, and how soon what begins in the middle is:
+ * `npx tsx bench/judge-bakes.bench.ts [--runs=2000] [--worse=600] [--seed=1]`.
  */
 import type { SequentialState } from '../src/core/analysis/sequential/state.ts';
 import type { Regression } from '../src/core/analysis/simulate.ts';
@@ -11,7 +11,7 @@ import { atMost, bake, BASE, percent, plain, POLICY } from './judge/bakes.ts';
 const option = (name: string, otherwise: number) =>
   Number(process.argv.find((arg) => arg.startsWith(`--${name}=`))?.split('=')[1] ?? otherwise);
 const RUNS = option('runs', 2000);
-const LATE = option('late', 600);
+const WORSE = option('worse', 600);
 const SEED = option('seed', 1);
 const BEGINS_S = 900;
 
@@ -40,17 +40,32 @@ function passing(name: string, requestsPerSecond: number, candidate: Regression,
   ];
 }
 
-function late(name: string, change: Regression): string[] {
-  const scenario = plain(name, 500, { candidate: { from: BEGINS_S, ...change } });
-  const delays: number[] = [];
-  for (let i = 0; i < LATE; i++) {
-    const { state, second } = bake(scenario, SEED * 9_000_011 + i * 7907, ({ decided }) => decided?.phase === 'Failed');
-    delays.push(state.decided?.phase === 'Failed' ? second - BEGINS_S : Infinity);
+/** What every one of many bakes with a worse candidate came to when it was failed; Infinity where it was not. */
+function failing(requestsPerSecond: number, candidate: Regression, of: (state: SequentialState, second: number) => number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < WORSE; i++) {
+    const { state, second } = bake(
+      plain('', requestsPerSecond, { candidate }),
+      SEED * 9_000_011 + i * 7907,
+      ({ decided }) => decided?.phase === 'Failed',
+    );
+    found.push(state.decided?.phase === 'Failed' ? of(state, second) : Infinity);
   }
-  const sorted = delays.toSorted((a, b) => a - b);
-  const at = (share: number): string => `${sorted[Math.floor((LATE - 1) * share)] ?? '–'} s`;
-  process.stderr.write(`${name}: ${at(0.5)} ${at(0.95)}\n`);
-  return [name, at(0.5), at(0.95), percent(delays.filter((delay) => delay <= 30).length / LATE)];
+  return found.toSorted((a, b) => a - b);
+}
+
+const at = (sorted: readonly number[], share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Infinity;
+
+function requests(name: string, requestsPerSecond: number, candidate: Regression, goal: string): string[] {
+  const found = failing(requestsPerSecond, candidate, (state) => state.candidateRequests);
+  process.stderr.write(`${name} at ${requestsPerSecond}/s: ${at(found, 0.5)} ${at(found, 0.95)}\n`);
+  return [name, String(requestsPerSecond), String(at(found, 0.5)), String(at(found, 0.95)), goal];
+}
+
+function late(name: string, change: Regression): string[] {
+  const found = failing(500, { from: BEGINS_S, ...change }, (_, second) => second - BEGINS_S);
+  process.stderr.write(`${name}: ${at(found, 0.5)} ${at(found, 0.95)}\n`);
+  return [name, `${at(found, 0.5)} s`, `${at(found, 0.95)} s`, percent(found.filter((delay) => delay <= 30).length / WORSE)];
 }
 
 const latency = 1 + (POLICY.latency?.margin ?? 0);
@@ -66,9 +81,20 @@ const text = [
       passing(`errors ${percent(errors)}, on the line`, 50, { errorRate: errors }, '≤ 5 %'),
     ],
   ),
-  `A change at minute 15 of a bake at 500 requests/s, ${LATE} runs; goal: found within 30 s.`,
+  `Requests of the candidate until it is failed, ${WORSE} runs.`,
   table(
-    ['from minute 15', 'found after, median', 'p95', 'within 30 s'],
+    ['worse from the beginning', 'requests/s', 'median', 'p95', 'goal'],
+    [
+      requests('errors 0.1 → 1 %', 500, { errorRate: 0.01 }, '1,300 / 2,600'),
+      requests('latency × 1.2', 500, { latencyFactor: 1.2 }, '950 / 1,800'),
+      requests('slowest 3 % × 2', 500, { tailFactor: 2 }, '850 / 1,500'),
+      requests('errors 0.1 → 5 %', 50, { errorRate: 0.05 }, '120 / 230'),
+      requests('latency × 1.5', 50, { latencyFactor: 1.5 }, '90 / 150'),
+    ],
+  ),
+  `A change at minute 15 of a bake at 500 requests/s, ${WORSE} runs; goal: found within 30 s.`,
+  table(
+    ['worse from minute 15', 'found after, median', 'p95', 'within 30 s'],
     [late('errors 5 %', { errorRate: 0.05 }), late('latency × 1.5', { latencyFactor: 1.5 })],
   ),
 ].join('\n\n');
