@@ -1,4 +1,4 @@
-import { DEFAULT_SCALE_EDGES, exponentialEdgesMs } from '../core/analysis/edges-of-source.ts';
+import { edgesSaid, USUAL_EDGES } from '../core/analysis/edges-of-source.ts';
 import type { AnalysisPolicy, Condition, LatencyTests, MetricPolicy, NamedAnalysis, PolicyFrame } from '../core/analysis/policy.ts';
 import type { SourceSettings } from '../core/analysis/reading.ts';
 import type { Strategy } from '../core/release/plan.ts';
@@ -36,13 +36,14 @@ export function analysisOf(analysis: AppConfig['analysis'], kind: Strategy['kind
   };
   const common = { intervalMs: ms(interval), initialDelayMs: ms(initialDelay), noData, minRequests, ...frameOf(said) };
   if (judge === 'threshold') return { judge, ...common, metrics: (metrics ?? D.metrics).map(metricOf) };
+  const tested = latencyOf(latency, said);
   return {
     judge,
-    ...common,
+    ...withEdges(common, tested),
     alphaFail,
     alphaPass,
     errors: { ...D.errors, ...defined(errors) },
-    latency: latencyOf(latency, said),
+    latency: tested,
     designEffect,
     strata: 0,
   };
@@ -88,10 +89,14 @@ function hasLatency(source: NonNullable<Analysis['source']>): boolean {
 /** Bucket edges of a source: a list of them, or the scale of exponential ones. */
 function edgesOf(source: Analysis['source']): readonly number[] | null {
   if (source === undefined || source.kind === 'edge' || source.kind === 'logs') return null;
-  const said = source['bucketsMs'];
-  if (Array.isArray(said)) return said.map(Number).toSorted((a, b) => a - b);
-  if (typeof said === 'object' && said !== null && 'scale' in said) return exponentialEdgesMs(Number(said.scale));
-  return source.kind === 'web' || source.kind === 'job' ? null : DEFAULT_SCALE_EDGES;
+  const said = edgesSaid(source['bucketsMs']);
+  return said ?? (source.kind === 'web' || source.kind === 'job' ? null : USUAL_EDGES);
+}
+
+/** Where a source may cut is told to it as well, for it to refuse what cannot be cut there. */
+function withEdges<T extends PolicyFrame>(frame: T, latency: LatencyTests | null): T {
+  if (frame.source === undefined || frame.source['bucketsMs'] !== undefined || latency?.edgesMs == null) return frame;
+  return { ...frame, source: { ...frame.source, bucketsMs: latency.edgesMs } };
 }
 
 function metricOf(metric: Metric): MetricPolicy {

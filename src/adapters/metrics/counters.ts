@@ -1,5 +1,6 @@
 import { OutsideError } from '../../core/errors.ts';
 import { bucketOf, MAX_BUCKET } from '../../core/analysis/histogram.ts';
+import { edgesSaid, edgeWithin } from '../../core/analysis/edges-of-source.ts';
 import { errorsOf } from '../../core/analysis/from-counters.ts';
 import type { Counters } from '../../core/analysis/reading.ts';
 
@@ -55,6 +56,19 @@ export function unreadable(what: string, cause?: unknown): OutsideError {
     `the metrics cannot be read: ${what}`,
     'The release waits; it is not judged by this.',
     cause,
+  );
+}
+
+/**
+ * Buckets that do not end where `bucketsMs` says would put what is faster than an edge above it.
+ * @throws OutsideError `METRICS_UNREADABLE`
+ */
+export function refuseWithin(bucketsMs: unknown, low: number, high: number): void {
+  const edge = edgeWithin(edgesSaid(bucketsMs) ?? [], low, high);
+  if (edge === null) return;
+  const digits = (ms: number) => Number(ms.toPrecision(4));
+  throw unreadable(
+    `latencies are counted from ${digits(low)} to ${digits(high)} ms in one, which cannot be told apart at ${digits(edge)} ms: bucketsMs has to say where the buckets end`,
   );
 }
 

@@ -10,6 +10,8 @@ export interface Stream {
   total: number;
   /** Upper edge in the metric's unit → count. */
   readonly buckets: Map<number, number>;
+  /** Where the buckets of the newest point begin and end, in the metric's unit. */
+  edges: readonly (readonly [low: number, high: number])[];
   /** Time of the newest delta point, and when any came, ms. */
   timeMs: number;
   heardAt: number;
@@ -24,13 +26,14 @@ interface Point {
   readonly buckets: ReadonlyMap<number, number>;
   /** Of exponential buckets. */
   readonly scale: number | null;
+  readonly edges: Stream['edges'];
 }
 
 export interface OtlpIntake {
   /** Takes one export request, as OTLP/JSON has it. Answers how many points were refused, and why; null: not OTLP at all. */
   take(json: unknown): { readonly rejected: number; readonly reason: string } | null;
   /** The same two as protobuf. @throws UserError `OTLP_INVALID` */
-  decode(bytes: Uint8Array): object;
+  decode(bytes: Uint8Array): unknown;
   encode(refused: { readonly rejected: number; readonly reason: string } | null): Uint8Array;
   streams(metric: string): readonly Stream[];
   /** Changes with every intake: its streams begin at zero. */
@@ -67,6 +70,7 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
       attributes,
       total: 0,
       buckets: new Map(),
+      edges: [],
       timeMs: 0,
       heardAt: now(),
       last: new Map(),
@@ -87,6 +91,7 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
       addBetween(stream, null, point);
       stream.timeMs = point.timeMs;
     } else return 'neither delta nor cumulative';
+    stream.edges = point.edges;
     stream.heardAt = now();
     return null;
   }
@@ -171,7 +176,7 @@ function* pointsOf(
         if ((one.flags & NO_RECORDED_VALUE) !== 0) continue;
         yield {
           stream: of(one.attributes),
-          point: { ...timesOf(one), total: one.asInt ?? one.asDouble ?? 0, buckets: new Map(), scale: null },
+          point: { ...timesOf(one), total: one.asInt ?? one.asDouble ?? 0, buckets: new Map(), scale: null, edges: [] },
           temporality: sum?.aggregationTemporality ?? 0,
         };
       }
@@ -180,7 +185,7 @@ function* pointsOf(
         const buckets = new Map(one.bucketCounts.map((count, i) => [one.explicitBounds[i] ?? Infinity, count] as const));
         yield {
           stream: of(one.attributes),
-          point: { ...timesOf(one), total: one.count, buckets, scale: null },
+          point: { ...timesOf(one), total: one.count, buckets, scale: null, edges: explicitEdges(one.explicitBounds) },
           temporality: histogram?.aggregationTemporality ?? 0,
         };
       }
@@ -188,7 +193,7 @@ function* pointsOf(
         if ((one.flags & NO_RECORDED_VALUE) !== 0) continue;
         yield {
           stream: of(one.attributes),
-          point: { ...timesOf(one), total: one.count, buckets: exponentialBuckets(one), scale: one.scale },
+          point: { ...timesOf(one), total: one.count, ...exponentialBuckets(one), scale: one.scale },
           temporality: exponentialHistogram?.aggregationTemporality ?? 0,
         };
       }
@@ -200,17 +205,27 @@ function timesOf(point: { readonly startTimeUnixNano: number; readonly timeUnixN
   return { startMs: point.startTimeUnixNano / 1e6, timeMs: point.timeUnixNano / 1e6 };
 }
 
+function explicitEdges(bounds: readonly number[]): Stream['edges'] {
+  return bounds.length === 0 ? [] : [...bounds, Infinity].map((high, i) => [bounds[i - 1] ?? 0, high] as const);
+}
+
 /** Bucket i of scale s holds (base^i, base^(i+1)], base = 2^(2^-s). */
 function exponentialBuckets(point: {
   readonly scale: number;
   readonly zeroCount: number;
   readonly positive?: { readonly offset: number; readonly bucketCounts: readonly number[] } | undefined;
-}): Map<number, number> {
+}): Pick<Point, 'buckets' | 'edges'> {
   const buckets = new Map<number, number>();
+  const edges: (readonly [number, number])[] = [];
   if (point.zeroCount > 0) buckets.set(0, point.zeroCount);
   const { offset = 0, bucketCounts = [] } = point.positive ?? {};
-  for (const [i, count] of bucketCounts.entries()) if (count > 0) buckets.set(exponentialEdge(offset + i + 1, point.scale), count);
-  return buckets;
+  for (const [i, count] of bucketCounts.entries()) {
+    if (count === 0) continue;
+    const high = exponentialEdge(offset + i + 1, point.scale);
+    buckets.set(high, count);
+    edges.push([exponentialEdge(offset + i, point.scale), high]);
+  }
+  return { buckets, edges };
 }
 
 function exponentialEdge(index: number, scale: number): number {

@@ -163,4 +163,21 @@ describe('OTLP exponential histograms', () => {
     expect(requests).toBe(3);
     expect([20, 500].map((ms) => slowerThan(latency, ms))).toEqual([3, 2]);
   });
+
+  it('whose buckets do not end where the judge would cut are refused, for they would move the margin', async () => {
+    const looked = async (bucketsMs: unknown) => {
+      const { look, exponential } = world({ bucketsMs });
+      exponential(CUMULATIVE, 0, 10, exponentialOf([3, 40, 40], 3));
+      return look(null).then(
+        () => 'read',
+        (error: { code: string }) => error.code,
+      );
+    };
+    expect(await looked(undefined)).toBe('read');
+    expect(await looked([32, 64])).toBe('read');
+    expect(await looked([32, 40])).toBe('METRICS_UNREADABLE');
+    // The metric is in ms, and cut at powers of two of them.
+    expect(await looked({ scale: 3, unit: 'ms' })).toBe('read');
+    expect(await looked({ scale: 3 })).toBe('METRICS_UNREADABLE');
+  });
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { MetricQuery, MetricSource } from '../../ports/metric-source.ts';
-import { countersOf, stale } from './counters.ts';
+import { countersOf, refuseWithin, stale } from './counters.ts';
 import type { OtlpIntake, Stream } from './otlp-intake.ts';
 import { duration, settingsOf } from './settings.ts';
 
@@ -71,11 +71,11 @@ function countedIn(streams: readonly Stream[], version: string, intake: OtlpInta
       ? streams.filter(({ attributes }) => isError.test(attributes[settings.errorAttribute] ?? ''))
       : streamsOf(intake.streams(settings.errors), settings, query, version);
   const latency = new Map<number, number>();
-  for (const { buckets, unit } of streamsOf(intake.streams(settings.latency), settings, query, version))
-    for (const [edge, count] of buckets) {
-      const ms = edge * (IN_MS[unit] ?? 1);
-      latency.set(ms, (latency.get(ms) ?? 0) + count);
-    }
+  for (const { buckets, edges, unit } of streamsOf(intake.streams(settings.latency), settings, query, version)) {
+    const toMs = IN_MS[unit] ?? 1;
+    for (const [low, high] of edges) refuseWithin(settings.bucketsMs, low * toMs, high * toMs);
+    for (const [edge, count] of buckets) latency.set(edge * toMs, (latency.get(edge * toMs) ?? 0) + count);
+  }
   return { requests: sum(streams), errors: sum(failed), latency };
 }
 

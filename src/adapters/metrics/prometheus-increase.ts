@@ -65,6 +65,13 @@ export function latencyIncrease(series: readonly Series[], window: Window, toMs:
   return single;
 }
 
+/** Where the buckets begin and end: of classic ones all there are, of native ones those with something in them. */
+export function bucketsOf(series: readonly Series[]): (readonly [low: number, high: number])[] {
+  const edges = [...new Set(series.flatMap(({ labels: { le } }) => (le === undefined ? [] : [numberOf(le)])))].toSorted((a, b) => a - b);
+  const classic = edges.map((edge, i) => [edges[i - 1] ?? 0, edge] as const);
+  return [...classic, ...series.flatMap(({ histograms }) => histograms.at(-1)?.edges ?? [])];
+}
+
 /** Native buckets come and go; a reset shows in the count of all, and then in every bucket. */
 function nativeIncrease({ histograms }: Series, { since, at, isContinued }: Window): Map<number, number> {
   const grown = new Map<number, number>();

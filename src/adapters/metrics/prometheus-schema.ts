@@ -21,7 +21,12 @@ export interface Series {
   readonly labels: Readonly<Record<string, string>>;
   /** Time in ms, oldest first. */
   readonly values: readonly { readonly at: number; readonly value: number }[];
-  readonly histograms: readonly { readonly at: number; readonly count: number; readonly buckets: ReadonlyMap<number, number> }[];
+  readonly histograms: readonly {
+    readonly at: number;
+    readonly count: number;
+    readonly buckets: ReadonlyMap<number, number>;
+    readonly edges: readonly (readonly [low: number, high: number])[];
+  }[];
 }
 
 /** Series of a range query's answer. @throws OutsideError `METRICS_UNREADABLE` */
@@ -38,6 +43,7 @@ export function matrix(json: unknown): readonly Series[] {
       at: Math.round(at * 1000),
       count: numberOf(count),
       buckets: new Map(buckets.map(([, , upper, n]) => [numberOf(upper), numberOf(n)])),
+      edges: buckets.map(([, lower, upper]) => [Math.max(0, numberOf(lower)), numberOf(upper)] as const),
     })),
   }));
 }

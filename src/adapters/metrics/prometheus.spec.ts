@@ -282,4 +282,29 @@ describe('Prometheus histograms', () => {
     const first = await look(11, null);
     expect(told(between(first, await look(21, first))?.latency).map(([, count]) => count)).toEqual([3]);
   });
+
+  it('whose buckets do not end where the judge would cut are refused, for they would move the margin', async () => {
+    const bucket = (le: string): Said => ({ labels: { le }, points: [[10, 5]] });
+    const classic = ['0.05', '0.1', '0.3', '+Inf'].map(bucket);
+    const latency = 'seconds_bucket{version="{{version}}"}';
+    const looked = async (said: readonly Said[], bucketsMs?: unknown) => {
+      const { look } = await prometheus(() => ({ ...counters, seconds_bucket: said }), {
+        latency,
+        ...(bucketsMs === undefined ? {} : { bucketsMs }),
+      });
+      return look(11, null).then(
+        () => 'read',
+        (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
+      );
+    };
+    expect(await looked(classic)).toBe('read');
+    expect(await looked(classic, [50, 100, 300])).toBe('read');
+    expect(await looked(classic, [50, 300])).toBe('read');
+    expect(await looked(classic, [50, 75, 100])).toMatch(/METRICS_UNREADABLE: .* from 50 to 100 ms in one, .* at 75 ms/);
+    expect(await looked(classic, [100, 1000])).toMatch(/from 300 to Infinity ms .* at 1000 ms/);
+    const native: Said[] = [{ native: [{ second: 10, buckets: [[0.25 / 2 ** (1 / 8), 0.25, 5]] }] }];
+    expect(await looked(native, { scale: 3 })).toBe('read');
+    expect(await looked(native, { scale: 2 })).toBe('read');
+    expect(await looked(native, { scale: 4 })).toMatch(/METRICS_UNREADABLE/);
+  });
 });

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Reading } from '../../core/analysis/reading.ts';
 import type { MetricQuery, MetricSource } from '../../ports/metric-source.ts';
-import { advanced, type Counted, NOTHING, stale, unreadable } from './counters.ts';
+import { advanced, type Counted, NOTHING, refuseWithin, stale, unreadable } from './counters.ts';
 import { fetchJson } from './fetch-json.ts';
-import { increaseOf, type Increase, isSeenBefore, latencyIncrease } from './prometheus-increase.ts';
-import { matrix } from './prometheus-schema.ts';
+import { bucketsOf, increaseOf, type Increase, isSeenBefore, latencyIncrease } from './prometheus-increase.ts';
+import { matrix, type Series } from './prometheus-schema.ts';
 import { duration, filled, headersOf, secret, settingsOf } from './settings.ts';
 
 export interface PrometheusOptions {
@@ -70,6 +70,7 @@ export function prometheusSource({ env, now }: PrometheusOptions): MetricSource 
             settings.latency === undefined ? null : ask(settings.latency, version),
           ]);
           const window = { since, at, isContinued: !isKnown || isSeenBefore(requests, since) };
+          if (latency !== null) refuseOtherBuckets(latency, settings.bucketsMs, settings.unit === 's' ? 1000 : 1);
           return {
             version,
             requests: increaseOf(requests, window),
@@ -85,6 +86,10 @@ export function prometheusSource({ env, now }: PrometheusOptions): MetricSource 
     },
     async stop() {},
   };
+}
+
+function refuseOtherBuckets(series: readonly Series[], bucketsMs: unknown, toMs: number): void {
+  for (const [low, high] of bucketsOf(series)) refuseWithin(bucketsMs, low * toMs, high * toMs);
 }
 
 function nothing(at: number): Reading {

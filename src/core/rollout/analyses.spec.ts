@@ -209,6 +209,24 @@ describe('several analyses of one rollout', () => {
 });
 
 describe('where a policy is said', () => {
+  it('a source is told where the judge is going to cut its latencies', () => {
+    const prometheus = { kind: 'prometheus', url: 'http://prometheus:9090', requests: 'r', errors: 'e', latency: 'l_bucket' };
+    const policy = (analysis: object) => {
+      const strategy = configured({ strategy: 'canary', analysis });
+      return strategy.kind === 'canary' ? strategy.analysis : null;
+    };
+    // Edges that every client library has.
+    const usual = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+    expect(policy({ source: prometheus })).toMatchObject({ latency: { edgesMs: usual }, source: { bucketsMs: usual } });
+    const own = { ...prometheus, bucketsMs: [100, 30] };
+    expect(policy({ source: own })).toMatchObject({ latency: { edgesMs: [30, 100] }, source: { bucketsMs: [100, 30] } });
+    for (const analysis of [
+      { source: prometheus, latency: false },
+      { source: prometheus, judge: 'threshold' },
+    ])
+      expect(policy(analysis)?.source).not.toHaveProperty('bucketsMs');
+  });
+
   it('an environment has defaults, an app its own, and the app in the environment the last word', () => {
     const strategy = (app: object, production: object) => configured({ strategy: 'canary', ...app }, { production });
     const interval = (of: ReturnType<typeof strategy>) => (of.kind === 'canary' ? of.analysis?.intervalMs : null);
