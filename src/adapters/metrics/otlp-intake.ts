@@ -62,7 +62,7 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
     const key = JSON.stringify([metric.name, Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
     const known = streams.get(key);
     if (known !== undefined) return known;
-    if (streams.size >= streamsMax) for (const [old, { heardAt }] of streams) if (now() - heardAt > IDLE_MS) streams.delete(old);
+    if (streams.size >= streamsMax) forget();
     if (streams.size >= streamsMax) return null;
     const made = {
       metric: metric.name,
@@ -77,6 +77,14 @@ export function createOtlpIntake({ now, epoch, streamsMax = 20_000 }: IntakeOpti
     };
     streams.set(key, made);
     return made;
+  }
+
+  /** Versions not heard of for long, as a whole: of one that lives no count may go back. */
+  function forget(): void {
+    const heard = new Map<string, number>();
+    const versionOf = ({ attributes }: Stream) => attributes['service.version'] ?? '';
+    for (const stream of streams.values()) heard.set(versionOf(stream), Math.max(heard.get(versionOf(stream)) ?? 0, stream.heardAt));
+    for (const [key, stream] of streams) if (now() - (heard.get(versionOf(stream)) ?? 0) > IDLE_MS) streams.delete(key);
   }
 
   function takePoint(stream: Stream, point: Point, temporality: number): string | null {

@@ -139,6 +139,45 @@ describe('OTLP counters', () => {
   });
 });
 
+it('what is forgotten for want of room is of versions that nobody hears of any more: no count of a live one goes back', () => {
+  let at = BEGAN;
+  const intake = createOtlpIntake({ now: () => at, epoch: 'one', streamsMax: 3 });
+  const send = (version: string, route: string) =>
+    intake.take({
+      resourceMetrics: [
+        {
+          resource: { attributes: [{ key: 'service.version', value: { stringValue: version } }] },
+          scopeMetrics: [
+            {
+              metrics: [
+                {
+                  name: 'orders',
+                  sum: {
+                    aggregationTemporality: DELTA,
+                    isMonotonic: true,
+                    dataPoints: [
+                      { attributes: [{ key: 'route', value: { stringValue: route } }], timeUnixNano: nano(at - BEGAN + 1), asInt: '5' },
+                    ],
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+  const total = (version: string) =>
+    intake.streams('orders').reduce((sum, stream) => sum + (stream.attributes['service.version'] === version ? stream.total : 0), 0);
+  send('gone', '/');
+  send('live', '/rare');
+  at += 2 * 3_600_000;
+  send('live', '/');
+  expect(total('live')).toBe(10);
+  expect(send('new', '/')).toMatchObject({ rejected: 0 });
+  expect([total('gone'), total('live'), total('new')]).toEqual([0, 10, 5]);
+  expect(send('new', '/other')).toMatchObject({ rejected: 1, reason: 'more than 3 streams' });
+});
+
 describe('OTLP exponential histograms', () => {
   for (const temporality of [DELTA, CUMULATIVE])
     it(`fall into buckets (${temporality === DELTA ? 'delta' : 'cumulative'})`, async () => {
