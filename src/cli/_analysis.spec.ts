@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { estimates, sparkline, towards } from './_analysis.ts';
 
-const evidence = { worse: 1, worseNeeded: 100, good: 1, goodNeeded: 20, requestsMissing: null };
+const evidence = { worse: 1, worseNeeded: 100, good: 1, goodNeeded: 20, effect: null, requestsMissing: null, missingMs: null };
 const estimate = (value: number, low: number, high: number) => ({ value, low, high, requests: 100 });
 
 test('bars keep the highest of each stretch, whatever is shown', () => {
@@ -21,5 +21,13 @@ test('estimates say what was seen, and what it may really be', () => {
   expect(estimates('latency p95', { ...evidence, candidate: estimate(131.4, 120, 150), baseline: estimate(99.96, 95, 104) })).toBe(
     '131 ms (120 … 150) against 100 ms (95 … 104)',
   );
+  const [ratio, difference] = [
+    { kind: 'ratio', value: 1.3144, low: 1.052, high: null },
+    { kind: 'difference', value: 0.00941, low: -0.0003, high: 0.0213 },
+  ] as const;
+  expect(
+    estimates('latency p95', { ...evidence, candidate: estimate(131.4, 120, 150), baseline: estimate(100, 95, 104), effect: ratio }),
+  ).toBe('131 ms (120 … 150) against 100 ms (95 … 104): 1.31 × (1.05 … ∞)');
+  expect(estimates('errors', { ...evidence, candidate, baseline, effect: difference })).toMatch(/: \+0\.94 points \(-0\.03 … 2\.1\)$/);
   expect(estimates('errors', { ...evidence, candidate: null, baseline: null })).toBe('');
 });

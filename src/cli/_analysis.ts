@@ -1,5 +1,5 @@
 import { type Entry, type Look, type Replay, replayOf } from '../core/analysis/replay.ts';
-import type { Estimate, Evidence } from '../core/analysis/sample.ts';
+import type { Effect, Estimate, Evidence } from '../core/analysis/sample.ts';
 import { UserError } from '../core/errors.ts';
 import type { Recorded } from '../engine/face.ts';
 import type { Client } from './_client.ts';
@@ -46,15 +46,24 @@ export function sparkline(values: readonly number[]): string {
   return highest.map((value) => BARS[Math.min(BARS.length - 1, Math.max(0, Math.round(value * (BARS.length - 1))))]).join('');
 }
 
-/** `0.94 % (0.4 … 2.1) against 0 % (0 … 0.37)`: what was seen, and what it may really be (95 %, at all looks together). */
-export function estimates(metric: string, { candidate, baseline }: Evidence): string {
+/** `0.94 % (0.4 … 2.1) against 0 % (0 … 0.37)`: what was seen, and what it may really be (95 %, at all looks together); and one by the other. */
+export function estimates(metric: string, { candidate, baseline, effect }: Evidence): string {
   if (candidate === null) return '';
   const isLatency = metric.startsWith('latency');
   const digits = (value: number) =>
     isLatency ? (value >= 100 ? Math.round(value) : Number(value.toPrecision(3))) : Number((100 * value).toPrecision(2));
   const unit = isLatency ? 'ms' : '%';
   const one = ({ value, low, high }: Estimate) => `${digits(value)} ${unit} (${digits(low)} … ${digits(high)})`;
-  return `${one(candidate)}${baseline === null ? '' : ` against ${one(baseline)}`}`;
+  // Releases judged by an earlier version of Sluice have no effect in their record.
+  const by = effect === null || effect === undefined ? '' : `: ${effectText(effect)}`;
+  return `${one(candidate)}${baseline === null ? '' : ` against ${one(baseline)}`}${by}`;
+}
+
+/** `1.31 × (1.05 … 1.6)`, `+0.94 points (0.1 … 2.1)` */
+function effectText({ kind, value, low, high }: Effect): string {
+  const short = (number: number) => Number((kind === 'ratio' ? number : 100 * number).toPrecision(kind === 'ratio' ? 3 : 2));
+  const range = `(${short(low)} … ${high === null ? '∞' : short(high)})`;
+  return kind === 'ratio' ? `${short(value)} × ${range}` : `${value >= 0 ? '+' : ''}${short(value)} points ${range}`;
 }
 
 /** How far towards a proof, 0 to 1, on the scale on which evidence adds up. */

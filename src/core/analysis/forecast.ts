@@ -1,5 +1,5 @@
 import { addCounts, NOTHING_COUNTED } from './arms.ts';
-import { finishAnalysis, observeSample, startAnalysis, verdictOf } from './judge.ts';
+import { finalPhaseOf, observeSample, phaseOf, startAnalysis } from './judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { ArmCounts } from './sample.ts';
 import { simulate, type Scenario } from './simulate.ts';
@@ -33,13 +33,13 @@ export function forecast(policy: AnalysisPolicy, scenario: Scenario, runs: numbe
       judge = observeSample(policy, judge, { fromAt: from, at: second * 1000, ...arms, error: null });
       from = second * 1000;
       arms = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
-      if (verdictOf(policy, judge, from).phase !== 'Failed') continue;
+      if (phaseOf(policy, judge, from) !== 'Failed') continue;
       failedAt = from;
       break;
     }
     if (failedAt >= 0) times.push(failedAt);
     else {
-      const { phase } = finishAnalysis(policy, judge, scenario.seconds * 1000);
+      const phase = finalPhaseOf(policy, judge, scenario.seconds * 1000);
       if (phase === 'Failed') times.push(scenario.seconds * 1000);
       else if (phase === 'Successful') passed += 1;
     }

@@ -1,5 +1,5 @@
 import type { AnalysisPolicy } from './policy.ts';
-import type { Judge, Sample, Verdict } from './sample.ts';
+import type { AnalysisPhase, Judge, Sample, Verdict } from './sample.ts';
 import { sequentialJudge } from './sequential/judge.ts';
 import { UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './sequential/state.ts';
 import { thresholdJudge, type ThresholdState } from './threshold.ts';
@@ -33,6 +33,8 @@ function guarded<P extends AnalysisPolicy, S extends JudgeState>(
     observe: (policy, state, sample) => judge.observe(mine(policy), own(state), sample),
     verdict: (policy, state, now) => judge.verdict(mine(policy), own(state), now),
     finish: (policy, state, now) => judge.finish(mine(policy), own(state), now),
+    phase: (policy, state, now) => judge.phase(mine(policy), own(state), now),
+    finalPhase: (policy, state, now) => judge.finalPhase(mine(policy), own(state), now),
   };
 }
 
@@ -59,4 +61,14 @@ export function verdictOf(policy: AnalysisPolicy, state: JudgeState, now: number
 /** The verdict now that the bake is over: never Pending or Running, and Successful only on evidence. */
 export function finishAnalysis(policy: AnalysisPolicy, state: JudgeState, now: number): Verdict {
   return judgeFor(policy).finish(policy, state, now);
+}
+
+/** The phase of `verdictOf`, without its evidence. */
+export function phaseOf(policy: AnalysisPolicy, state: JudgeState, now: number): AnalysisPhase {
+  return judgeFor(policy).phase(policy, state, now);
+}
+
+/** The phase of `finishAnalysis`, without its evidence. */
+export function finalPhaseOf(policy: AnalysisPolicy, state: JudgeState, now: number): AnalysisPhase {
+  return judgeFor(policy).finalPhase(policy, state, now);
 }

@@ -63,8 +63,12 @@ export interface Evidence {
   readonly goodNeeded: number;
   readonly candidate: Estimate | null;
   readonly baseline: Estimate | null;
+  /** The candidate by the baseline; null where either is not known. */
+  readonly effect: Effect | null;
   /** Candidate requests still missing before it can pass, at what is seen so far; null when none or not to be had. */
   readonly requestsMissing: number | null;
+  /** …and how long they take at the rate seen so far, ms. */
+  readonly missingMs: number | null;
 }
 
 /** A value with an interval that holds at every look at once (95 %). */
@@ -73,6 +77,15 @@ export interface Estimate {
   readonly low: number;
   readonly high: number;
   readonly requests: number;
+}
+
+/** Of error rates the difference, of latency quantiles the ratio, with an interval that holds at every look at once (95 %). */
+export interface Effect {
+  readonly kind: 'difference' | 'ratio';
+  readonly value: number;
+  readonly low: number;
+  /** Null: there is no end to it (the baseline may have been next to nothing). */
+  readonly high: number | null;
 }
 
 /**
@@ -84,4 +97,7 @@ export interface Judge<Policy, State> {
   observe(policy: Policy, state: State, sample: Sample): State;
   verdict(policy: Policy, state: State, now: number): Verdict;
   finish(policy: Policy, state: State, now: number): Verdict;
+  /** The phases of these two alone: they are asked for at every look, and all the evidence only where something is decided. */
+  phase(policy: Policy, state: State, now: number): AnalysisPhase;
+  finalPhase(policy: Policy, state: State, now: number): AnalysisPhase;
 }

@@ -57,7 +57,14 @@ const FRESH_METRIC: MetricState = {
  * Measurements against fixed limits, one a metric a look, with the limits of Argo Rollouts. No data is
  * never a success: a look without enough candidate requests only widens the window of the next one.
  */
-export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState> = { start, observe, verdict, finish };
+export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState> = {
+  start,
+  observe,
+  verdict,
+  finish,
+  phase: (policy, state, now) => verdict(policy, state, now).phase,
+  finalPhase: (policy, state, now) => finish(policy, state, now).phase,
+};
 
 function start(policy: ThresholdPolicy, at: number): ThresholdState {
   return { ...startTimeline(at), judge: 'threshold', metrics: policy.metrics.map(() => FRESH_METRIC) };

@@ -1,4 +1,4 @@
-import { finishAnalysis, verdictOf } from '../analysis/judge.ts';
+import { finalPhaseOf, finishAnalysis, phaseOf, verdictOf } from '../analysis/judge.ts';
 import type { AnalysisPolicy } from '../analysis/policy.ts';
 import type { Verdict } from '../analysis/sample.ts';
 import { isOutage } from '../analysis/timeline.ts';
@@ -41,9 +41,10 @@ export function endingOf(rollout: RolloutState, running: readonly Running[]): re
 export function troubleOf(rollout: RolloutState, now: number): { readonly of: Running; readonly verdict: Verdict } | null {
   const all = runningOf(rollout)
     .filter((one) => !one.dryRun)
-    .map((of) => ({ of, verdict: verdictOf(of.policy, of.analysis.judge, now) }));
-  const having = (phase: Verdict['phase']) => all.find(({ verdict }) => verdict.phase === phase);
-  return having('Failed') ?? having('Error') ?? having('Inconclusive') ?? null;
+    .map((of) => ({ of, phase: phaseOf(of.policy, of.analysis.judge, now) }));
+  const having = (wanted: Verdict['phase']) => all.find(({ phase }) => phase === wanted)?.of;
+  const of = having('Failed') ?? having('Error') ?? having('Inconclusive');
+  return of === undefined ? null : { of, verdict: verdictOf(of.policy, of.analysis.judge, now) };
 }
 
 /** The verdict if nothing more were looked at. */
@@ -67,14 +68,14 @@ export function mayEndEarly(rollout: RolloutState, running: readonly Running[], 
         one.policy.early !== undefined &&
         bakedMs >= one.policy.early.minBakeMs &&
         isProof(one.policy) &&
-        finalOf(one, now).phase === 'Successful',
+        finalPhaseOf(one.policy, one.analysis.judge, now) === 'Successful',
     )
   );
 }
 
 /** Measurements that were good so far may be the first of bad ones, unless a number in a row was asked for. */
 function isProof(policy: AnalysisPolicy): boolean {
-  return policy.judge === 'sequential' || policy.metrics.every((metric) => metric.dryRun || metric.consecutiveSuccessLimit > 0);
+  return policy.judge !== 'threshold' || policy.metrics.every((metric) => metric.dryRun || metric.consecutiveSuccessLimit > 0);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Estimate } from '../sample.ts';
+import type { Effect, Estimate } from '../sample.ts';
 import { upperEdgeMs } from '../histogram.ts';
 import { bisect, logBeta } from './numbers.ts';
 import { indexesAt } from './buckets.ts';
@@ -67,22 +67,54 @@ export function shareInterval(hits: number, trials: number, tuning: Tuning = {})
 /** Exact enough for people. */
 const SHOWN: Tuning = { precision: 1e-5 };
 
+/** Of two intervals that are both to hold at once (union bound). */
+const EACH_OF_TWO: Tuning = { precision: 1e-5, alpha: ALPHA / 2 };
+
 /** Error rate with its interval; null without requests. */
-export function errorEstimate(totals: Totals): Estimate | null {
-  const { requests, errors } = totals;
+export function errorEstimate({ requests, errors }: Totals, tuning: Tuning = SHOWN): Estimate | null {
   if (!(requests > 0)) return null;
-  const [low, high] = shareInterval(errors, requests, SHOWN);
+  const [low, high] = shareInterval(errors, requests, tuning);
   return { value: errors / requests, low, high, requests };
 }
 
 /** Latency quantile in ms with its interval; null without answers. Resolution: 10 %. */
 export function quantileEstimate(totals: Totals, quantile: number): Estimate | null {
-  const requests = totals.latency.sum;
-  if (!(requests > 0)) return null;
+  const [low = 0, value = 0, high = 0] = quantileBuckets(totals, quantile, SHOWN).map(upperEdge);
+  return totals.latency.sum > 0 ? { value, low, high, requests: totals.latency.sum } : null;
+}
+
+/** The coarse buckets that a quantile may lie in: the first, that of the estimate, the last. None without answers. */
+function quantileBuckets({ latency }: Totals, quantile: number, tuning: Tuning): number[] {
+  const requests = latency.sum;
+  if (!(requests > 0)) return [];
   const time = quantile * (1 - quantile) * requests;
-  const above = betaBinomialBound(time, quantile, 1 - quantile, SHOWN) / requests;
-  const below = betaBinomialBound(time, 1 - quantile, quantile, SHOWN) / requests;
-  const levels = [Math.max(0, quantile - below), quantile, Math.min(1, quantile + above)];
-  const [low = 0, value = 0, high = 0] = indexesAt(totals.latency, levels).map((index) => upperEdgeMs(index * COARSE));
-  return { value, low, high, requests };
+  const above = betaBinomialBound(time, quantile, 1 - quantile, tuning) / requests;
+  const below = betaBinomialBound(time, 1 - quantile, quantile, tuning) / requests;
+  return indexesAt(latency, [Math.max(0, quantile - below), quantile, Math.min(1, quantile + above)]);
+}
+
+function upperEdge(bucket: number): number {
+  return upperEdgeMs(bucket * COARSE);
+}
+
+/** How much more often the candidate fails; null without requests on both sides. */
+export function errorDifference(candidate: Totals, baseline: Totals): Effect | null {
+  const [one, other] = [errorEstimate(candidate, EACH_OF_TWO), errorEstimate(baseline, EACH_OF_TWO)];
+  if (one === null || other === null) return null;
+  return { kind: 'difference', value: one.value - other.value, low: one.low - other.high, high: one.high - other.low };
+}
+
+/** How many times as long the candidate takes at a quantile; null without answers on both sides. Both ends count the width of their buckets. */
+export function quantileRatio(candidate: Totals, baseline: Totals, quantile: number): Effect | null {
+  const [low, value, high] = quantileBuckets(candidate, quantile, EACH_OF_TWO);
+  const [least, usual, most] = quantileBuckets(baseline, quantile, EACH_OF_TWO);
+  if (low === undefined || value === undefined || high === undefined) return null;
+  if (least === undefined || usual === undefined || most === undefined) return null;
+  const under = upperEdge(least - 1);
+  return {
+    kind: 'ratio',
+    value: upperEdge(value) / upperEdge(usual),
+    low: upperEdge(low - 1) / upperEdge(most),
+    high: least > 0 && under > 0 ? upperEdge(high) / under : null,
+  };
 }

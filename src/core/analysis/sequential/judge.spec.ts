@@ -61,10 +61,10 @@ describe('a candidate as good as the baseline', () => {
   });
 
   it('is Running until then, and says how much is missing', () => {
-    const early = judged(samples.slice(0, 30));
-    expect(verdictOf(EVERY_SECOND, early, BAKE_AT + 30_000)).toMatchObject({
+    const early = (seconds: number) => verdictOf(EVERY_SECOND, judged(samples.slice(0, seconds)), BAKE_AT + seconds * 1000);
+    expect(early(150)).toMatchObject({
       phase: 'Running',
-      reason: expect.stringMatching(/nothing worse seen, about \d+ more needed to pass/),
+      reason: expect.stringMatching(/nothing worse seen, about \d+ more requests \(\d+ (s|min) at the present rate\) needed to pass/),
     });
     expect(verdictOf(EVERY_SECOND, judged(samples), BAKE_AT)).toMatchObject({
       phase: 'Running',
@@ -74,9 +74,11 @@ describe('a candidate as good as the baseline', () => {
   });
 
   it('is Inconclusive when the bake ends too early, and says how many requests are missing', () => {
-    expect(finish(samples.slice(0, 40))).toMatchObject({
+    expect(finish(samples.slice(0, 150))).toMatchObject({
       phase: 'Inconclusive',
-      reason: expect.stringMatching(/^that .* is not shown .*: about \d+ more requests to the new version are needed$/),
+      reason: expect.stringMatching(
+        /^that .* is not shown .*: about \d+ more requests \(\d+ (s|min) at the present rate\) to the new version are needed$/,
+      ),
     });
   });
 });
@@ -88,7 +90,7 @@ describe('a worse candidate', () => {
     expect(verdictOf(EVERY_SECOND, state, BAKE_AT)).toMatchObject({
       phase: 'Failed',
       reason: expect.stringMatching(
-        /^the new version fails more often: [\d.]+ % errors against [\d.]+ % of the old version, after \d+ requests$/,
+        /^the new version fails more often: [\d.]+ % errors against [\d.]+ % of the old version \(at least [\d.]+ % more\), after \d+ requests$/,
       ),
     });
     expect(finishAnalysis(EVERY_SECOND, state, BAKE_AT).phase).toBe('Failed');
@@ -97,7 +99,7 @@ describe('a worse candidate', () => {
   it('fails for latency, and names the level', () => {
     const inGeneral = judged(simulated({ candidate: { latencyFactor: 1.5 } }));
     expect(inGeneral.decided?.reason).toMatch(
-      /^the new version is slower in general, by more than 10 %: p50 [\d.]+ ms against [\d.]+ ms of the old version/,
+      /^the new version is slower in general: p50 is 1\.\d+ × the old version's \(at least 1\.\d+ ×\), [\d.]+ ms against [\d.]+ ms over the whole bake, after \d+ requests; limit 1\.1 ×$/,
     );
     const tail = judged(simulated({ candidate: { tailFactor: 3 } }));
     expect(tail.decided?.reason).toMatch(/slower above p9\d/);

@@ -2,7 +2,7 @@ import type { SequentialPolicy } from '../policy.ts';
 import type { Judge } from '../sample.ts';
 import { observe } from './observe.ts';
 import { startSequential, UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './state.ts';
-import { finalVerdict, runningVerdict } from './verdict.ts';
+import { finalPhase, finalVerdict, runningPhase, runningVerdict } from './verdict.ts';
 
 /**
  * Evidence by betting: for every way the candidate may be worse a bet is placed before each sample that
@@ -15,5 +15,7 @@ export function sequentialJudge(setting: AnalysisSetting = UNKNOWN_SETTING): Jud
     observe,
     verdict: (policy, state) => runningVerdict(policy, state),
     finish: finalVerdict,
+    phase: (_, state) => runningPhase(state),
+    finalPhase,
   };
 }

@@ -62,7 +62,11 @@ function rateFailedBy(policy: SequentialPolicy, baseline: number, requests: numb
   return steps.find((rate) => rate < 1 && (requestsToFail(policy, baseline, rate) ?? Infinity) <= requests) ?? null;
 }
 
-/** Candidate requests a pass test still needs at what it has seen; null when what it has seen is not better than its line. */
+/** How many times the requests seen so far can be told ahead from them, and from how many at least. */
+const FARTHEST = 20;
+const LEAST_SEEN = 100;
+
+/** Candidate requests a pass test still needs at what it has seen; null when that is not better than its line, or too near to it to tell. */
 export function requestsMissing(policy: SequentialPolicy, test: string, evidence: number, candidate: Hits, baseline: Hits): number | null {
   const needed = passNeeded(policy) - evidence;
   if (needed <= 0) return 0;
@@ -73,7 +77,7 @@ export function requestsMissing(policy: SequentialPolicy, test: string, evidence
   // Before the first evidence, what the mixture costs is still to be paid too.
   const cost = evidence < 1 ? MIXTURE_TO_PASS : 0;
   const missing = Math.ceil((needed + cost) / binaryDistance(seen, Math.min(boundary, 1 - 1e-9)));
-  return Number.isSafeInteger(missing) ? missing : null;
+  return missing <= FARTHEST * Math.max(candidate.n, LEAST_SEEN) ? missing : null;
 }
 
 function boundaryOf(line: Line, baseline: number): number {

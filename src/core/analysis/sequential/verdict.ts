@@ -1,16 +1,15 @@
 import { upperEdgeMs } from '../histogram.ts';
 import { formatValue } from '../measure.ts';
 import type { SequentialPolicy } from '../policy.ts';
-import type { AnalysisPhase, Estimate, Evidence, MetricVerdict, Verdict } from '../sample.ts';
+import type { AnalysisPhase, Effect, MetricVerdict, Verdict } from '../sample.ts';
 import { countOf, missingEvidence, noDataPhase } from '../timeline.ts';
-import { errorEstimate, quantileEstimate } from './confidence.ts';
 import { indexesAt, NO_BUCKETS } from './buckets.ts';
+import { quantileEstimate } from './confidence.ts';
 import { baselineEdge, cutsOf, effectiveMargin, passEdge } from './edges.ts';
+import { effectOf, evidenceToFail, evidenceToPass, hasPassed, metricsOf, missingOf, missingWords } from './evidence.ts';
 import { logSumExp } from './numbers.ts';
-import { WORSE_STAKES } from './block.ts';
-import { TILT_STAKES, TILTS } from './ordered.ts';
-import { requestsMissing } from './planner.ts';
-import { failEvidence, hasCrossed, mayFail, passEvidence, strongest } from './process.ts';
+import { TILTS } from './ordered.ts';
+import { failEvidence, mayFail, strongest } from './process.ts';
 import {
   COARSE,
   failNeeded,
@@ -18,7 +17,6 @@ import {
   heldBack,
   isAlone,
   LEAST_TO_FAIL,
-  passNeeded,
   passTests,
   TRAFFIC_NEEDED,
   type Decided,
@@ -55,28 +53,37 @@ function mayHaveFailed(policy: SequentialPolicy, state: SequentialState): boolea
   return false;
 }
 
-const LOG_TILT_STAKES = TILT_STAKES.map(Math.log);
-const LOG_WORSE_STAKES = WORSE_STAKES.map(Math.log);
-
-function evidenceToFail(state: SequentialState, test: string): number {
-  const process = state.fail[test];
-  return process === undefined ? 0 : failEvidence(process, heldBack(state), test === 'latency' ? LOG_TILT_STAKES : LOG_WORSE_STAKES);
-}
-
 function causeOf(policy: SequentialPolicy, state: SequentialState, test: string): string {
   const { candidate, baseline } = state.totals;
   const rate = (totals: typeof candidate) =>
     formatValue({ kind: 'errorRate' }, totals.requests > 0 ? totals.errors / totals.requests : null);
   const rest = `after ${countOf(state.candidateRequests, 'request')}`;
-  if (test === 'errors')
-    return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version, ${rest}`;
+  if (test === 'errors') {
+    const more = atLeast(effectOf(state, null));
+    return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version${more}, ${rest}`;
+  }
   if (test === 'limit')
     return `the new version fails too often: ${rate(candidate)} errors where ${formatValue({ kind: 'errorRate' }, policy.errors.limit)} is the limit, ${rest}`;
   const process = state.fail['latency'];
   const level = process === undefined ? 'in general' : (TILTS[strongest(process)]?.level ?? 'in general');
   const quantile = level === 'above p99' ? 0.99 : level === 'above p95' ? 0.95 : level === 'above p90' ? 0.9 : 0.5;
-  const shown = `p${quantile * 100} ${formatQuantile(candidate, quantile)} against ${formatQuantile(baseline, quantile)} of the old version`;
-  return `the new version is slower ${level}, by more than ${formatValue({ kind: 'errorRate' }, policy.latency?.margin ?? 0)}: ${shown} over the whole bake, ${rest}`;
+  const ratio = effectOf(state, quantile);
+  const times = ratio === null ? '' : ` is ${short(ratio.value)} × the old version's${atLeast(ratio)}`;
+  const limit = short(1 + (policy.latency?.margin ?? 0));
+  const shown = `${formatQuantile(candidate, quantile)} against ${formatQuantile(baseline, quantile)} over the whole bake`;
+  return `the new version is slower ${level}: p${quantile * 100}${times}, ${shown}, ${rest}; limit ${limit} ×`;
+}
+
+/** What the candidate surely is worse by (95 %, at all looks together); nothing where that is not sure. */
+function atLeast(effect: Effect | null): string {
+  if (effect === null) return '';
+  if (effect.kind === 'ratio') return effect.low > 1 ? ` (at least ${short(effect.low)} ×)` : '';
+  return effect.low > 0 ? ` (at least ${formatValue({ kind: 'errorRate' }, effect.low)} more)` : '';
+}
+
+/** Three digits say enough. */
+function short(factor: number): string {
+  return String(Number(factor.toPrecision(3)));
 }
 
 function formatQuantile(totals: SequentialState['totals']['candidate'], quantile: number): string {
@@ -95,15 +102,18 @@ function silence(policy: SequentialPolicy, state: SequentialState, at: number): 
   return { phase: noDataPhase(policy), at, test: 'traffic', reason };
 }
 
+export function runningPhase(state: SequentialState): AnalysisPhase {
+  if (state.decided !== null) return state.decided.phase;
+  return state.readable + state.unreadable === 0 ? 'Pending' : 'Running';
+}
+
 /** The verdict while the bake goes on. */
 export function runningVerdict(policy: SequentialPolicy, state: SequentialState): Verdict {
-  const metrics = metricsOf(policy, state, 'Running');
-  if (state.decided !== null) return conclude(state, state.decided.phase, state.decided.reason, metrics);
-  if (state.readable + state.unreadable === 0) {
-    const warming = `warming up: the first ${Math.round(policy.initialDelayMs / 1000)} s are not judged`;
-    return conclude(state, 'Pending', state.countedUntil === null ? 'nothing measured so far' : warming, metrics);
-  }
-  return conclude(state, 'Running', progressOf(policy, state), metrics);
+  const phase = runningPhase(state);
+  const warming = `warming up: the first ${Math.round(policy.initialDelayMs / 1000)} s are not judged`;
+  const waiting = state.countedUntil === null ? 'nothing measured so far' : warming;
+  const reason = state.decided?.reason ?? (phase === 'Pending' ? waiting : progressOf(policy, state));
+  return conclude(state, phase, reason, metricsOf(policy, state, 'Running'));
 }
 
 function progressOf(policy: SequentialPolicy, state: SequentialState): string {
@@ -111,18 +121,24 @@ function progressOf(policy: SequentialPolicy, state: SequentialState): string {
   const open = weakest(policy, state);
   if (open === null) return `${seen}: nothing worse seen, and enough to pass when the bake ends`;
   const { missing } = open;
-  return missing === null ? `${seen}: nothing proven yet` : `${seen}: nothing worse seen, about ${missing} more needed to pass`;
+  return missing === null ? `${seen}: nothing proven yet` : `${seen}: nothing worse seen, ${missingWords(missing)} needed to pass`;
+}
+
+export function finalPhase(policy: SequentialPolicy, state: SequentialState, now: number): AnalysisPhase {
+  return finalRuling(policy, state, now).phase;
 }
 
 /** The verdict at the end of the bake. */
 export function finalVerdict(policy: SequentialPolicy, state: SequentialState, now: number): Verdict {
-  if (state.decided !== null) return conclude(state, state.decided.phase, state.decided.reason, metricsOf(policy, state, 'Inconclusive'));
-  const metrics = metricsOf(policy, state, 'Inconclusive');
-  const missing = missingEvidence(policy, state, now);
-  if (missing !== null) return conclude(state, missing.phase, missing.reason, metrics);
+  const { phase, reason } = finalRuling(policy, state, now);
+  return conclude(state, phase, reason, metricsOf(policy, state, 'Inconclusive'));
+}
+
+function finalRuling(policy: SequentialPolicy, state: SequentialState, now: number): { phase: AnalysisPhase; reason: string } {
+  const ruled = state.decided ?? missingEvidence(policy, state, now);
+  if (ruled !== null) return ruled;
   const wrong = wrongTraffic(state) ?? (isPassed(policy, state) ? null : (unhealthy(policy, state) ?? unproven(policy, state)));
-  if (wrong !== null) return conclude(state, 'Inconclusive', wrong, metrics);
-  return conclude(state, 'Successful', passedIn(policy, state), metrics);
+  return wrong === null ? { phase: 'Successful', reason: passedIn(policy, state) } : { phase: 'Inconclusive', reason: wrong };
 }
 
 /** Requests split far from what was asked: the wrong users are compared. Sticky users alone do not do that. */
@@ -143,7 +159,7 @@ function unhealthy(policy: SequentialPolicy, state: SequentialState): string | n
 
 interface Open {
   readonly test: PassTest;
-  readonly missing: number | null;
+  readonly missing: ReturnType<typeof missingOf>;
 }
 
 /** The pass test with the least evidence, null when all have enough. */
@@ -153,22 +169,6 @@ function weakest(policy: SequentialPolicy, state: SequentialState): Open | null 
     .filter(({ passed }) => !passed)
     .toSorted((a, b) => a.log - b.log)[0];
   return open === undefined ? null : { test: open.test, missing: missingOf(policy, state, open.test) };
-}
-
-function missingOf(policy: SequentialPolicy, state: SequentialState, test: PassTest): number | null {
-  const count = state.pass[test.name];
-  return count === undefined ? null : requestsMissing(policy, test.name, passEvidence(count), count.candidate, count.baseline);
-}
-
-function evidenceToPass(state: SequentialState, test: PassTest): number {
-  const process = state.pass[test.name];
-  return process === undefined ? 0 : passEvidence(process);
-}
-
-/** Had enough once, and has not been refuted since. */
-function hasPassed(state: SequentialState, test: PassTest): boolean {
-  const process = state.pass[test.name];
-  return process !== undefined && hasCrossed(process);
 }
 
 function isPassed(policy: SequentialPolicy, state: SequentialState): boolean {
@@ -188,7 +188,9 @@ function unproven(policy: SequentialPolicy, state: SequentialState): string {
   const against = isRelative ? ` against ${hits.baseline.k} of ${hits.baseline.n}` : '';
   const kind = open.test.quantile === null ? 'errors in' : 'slower in';
   const more =
-    open.missing === null ? 'what was seen does not point that way' : `about ${open.missing} more requests to the new version are needed`;
+    open.missing === null
+      ? 'what was seen does not tell how many more requests that would take'
+      : `${missingWords(open.missing)} to the new version are needed`;
   return `${what} is not shown (${hits.candidate.k} ${kind} ${countOf(hits.candidate.n, 'request')}${against}): ${more}`;
 }
 
@@ -215,50 +217,6 @@ function passedIn(policy: SequentialPolicy, state: SequentialState): string {
       ? "errors are no worse than the old version's"
       : "errors and latency are no worse than the old version's";
   return `${what}, shown on ${countOf(state.candidateRequests, 'request')} of the new version`;
-}
-
-/** One row a pass test; latency has one test to fail and several to pass, so its rows share the blame. */
-function metricsOf(policy: SequentialPolicy, state: SequentialState, open: AnalysisPhase): MetricVerdict[] {
-  return passTests(policy, state.setting).map((test) => {
-    const failTest = test.quantile === null ? test.name : 'latency';
-    const isCause = state.decided?.phase === 'Failed' && state.decided.test === failTest;
-    const phase = isCause ? 'Failed' : hasPassed(state, test) ? 'Successful' : open;
-    const evidence = evidenceOf(policy, state, test, state.fail[failTest] === undefined ? null : evidenceToFail(state, failTest));
-    return {
-      name: test.name === 'limit' ? 'error limit' : test.quantile === null ? 'errors' : `latency ${test.name}`,
-      phase,
-      reason: isCause ? (state.decided?.reason ?? '') : phase === 'Successful' ? 'within the margin' : shortfall(evidence),
-      candidate: evidence.candidate?.value ?? null,
-      baseline: evidence.baseline?.value ?? null,
-      dryRun: false,
-      evidence,
-    };
-  });
-}
-
-function shortfall(evidence: Evidence): string {
-  return evidence.requestsMissing === null
-    ? 'not shown to be within the margin'
-    : `about ${evidence.requestsMissing} more requests to the new version are needed`;
-}
-
-function evidenceOf(policy: SequentialPolicy, state: SequentialState, test: PassTest, worse: number | null): Evidence {
-  const estimate = (totals: SequentialState['totals']['candidate']): Estimate | null =>
-    test.quantile === null ? errorEstimate(totals) : quantileEstimate(totals, test.quantile);
-  return {
-    worse: worse === null ? null : odds(worse),
-    worseNeeded: odds(failNeeded(policy, state.setting)),
-    good: odds(evidenceToPass(state, test)),
-    goodNeeded: odds(passNeeded(policy)),
-    candidate: estimate(state.totals.candidate),
-    baseline: test.name === 'limit' ? null : estimate(state.totals.baseline),
-    requestsMissing: hasPassed(state, test) ? null : missingOf(policy, state, test),
-  };
-}
-
-/** For people: three digits, and bounded so that JSON can say it. */
-function odds(log: number): number {
-  return Number(Math.exp(Math.min(log, 690)).toPrecision(3));
 }
 
 function percent(share: number): string {
