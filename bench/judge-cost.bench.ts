@@ -1,7 +1,7 @@
 /**
- * What judging costs: `make build && npx tsx bench/judge-cost.bench.ts [--buckets=200] [--rollouts=1000] [--looks=60]`. Each of many rollouts is
- * given a sample a second whose histograms have that many buckets in both arms. Beside it, what any judge has to do with a sample
- * that is kept: write it as JSON and read it again.
+ * What judging costs: `make build && npx tsx bench/judge-cost.bench.ts [--buckets=200] [--rollouts=1000] [--looks=60]`. Each of many
+ * rollouts is given a sample a second whose histograms have that many buckets in both arms, and asked whether that decides anything.
+ * Beside it, what any judge has to do with a sample that is kept: write it as JSON and read it again.
  */
 import { join } from 'node:path';
 import { bucketOf } from '../src/core/analysis/histogram.ts';
@@ -40,13 +40,17 @@ const states = Array.from({ length: ROLLOUTS }, () => judge.start(POLICY, 0));
 const judged: number[] = [];
 const looks: number[] = [];
 const kept: number[] = [];
+let decided = 0;
 for (let look = 0; look < LOOKS; look++) {
   const before = process.cpuUsage();
   for (const [i, state] of states.entries()) {
     const { candidate, baseline } = prepared[(i + 7 * look) % ROLLOUTS] ?? { candidate: null, baseline: null };
     const sample = { fromAt: look * 1000, at: (look + 1) * 1000, candidate, baseline, error: null };
     const since = performance.now();
-    states[i] = judge.observe(POLICY, state, sample);
+    const next = judge.observe(POLICY, state, sample);
+    const phase = judge.phase(POLICY, next, sample.at);
+    states[i] = next;
+    if (phase !== 'Running') decided += 1;
     judged.push((performance.now() - since) * 1000);
   }
   const { user, system } = process.cpuUsage(before);
@@ -62,11 +66,11 @@ const at = (all: readonly number[], share: number): number => all.toSorted((a, b
 const largest = Math.max(...states.map((state) => JSON.stringify(state).length));
 const text = [
   '## What judging costs',
-  `${ROLLOUTS} rollouts, ${LOOKS} looks, ${BUCKETS} buckets in each arm. ${machine()}. \`make build && npx tsx bench/judge-cost.bench.ts\``,
+  `${ROLLOUTS} rollouts, ${LOOKS} looks, ${BUCKETS} buckets in each arm, ${decided} of the looks decided. ${machine()}. \`make build && npx tsx bench/judge-cost.bench.ts\``,
   table(
     ['figure', 'measured', 'goal'],
     [
-      ['one update, median / p95', `${at(judged, 0.5).toFixed(0)} / ${at(judged, 0.95).toFixed(0)} µs`, '50 µs'],
+      ['one update and its phase, median / p95', `${at(judged, 0.5).toFixed(0)} / ${at(judged, 0.95).toFixed(0)} µs`, '50 µs'],
       ['peer: the same sample written as JSON and read again', `${at(kept, 0.5).toFixed(0)} / ${at(kept, 0.95).toFixed(0)} µs`, ''],
       [`all ${ROLLOUTS} rollouts, a look each second, share of a core`, `${(at(looks, 0.5) / 10).toFixed(1)} %`, '5 %'],
       ['largest state', `${(largest / 1024).toFixed(1)} kB`, '16 kB'],

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { estimates, sparkline, towards } from './_analysis.ts';
+import { SEQUENTIAL_DEFAULTS } from '../core/analysis/policy.ts';
+import { forecastBake } from '../core/analysis/sequential/planner.ts';
+import { estimates, expectedText, sparkline, towards } from './_analysis.ts';
 
 const evidence = { worse: 1, worseNeeded: 100, good: 1, goodNeeded: 20, effect: null, requestsMissing: null, missingMs: null };
 const estimate = (value: number, low: number, high: number) => ({ value, low, high, requests: 100 });
@@ -30,4 +32,16 @@ test('estimates say what was seen, and what it may really be', () => {
   ).toBe('131 ms (120 … 150) against 100 ms (95 … 104): 1.31 × (1.05 … ∞)');
   expect(estimates('errors', { ...evidence, candidate, baseline, effect: difference })).toMatch(/: \+0\.94 points \(-0\.03 … 2\.1\)$/);
   expect(estimates('errors', { ...evidence, candidate: null, baseline: null })).toBe('');
+});
+
+test('before it begins, what a bake can show of errors is told from the traffic', () => {
+  const text = (baseline: number, rate: number) =>
+    expectedText(forecastBake(SEQUENTIAL_DEFAULTS, baseline, rate, 0.05, 1_800_000), rate * 0.05);
+  expect([text(0.001, 50), text(0.001, 2), text(0.02, 50)]).toMatchInlineSnapshot(`
+    [
+      "The bake judges about 4400 requests of the new version. One as good as the old one has shown after about 1500 of them (10 min) that its errors are within the margin. Errors above 0.71 % fail within it.",
+      "The bake judges about 170 requests of the new version. One as good as the old one has shown after about 1500 of them (4 h 10 min) that its errors are within the margin: the bake is too short for that. Errors above 3 % fail within it.",
+      "The bake judges about 4400 requests of the new version. The old version itself has too many errors for a new one like it to pass. Errors above 3.6 % fail within it.",
+    ]
+  `);
 });

@@ -1,8 +1,10 @@
 import { type Entry, type Look, type Replay, replayOf } from '../core/analysis/replay.ts';
 import type { Effect, Estimate, Evidence } from '../core/analysis/sample.ts';
+import type { BakeForecast } from '../core/analysis/sequential/planner.ts';
 import { UserError } from '../core/errors.ts';
 import type { Recorded } from '../engine/face.ts';
 import type { Client } from './_client.ts';
+import { duration } from './_words.ts';
 
 const PAGE = 1000;
 
@@ -64,6 +66,20 @@ function effectText({ kind, value, low, high }: Effect): string {
   const short = (number: number) => Number((kind === 'ratio' ? number : 100 * number).toPrecision(kind === 'ratio' ? 3 : 2));
   const range = `(${short(low)} … ${high === null ? '∞' : short(high)})`;
   return kind === 'ratio' ? `${short(value)} × ${range}` : `${value >= 0 ? '+' : ''}${short(value)} points ${range}`;
+}
+
+/** What a bake can show of errors, before it begins. `perSecond`: requests of the new version. */
+export function expectedText({ requests, requestsToPass, canPass, failsAbove }: BakeForecast, perSecond: number): string {
+  const about = (count: number) => Number(count.toPrecision(2));
+  const passing =
+    requestsToPass === null
+      ? 'The old version itself has too many errors for a new one like it to pass.'
+      : `One as good as the old one has shown after about ${about(requestsToPass)} of them (${duration((1000 * about(requestsToPass)) / perSecond)}) that its errors are within the margin${canPass ? '' : ': the bake is too short for that'}.`;
+  const failing =
+    failsAbove === null
+      ? 'No rate of errors fails within it'
+      : `Errors above ${Number((100 * failsAbove).toPrecision(2))} % fail within it`;
+  return `The bake judges about ${about(requests)} requests of the new version. ${passing} ${failing}.`;
 }
 
 /** How far towards a proof, 0 to 1, on the scale on which evidence adds up. */

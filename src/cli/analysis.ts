@@ -2,9 +2,10 @@ import { Option } from 'commander';
 import { policyInFile } from '../config/template-file.ts';
 import { forecast } from '../core/analysis/forecast.ts';
 import { replayOf, tryPolicy } from '../core/analysis/replay.ts';
+import { forecastBake } from '../core/analysis/sequential/planner.ts';
 import { UserError } from '../core/errors.ts';
 import type { ReleaseRow } from '../engine/face.ts';
-import { byBake, estimates, eventsOf, replayed, sparkline, towards } from './_analysis.ts';
+import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, towards } from './_analysis.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
 import { command, numberOf, timeoutOf, type CommandDefinition } from './_session.ts';
@@ -151,11 +152,16 @@ const simulate = command<SimulateOptions>({
     const bad = forecast(policy, { name: 'bad', ...traffic, candidate: regression }, runs, seed);
     const found =
       bad.failedAfterMs === null ? '' : `, after ${duration(bad.failedAfterMs.median)} (median), ${duration(bad.failedAfterMs.p95)} (p95)`;
+    const expected =
+      policy.judge === 'sequential'
+        ? forecastBake(policy, errorRate, traffic.requestsPerSecond, traffic.share, traffic.seconds * 1000)
+        : null;
     const text = [
+      ...(expected === null ? [] : [expectedText(expected, traffic.requestsPerSecond * traffic.share)]),
       `A good version: ${good.passed} of ${runs} pass, ${good.failed} fail, ${good.inconclusive} stay open.`,
       `The bad one: ${bad.failed} of ${runs} fail${found}; ${bad.passed} pass, ${bad.inconclusive} stay open.`,
     ];
-    return { exit: EXIT.ok, data: { traffic, regression, seed, good, bad }, text: text.join('\n') };
+    return { exit: EXIT.ok, data: { traffic, regression, seed, expected, good, bad }, text: text.join('\n') };
   },
 });
 
