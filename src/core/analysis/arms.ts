@@ -9,6 +9,12 @@ export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
   return { requests: a.requests + b.requests, errors: a.errors + b.errors, latency: addHistograms(a.latency, b.latency) };
 }
 
+/** A window of counts with more of them; latencies only where they are asked for. */
+export function widen(window: ArmCounts | null, more: ArmCounts | null, keepsLatency: boolean): ArmCounts | null {
+  if (more === null) return window;
+  return addCounts(window ?? NOTHING_COUNTED, keepsLatency ? more : { ...more, latency: {} });
+}
+
 function addHistograms(a: Histogram, b: Histogram): Histogram {
   const sum: Record<string, number> = { ...a };
   for (const [bucket, count] of Object.entries(b)) sum[bucket] = (sum[bucket] ?? 0) + count;

@@ -1,5 +1,5 @@
 import type { Step } from '../release/plan.ts';
-import type { AnalysisPolicy, AutoSteps, SequentialPolicy, ThresholdPolicy } from './policy.ts';
+import type { AnalysisPolicy, AutoSteps, KayentaPolicy, SequentialPolicy, ThresholdPolicy } from './policy.ts';
 import { requestsToFail, requestsToPass } from './sequential/planner.ts';
 
 interface ChosenSteps {
@@ -41,11 +41,13 @@ export function chooseSteps(policy: AnalysisPolicy, auto: AutoSteps, requestsPer
 
 /** From the first bad answer to weight 0 for a version that fails every request, ms: warm-up, looks, evidence, the way back. */
 export function timeToFailMs(policy: AnalysisPolicy, bakes: number): number {
-  const looks =
-    policy.judge === 'threshold'
-      ? policy.intervalMs * (1 + Math.max(0, ...policy.metrics.map(({ failureLimit }) => failureLimit)))
-      : policy.intervalMs + STRETCH_MS * Math.ceil((Math.log(bakes / policy.alphaFail) + MIXTURE_NATS) / NATS_A_STRETCH);
-  return policy.initialDelayMs + looks + REACTION_MS;
+  return policy.initialDelayMs + looksMs(policy, bakes) + REACTION_MS;
+}
+
+function looksMs(policy: AnalysisPolicy, bakes: number): number {
+  if (policy.judge === 'threshold') return policy.intervalMs * (1 + Math.max(0, ...policy.metrics.map(({ failureLimit }) => failureLimit)));
+  if (policy.judge === 'kayenta') return policy.intervalMs * policy.minPoints;
+  return policy.intervalMs + STRETCH_MS * Math.ceil((Math.log(bakes / policy.alphaFail) + MIXTURE_NATS) / NATS_A_STRETCH);
 }
 
 function firstWeight(policy: AnalysisPolicy, auto: AutoSteps, rate: number): number {
@@ -68,7 +70,15 @@ function weightsFrom(first: number): number[] {
 
 /** Candidate requests that a good version needs to pass a bake. */
 function requestsNeeded(policy: AnalysisPolicy): number {
-  return Math.max(1, policy.minRequests, policy.judge === 'threshold' ? measured(policy) : proven(policy));
+  return Math.max(1, policy.minRequests, neededBy(policy));
+}
+
+function neededBy(policy: AnalysisPolicy): number {
+  return policy.judge === 'threshold' ? measured(policy) : policy.judge === 'kayenta' ? compared(policy) : proven(policy);
+}
+
+function compared({ metrics, minPoints }: KayentaPolicy): number {
+  return minPoints * Math.max(1, ...metrics.map(({ minRequests }) => minRequests));
 }
 
 function measured({ metrics }: ThresholdPolicy): number {
@@ -82,7 +92,8 @@ function proven(policy: SequentialPolicy): number {
 }
 
 function bakeMs(policy: AnalysisPolicy, auto: AutoSteps, needed: number, candidateRate: number): number {
-  const judged = Math.max(SHORTEST_BAKE_MS, 2 * policy.intervalMs, (1000 * needed) / candidateRate);
+  const looks = policy.judge === 'kayenta' ? policy.minPoints + 1 : 2;
+  const judged = Math.max(SHORTEST_BAKE_MS, looks * policy.intervalMs, (1000 * needed) / candidateRate);
   return Math.min(Math.max(auto.longestMs, policy.initialDelayMs + SHORTEST_BAKE_MS), roundUp(policy.initialDelayMs + judged));
 }
 

@@ -1,3 +1,4 @@
+import { kayentaJudge, type KayentaState } from './kayenta-judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { AnalysisPhase, Judge, Sample, Verdict } from './sample.ts';
 import { sequentialJudge } from './sequential/judge.ts';
@@ -5,13 +6,13 @@ import { UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './s
 import { thresholdJudge, type ThresholdState } from './threshold.ts';
 
 /** What a running analysis remembers between samples. Plain JSON; only the judge that made it reads it. */
-export type JudgeState = ThresholdState | SequentialState;
+export type JudgeState = ThresholdState | SequentialState | KayentaState;
 
 /** The judge a policy asks for. `setting`: what it is told of the bake, used as the analysis starts. */
 export function judgeFor(policy: AnalysisPolicy, setting: AnalysisSetting = UNKNOWN_SETTING): Judge<AnalysisPolicy, JudgeState> {
-  return policy.judge === 'threshold'
-    ? guarded(thresholdJudge, isThreshold, startedByThreshold)
-    : guarded(sequentialJudge(setting), isSequential, startedBySequential);
+  if (policy.judge === 'threshold') return guarded(thresholdJudge, isThreshold, startedByThreshold);
+  if (policy.judge === 'kayenta') return guarded(kayentaJudge, isKayenta, startedByKayenta);
+  return guarded(sequentialJudge(setting), isSequential, startedBySequential);
 }
 
 /** A judge that takes any policy and state, and only ever sees its own: a policy goes with the state started from it. */
@@ -40,8 +41,10 @@ function guarded<P extends AnalysisPolicy, S extends JudgeState>(
 
 const isThreshold = (policy: AnalysisPolicy) => policy.judge === 'threshold';
 const isSequential = (policy: AnalysisPolicy) => policy.judge === 'sequential';
+const isKayenta = (policy: AnalysisPolicy) => policy.judge === 'kayenta';
 const startedByThreshold = (state: JudgeState) => state.judge === 'threshold';
 const startedBySequential = (state: JudgeState) => state.judge === 'sequential';
+const startedByKayenta = (state: JudgeState) => state.judge === 'kayenta';
 
 /** A bake begins at `at`. */
 export function startAnalysis(policy: AnalysisPolicy, at: number, setting: AnalysisSetting = UNKNOWN_SETTING): JudgeState {

@@ -1,11 +1,11 @@
-import { commonLanguageEffect, shiftBetween } from './mann-whitney.ts';
+import { commonLanguageEffect, isShifted, shiftBetween } from './mann-whitney.ts';
 import { normalQuantile } from './normal.ts';
 
 /**
  * The classic canary judge (Netflix ACA, as in Kayenta): each metric's points of candidate and baseline
  * compared by a Mann–Whitney test, each verdict a label, labels weighed into a score of 0 to 100. For
  * those who come from it and want the same numbers; it must not be looked at more than once, and takes
- * some 50 points a metric. It has no part in rollouts.
+ * some 50 points a metric. `kayenta-judge.ts` puts it behind the interface of the judges.
  */
 export type Label = 'Pass' | 'High' | 'Low' | 'Nodata' | 'NodataFailMetric' | 'Error';
 
@@ -93,8 +93,10 @@ function compare(
 ): Classification {
   const degenerate = new Set(experiment).size === 1 && new Set(control).size === 1;
   const [mine, theirs] = degenerate ? [spreadOut(experiment), spreadOut(control)] : [experiment, control];
-  const shift = shiftBetween(mine, theirs, test.confidence);
   const deviation = meanRatio(mine, theirs);
+  if (!degenerate && !isShifted(mine, theirs, test.confidence))
+    return { name: metric.name, label: 'Pass', reason: null, deviation, critical: false };
+  const shift = shiftBetween(mine, theirs, test.confidence);
   const effect = metric.effect.measure === 'cles' ? commonLanguageEffect(mine, theirs) : deviation;
   const band = test.tolerance * Math.abs(shift.estimate);
   const label = labelOf(metric, shift.low > band, shift.high < -band, effect);

@@ -45,7 +45,8 @@ const COMPARE: Readonly<Record<Condition['compare'], (value: number, limit: numb
   '>=': (value, limit) => value >= limit,
 };
 
-function valueOf(kind: Measure, counts: ArmCounts): number | null {
+/** The value of a window, or null where it has none. */
+export function valueOf(kind: Measure, counts: ArmCounts): number | null {
   return kind.kind === 'errorRate' ? errorRateOf(counts) : quantileMs(counts.latency, kind.quantile);
 }
 

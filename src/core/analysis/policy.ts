@@ -1,7 +1,8 @@
+import type { EffectSize } from './kayenta.ts';
 import type { SourceSettings } from './reading.ts';
 
 /** How a candidate is judged while it bakes. */
-export type AnalysisPolicy = ThresholdPolicy | SequentialPolicy;
+export type AnalysisPolicy = ThresholdPolicy | SequentialPolicy | KayentaPolicy;
 
 /** What any judge's verdict rests on, and what is done where there is none. Left out: the edge, `pause`, no early end. */
 export interface PolicyFrame {
@@ -80,6 +81,48 @@ export interface Condition {
   readonly value: number;
   /** What is compared: the candidate's value, or its ratio to the baseline's. */
   readonly of: 'candidate' | 'ratio';
+}
+
+/**
+ * Series of data points of candidate and baseline, compared by Kayenta's Mann–Whitney test and weighed into a score.
+ * A score is no evidence that may be looked at often: how often it fails a good candidate is not bounded by anything.
+ */
+export interface KayentaPolicy extends PolicyFrame {
+  readonly judge: 'kayenta';
+  /** Time between two looks, ms; each brings a point to every metric that has the requests for one. */
+  readonly intervalMs: number;
+  /** Samples before this age of the bake are not judged, ms. */
+  readonly initialDelayMs: number;
+  readonly noData: 'inconclusive' | 'fail';
+  /** Candidate requests without which nothing passes. */
+  readonly minRequests: number;
+  readonly metrics: readonly ComparedMetric[];
+  /** 0…100. From `pass` on it passes, below `marginal` it fails, between them a person decides. */
+  readonly scores: { readonly pass: number; readonly marginal: number };
+  /** Percent of the score by group; what is left is shared by the groups not named. */
+  readonly groupWeights: Readonly<Record<string, number>>;
+  /** Points of a metric before it is compared at all. With fewer than 5 the test could not find anything. */
+  readonly minPoints: number;
+  /** The newest so many points are compared. */
+  readonly maxPoints: number;
+}
+
+export interface ComparedMetric {
+  readonly name: string;
+  readonly measure: Measure;
+  /** Which deviation is bad. */
+  readonly direction: 'increase' | 'decrease' | 'either';
+  readonly group: string;
+  /** Fails everything when it fails. */
+  readonly critical: boolean;
+  /** Not a single point in the end counts as bad, not as unknown. */
+  readonly mustHaveData: boolean;
+  /** Deviations smaller than these pass. */
+  readonly effect: EffectSize;
+  readonly outliers: 'keep' | 'remove';
+  /** Requests of either version that one point needs; its window is widened until it has them. */
+  readonly minRequests: number;
+  readonly dryRun: boolean;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { addCounts, faultOf, NOTHING_COUNTED } from './arms.ts';
+import { faultOf, NOTHING_COUNTED, widen } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
@@ -91,11 +91,6 @@ function look(metric: MetricPolicy, state: MetricState, sample: Sample): MetricS
   const window = { ...state, errorsInARow: 0, candidate, baseline };
   if (candidate.requests < Math.max(1, metric.minRequests)) return window;
   return count(metric, { ...window, candidate: NOTHING_COUNTED, baseline: null }, measure(metric, candidate, baseline));
-}
-
-function widen(window: ArmCounts | null, more: ArmCounts | null, keepsLatency: boolean): ArmCounts | null {
-  if (more === null) return window;
-  return addCounts(window ?? NOTHING_COUNTED, keepsLatency ? more : { ...more, latency: {} });
 }
 
 function lookFailed(metric: MetricPolicy, state: MetricState, fault: string): MetricState {
