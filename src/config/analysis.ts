@@ -3,6 +3,7 @@ import type { AnalysisPolicy, Condition, LatencyTests, MetricPolicy, NamedAnalys
 import type { SourceSettings } from '../core/analysis/reading.ts';
 import type { Strategy } from '../core/release/plan.ts';
 import { DEFAULTS as D } from './defaults.ts';
+import { kayentaOf } from './kayenta.ts';
 import type { AppConfig } from './schema.ts';
 import { defined, ms, parseCondition, parseMeasure } from './values.ts';
 
@@ -19,7 +20,7 @@ export function expandAnalysis(analysis: AppConfig['analysis']): Analysis | fals
  * The judge that is meant. At 100 % (blueGreen) there is no old version beside to compare with, which the
  * sequential judge cannot do without.
  */
-export function judgeOf(analysis: Analysis, kind: Strategy['kind']): 'sequential' | 'threshold' {
+export function judgeOf(analysis: Analysis, kind: Strategy['kind']): AnalysisPolicy['judge'] {
   return analysis.judge ?? (analysis.metrics !== undefined || kind === 'blueGreen' ? 'threshold' : 'sequential');
 }
 
@@ -31,11 +32,12 @@ export function analysisOf(analysis: AppConfig['analysis'], kind: Strategy['kind
   const { interval, initialDelay, noData, minRequests, metrics, errors, latency, alphaFail, alphaPass, designEffect } = {
     ...D.analysis,
     ...D.sequential,
-    ...(judge === 'threshold' ? D.threshold : {}),
+    ...paceOf(judge),
     ...defined(said),
   };
   const common = { intervalMs: ms(interval), initialDelayMs: ms(initialDelay), noData, minRequests, ...frameOf(said) };
   if (judge === 'threshold') return { judge, ...common, metrics: (metrics ?? D.metrics).map(metricOf) };
+  if (judge === 'kayenta') return { judge, ...common, ...kayentaOf(said) };
   const tested = latencyOf(latency, said);
   return {
     judge,
@@ -47,6 +49,12 @@ export function analysisOf(analysis: AppConfig['analysis'], kind: Strategy['kind
     designEffect,
     strata: 0,
   };
+}
+
+/** How often a judge looks, and from when on. */
+function paceOf(judge: AnalysisPolicy['judge']): { readonly interval: string; readonly initialDelay: string } {
+  const { interval, initialDelay } = D[judge];
+  return { interval, initialDelay };
 }
 
 /** What no judge needs to know is left out where nothing is said of it: plans made before stay what they are. */

@@ -3,6 +3,8 @@ import { cycles } from '../core/changes/order.ts';
 import { analysisOf, expandAnalysis, judgeOf } from './analysis.ts';
 import { checkGovernance } from './approvals-together.ts';
 import { checkChecks } from './checks-together.ts';
+import { checkKayenta, tooFewPoints } from './kayenta.ts';
+import { DEFAULTS } from './defaults.ts';
 import type { ExpandedApp } from './expand.ts';
 import type { Mistake } from './problems.ts';
 import { formatPath, valueAt } from './problems.ts';
@@ -97,7 +99,7 @@ function checkEnvironment(config: Config, name: string): Mistake[] {
     ...apps.flatMap(({ own, merged, at }) => [
       ...checkCommands(merged, at),
       ...checkTraffic(merged, own, environment, name, at),
-      ...checkAnalysis(merged, at),
+      ...checkAnalyses(merged, at),
     ]),
     ...checkRouteClashes(apps),
   ];
@@ -162,8 +164,10 @@ function checkTraffic(app: ExpandedApp, own: AppConfig, environment: Environment
       message: `found false, but the app has ${routed ? 'routes' : 'a health path'}, which need it to listen. Take one of them away.`,
     });
   }
-  if (kind === 'canary' && typeof app.strategy === 'object' && app.strategy.kind === 'canary')
-    found.push(...checkSteps(app.strategy.steps ?? null, app.analysis, at));
+  if (kind === 'canary') {
+    const steps = typeof app.strategy === 'object' && app.strategy.kind === 'canary' ? app.strategy.steps : undefined;
+    found.push(...checkSteps(steps ?? null, app.analysis, at), ...checkPoints(steps, app.analysis, at));
+  }
   return found;
 }
 
@@ -216,67 +220,118 @@ function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: 
   return found;
 }
 
-/** Settings that only one of the judges has. */
-const ONLY_FOR = { sequential: ['errors', 'latency', 'alphaFail', 'alphaPass', 'designEffect'], threshold: ['metrics'] } as const;
+/** Settings that not every judge has. */
+const ONLY_FOR = {
+  sequential: ['errors', 'latency', 'alphaFail', 'alphaPass', 'designEffect'],
+  threshold: ['metrics'],
+  kayenta: ['metrics', 'scores', 'groupWeights', 'minPoints', 'maxPoints'],
+} as const;
+const ONLY_FOR_METRIC = {
+  threshold: ['success', 'failure', 'failureLimit', 'inconclusiveLimit', 'consecutiveErrorLimit', 'consecutiveSuccessLimit'],
+  kayenta: ['direction', 'group', 'critical', 'mustHaveData', 'effectSize', 'outliers'],
+} as const;
+const RELATIVE = { sequential: true, kayenta: true, threshold: false } as const;
 
-function checkAnalysis(app: ExpandedApp, at: At): Mistake[] {
-  const analysis = expandAnalysis(app.analysis);
-  if (analysis === false) return [];
+type Analysis = Exclude<ReturnType<typeof expandAnalysis>, false>;
+type Place = (...keys: PropertyKey[]) => PropertyKey[];
+
+function checkAnalyses(app: ExpandedApp, at: At): Mistake[] {
+  const kind = kindOf(app.strategy);
+  const own = expandAnalysis(app.analysis);
+  const named = (app.analyses ?? []).flatMap((one, i) =>
+    // Of the other judges only the main analysis has ever been checked for what does not fit together.
+    one.judge === 'kayenta'
+      ? checkAnalysis(one, one.during === 'afterPromotion' ? 'blueGreen' : kind, (...keys) => at('analyses', i, ...keys))
+      : [],
+  );
+  return own === false ? named : [...checkAnalysis(own, kind, (...keys) => at('analysis', ...keys)), ...named];
+}
+
+function checkAnalysis(analysis: Analysis, kind: ReturnType<typeof kindOf>, place: Place): Mistake[] {
   const metrics = analysis.metrics ?? [];
-  const names = metrics.map((metric) => metric.name ?? metric.measure);
-  const found = metrics.flatMap((metric, i): Mistake[] => {
-    const place = (...keys: PropertyKey[]): PropertyKey[] => at('analysis', 'metrics', i, ...keys);
-    const wrong: Mistake[] = [];
-    if (metric.success === undefined && metric.failure === undefined) {
-      wrong.push({
-        path: place(),
-        message: 'has neither success nor failure, so it could never say anything; needed: at least one, such as success: "< 1 %".',
-      });
-    }
-    if (names.indexOf(names[i] ?? '') !== i)
-      wrong.push({
-        path: place(metric.name === undefined ? 'measure' : 'name'),
-        message: `"${names[i]}" is the name of an earlier metric; give this one another name.`,
-      });
-    for (const key of ['success', 'failure'] as const) {
-      const condition = metric[key];
-      if (typeof condition !== 'string') continue;
-      if (metric.measure === 'errorRate' && / ?m?s$/.test(condition))
-        wrong.push({
-          path: place(key),
-          message: `found ${JSON.stringify(condition)}; an error rate has no unit of time, but a share such as "< 1 %".`,
-        });
-      if (metric.measure !== 'errorRate' && condition.includes('%') && !condition.includes('of baseline')) {
-        wrong.push({
-          path: place(key),
-          message: `found ${JSON.stringify(condition)}; a latency is compared in ms, or with the old version: "<= 110 % of baseline".`,
-        });
-      }
-    }
-    return wrong;
-  });
-  const judge = judgeOf(analysis, kindOf(app.strategy));
-  for (const key of ONLY_FOR[judge === 'sequential' ? 'threshold' : 'sequential']) {
-    if (analysis[key] !== undefined)
-      found.push({
-        path: at('analysis', key),
-        message: `${key} is for another judge than ${judge}${analysis.judge === undefined ? ', which this one is' : ''}. Take it away, or say which judge.`,
-      });
-  }
-  if (judge === 'sequential' && kindOf(app.strategy) === 'blueGreen') {
+  const judge = judgeOf(analysis, kind);
+  const found = metrics.flatMap((_, i) => checkMetric(metrics, i, judge, (...keys) => place('metrics', i, ...keys)));
+  const others = new Set(Object.values(ONLY_FOR).flat());
+  for (const key of others) {
+    const isMine = ONLY_FOR[judge].some((mine) => mine === key);
+    if (analysis[key] === undefined || isMine) continue;
     found.push({
-      path: at('analysis', 'judge'),
-      message:
-        'found "sequential", which compares with the old version at the same time, but blueGreen leaves that one without traffic. Use threshold.',
+      path: place(key),
+      message: `${key} is for another judge than ${judge}${analysis.judge === undefined ? ', which this one is' : ''}. Take it away, or say which judge.`,
     });
   }
+  if (RELATIVE[judge] && kind === 'blueGreen') {
+    found.push({
+      path: place('judge'),
+      message: `found "${judge}", which compares with the old version at the same time, but at 100 % (blueGreen, afterPromotion) that one is without traffic. Use threshold.`,
+    });
+  }
+  if (judge === 'kayenta') found.push(...checkKayenta(analysis, place));
   if (metrics.length > 0 && metrics.every((metric) => metric.dryRun === true)) {
     found.push({
-      path: at('analysis', 'metrics'),
+      path: place('metrics'),
       message: 'all metrics are dryRun, so nothing would be judged. Let one count, or say analysis: false.',
     });
   }
   return found;
+}
+
+function checkMetric(metrics: NonNullable<Analysis['metrics']>, i: number, judge: keyof typeof ONLY_FOR, place: Place): Mistake[] {
+  const metric = metrics[i];
+  if (metric === undefined) return [];
+  const names = metrics.map(({ name, measure }) => name ?? measure);
+  const found: Mistake[] = [];
+  if (judge !== 'kayenta' && metric.success === undefined && metric.failure === undefined) {
+    found.push({
+      path: place(),
+      message: 'has neither success nor failure, so it could never say anything; needed: at least one, such as success: "< 1 %".',
+    });
+  }
+  if (names.indexOf(names[i] ?? '') !== i)
+    found.push({
+      path: place(metric.name === undefined ? 'measure' : 'name'),
+      message: `"${names[i]}" is the name of an earlier metric; give this one another name.`,
+    });
+  const other = judge === 'kayenta' ? 'threshold' : 'kayenta';
+  for (const key of judge === 'sequential' ? [] : ONLY_FOR_METRIC[other])
+    if (metric[key] !== undefined)
+      found.push({ path: place(key), message: `${key} is for ${other}, but ${judge} judges here. Take it away, or say which judge.` });
+  return [...found, ...checkConditions(metric, place)];
+}
+
+function checkConditions(metric: NonNullable<Analysis['metrics']>[number], place: Place): Mistake[] {
+  const found: Mistake[] = [];
+  for (const key of ['success', 'failure'] as const) {
+    const condition = metric[key];
+    if (typeof condition !== 'string') continue;
+    if (metric.measure === 'errorRate' && / ?m?s$/.test(condition))
+      found.push({
+        path: place(key),
+        message: `found ${JSON.stringify(condition)}; an error rate has no unit of time, but a share such as "< 1 %".`,
+      });
+    if (metric.measure !== 'errorRate' && condition.includes('%') && !condition.includes('of baseline')) {
+      found.push({
+        path: place(key),
+        message: `found ${JSON.stringify(condition)}; a latency is compared in ms, or with the old version: "<= 110 % of baseline".`,
+      });
+    }
+  }
+  return found;
+}
+
+/** Bakes that are too short for the Kayenta judge ever to pass one. */
+function checkPoints(steps: Steps | null | undefined, analysis: ExpandedApp['analysis'], at: At): Mistake[] {
+  const policy = analysisOf(analysis, 'canary');
+  if (policy?.judge !== 'kayenta' || steps === 'auto') return [];
+  const isSaid = steps !== null && steps !== undefined;
+  const problems = (isSaid ? steps : DEFAULTS.steps).flatMap((step, i): Mistake[] => {
+    const bake = typeof step === 'object' && step.bake !== undefined ? parseDuration(step.bake) : null;
+    const problem = bake === null || bake <= policy.initialDelayMs ? null : tooFewPoints(policy, bake);
+    if (problem === null) return [];
+    const which = `a bake of ${JSON.stringify(typeof step === 'object' ? step.bake : step)}${isSaid ? '' : ', the default,'}`;
+    return [{ path: isSaid ? at('strategy', 'steps', i, 'bake') : at('analysis', 'interval'), message: `${which} ${problem}` }];
+  });
+  return isSaid ? problems : problems.slice(0, 1);
 }
 
 interface Placed {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
+import { kayentaAnalysis, kayentaMetric } from './schema-kayenta.ts';
 import { duration, flag, matching, object, oneOf, positive, text, whole } from './schema-parts.ts';
 import { CONDITION, MEASURE } from './values.ts';
 
@@ -29,26 +30,31 @@ const metric = object({
   measure: matching(MEASURE, '"errorRate", or a latency quantile such as "p95"').describe(
     'What is measured: `errorRate` (share of 5xx and missing answers), or a latency quantile: `p50`, `p95`, `p99.9`.',
   ),
-  success: condition.optional().describe('Good when true. At least one of success and failure.'),
-  failure: condition.optional().describe('Bad when true. With both, failure counts first, and neither is inconclusive.'),
+  success: condition.optional().describe('Threshold: good when true. At least one of success and failure.'),
+  failure: condition.optional().describe('Threshold: bad when true. With both, failure counts first, and neither is inconclusive.'),
   failureLimit: limit
     .optional()
-    .meta({ description: 'Bad measurements tolerated over the whole bake; -1: any number.', default: D.metric.failureLimit }),
+    .meta({ description: 'Threshold: bad measurements tolerated over the whole bake; -1: any number.', default: D.metric.failureLimit }),
   inconclusiveLimit: limit
     .optional()
-    .meta({ description: 'Inconclusive measurements tolerated; -1: any number.', default: D.metric.inconclusiveLimit }),
-  consecutiveErrorLimit: limit
-    .optional()
-    .meta({ description: 'Measurements in a row that could not be taken; -1: any number.', default: D.metric.consecutiveErrorLimit }),
+    .meta({ description: 'Threshold: inconclusive measurements tolerated; -1: any number.', default: D.metric.inconclusiveLimit }),
+  consecutiveErrorLimit: limit.optional().meta({
+    description: 'Threshold: measurements in a row that could not be taken; -1: any number.',
+    default: D.metric.consecutiveErrorLimit,
+  }),
   consecutiveSuccessLimit: whole(0, 'a whole number')
     .optional()
-    .meta({ description: 'Good at once after this many in a row; 0: off.', default: D.metric.consecutiveSuccessLimit }),
+    .meta({ description: 'Threshold: good at once after this many in a row; 0: off.', default: D.metric.consecutiveSuccessLimit }),
   minRequests: whole(1, 'a whole number from 1').optional().meta({
-    description: 'Requests to the new version that one measurement needs; it waits until it has them.',
+    description: 'Requests to the new version that one measurement needs (Kayenta: of both, one point); it waits until it has them.',
     default: D.metric.minRequests,
   }),
   dryRun: flag.optional().meta({ description: 'Measure and show, but never count.', default: D.metric.dryRun }),
-}).meta({ id: 'Metric', description: 'One thing that is measured, and what of it is good or bad.' });
+  ...kayentaMetric,
+}).meta({
+  id: 'Metric',
+  description: 'One thing that is measured, and what of it is good or bad (threshold), or how it is compared (kayenta).',
+});
 const share = (allowed: string): z.ZodNumber => z.number({ error: allowed }).gt(0, { error: allowed }).lt(1, { error: allowed });
 const SHARE_ALLOWED = 'a share between 0 and 1, both excluded: 0.01 is 1 %';
 const margin = z.number({ error: 'a share from 0 to below 1' }).min(0, { error: 'a share from 0' }).lt(1, { error: 'a share below 1' });
@@ -85,7 +91,7 @@ const latency = z
     { error: 'an object with margin, quantiles, or false' },
   )
   .meta({ id: 'LatencyTests', description: 'What of its latency the sequential judge tests. False: nothing.' });
-const JUDGES = ['sequential', 'threshold'] as const;
+const JUDGES = ['sequential', 'threshold', 'kayenta'] as const;
 const source = z
   .looseObject(
     { kind: oneOf(['edge', 'prometheus', 'otlp', 'web', 'job', 'logs']).describe('What kind of source.') },
@@ -127,11 +133,13 @@ const analysisObject = object({
     .describe('Which judge looks. Default: threshold where `metrics` are given and for blueGreen, else sequential.'),
   interval: positive
     .optional()
-    .describe(`Time between two looks. Default: "${D.sequential.interval}" (sequential), "${D.threshold.interval}" (threshold).`),
+    .describe(
+      `Time between two looks. Default: "${D.sequential.interval}" (sequential), "${D.threshold.interval}" (threshold), "${D.kayenta.interval}" (kayenta).`,
+    ),
   initialDelay: duration
     .optional()
     .describe(
-      `What happens in the first moments of a bake is not judged. Default: "${D.sequential.initialDelay}" (sequential), "${D.threshold.initialDelay}" (threshold).`,
+      `What happens in the first moments of a bake is not judged. Default: "${D.sequential.initialDelay}" (sequential), "${D.threshold.initialDelay}" (threshold, kayenta).`,
     ),
   noData: oneOf(['inconclusive', 'fail'])
     .optional()
@@ -157,7 +165,8 @@ const analysisObject = object({
     .array(metric, { error: 'a list of metrics' })
     .min(1, { error: 'at least one metric' })
     .optional()
-    .meta({ description: 'Threshold: what is measured and what is good.', default: D.metrics }),
+    .meta({ description: 'Threshold and kayenta: what is measured and what is good. Kayenta: errorRate and p95.', default: D.metrics }),
+  ...kayentaAnalysis,
 });
 const named = analysisObject.extend({
   name: text('a name').describe('What it is called.'),
@@ -174,10 +183,10 @@ export const analyses = z.array(named, { error: 'a list of analyses' }).meta({
 });
 export const analysis = z
   .union([z.literal(false), oneOf(JUDGES), analysisObject], {
-    error: 'an object with judge, interval, initialDelay, noData, minRequests, …, "sequential", "threshold", or false',
+    error: 'an object with judge, interval, initialDelay, noData, minRequests, …, "sequential", "threshold", "kayenta", or false',
   })
   .meta({
     id: 'Analysis',
     description:
-      'How a new version is judged while it bakes. `sequential` compares it with the old version request by request and may look as often as it likes without more false alarms; `threshold` takes measurements against fixed limits. A name alone takes the defaults; false: no judge looks, only health counts.',
+      "How a new version is judged while it bakes. `sequential` compares it with the old version request by request and may look as often as it likes without more false alarms; `threshold` takes measurements against fixed limits; `kayenta` compares series of data points by Kayenta's test and gives a score. A name alone takes the defaults; false: no judge looks, only health counts.",
   });

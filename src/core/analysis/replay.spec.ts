@@ -13,6 +13,7 @@ const lenient = {
   metrics: [{ measure: 'errorRate', success: '< 20 %', minRequests: 10, inconclusiveLimit: -1 }],
 };
 const sequential = { judge: 'sequential', interval: 1000, initialDelay: 2000, minRequests: 100, errors: { passMargin: 0.05 } };
+const compared = { judge: 'kayenta', interval: 1000, minPoints: 8, metrics: [{ measure: 'errorRate', minRequests: 40 }] };
 const strategyOf = (analysis: object, more: object = {}) =>
   configured({ strategy: { kind: 'canary', steps: [{ weight: 50, bake: BAKE }], soak: '10s' }, analysis, ...more });
 const policyOf = (analysis: object): AnalysisPolicy => {
@@ -29,6 +30,7 @@ describe('replay', () => {
   it.each([
     ['threshold', lenient],
     ['sequential', sequential],
+    ['kayenta', compared],
   ] as const)('finds every look and comes to every verdict of the record again (%s)', (_, analysis) => {
     const events = told(analysis, worsens, { analyses: [{ name: 'beside', dryRun: true, ...lenient }] });
     const { looks, verdicts } = replayOf(events);
@@ -72,6 +74,7 @@ describe('a back-test', () => {
   it.each([
     ['threshold', { ...lenient, metrics: [{ ...lenient.metrics[0], success: '< 1 %' }] }],
     ['sequential', { ...sequential, latency: false }],
+    ['kayenta', compared],
   ] as const)('with another says when that would have failed, and at what cost (%s)', (_, analysis) => {
     const tried = tryPolicy(policyOf(analysis), bake!);
     expect(tried).toMatchObject({ app: 'web', phase: 'Failed', reason: expect.stringMatching(/\d+(\.\d+)? %/) });
@@ -79,6 +82,16 @@ describe('a back-test', () => {
     expect(tried.badRequests).toBe(seen.reduce((sum, { candidate }) => sum + (candidate?.errors ?? 0), 0));
     expect(tried.badRequests).toBeGreaterThan(0);
     expect(tried.afterMs).toBeLessThan(BAKE);
+  });
+});
+
+describe('a forecast of the Kayenta judge', () => {
+  it('finds the bad, and does not fail the good', () => {
+    const traffic = { name: 'forecast', requestsPerSecond: 200, share: 0.5, seconds: 90, errorRate: 0.001 };
+    const policy = policyOf({ ...compared, minPoints: 10, metrics: [{ measure: 'errorRate' }, { measure: 'p95' }] });
+    const [good, bad] = [{}, { errorRate: 0.1 }].map((candidate) => forecast(policy, { ...traffic, candidate }, 4, 7));
+    expect(good).toMatchObject({ failed: 0, passed: 4 });
+    expect(bad).toMatchObject({ failed: 4, passed: 0 });
   });
 });
 
