@@ -247,7 +247,8 @@ function checkAnalyses(app: ExpandedApp, at: At): Mistake[] {
   return own === false ? named : [...checkAnalysis(own, kind, (...keys) => at('analysis', ...keys)), ...named];
 }
 
-function checkAnalysis(analysis: Analysis, kind: ReturnType<typeof kindOf>, place: Place): Mistake[] {
+/** What in one analysis does not fit together; `place` makes paths inside it. */
+export function checkAnalysis(analysis: Analysis, kind: ReturnType<typeof kindOf>, place: Place): Mistake[] {
   const metrics = analysis.metrics ?? [];
   const judge = judgeOf(analysis, kind);
   const found = metrics.flatMap((_, i) => checkMetric(metrics, i, judge, (...keys) => place('metrics', i, ...keys)));

@@ -3,7 +3,8 @@ import { parse } from 'yaml';
 import type { AnalysisPolicy } from '../core/analysis/policy.ts';
 import { OutsideError, UserError } from '../core/errors.ts';
 import { analysisOf } from './analysis.ts';
-import { mistakesOf } from './problems.ts';
+import { checkAnalysis } from './checks.ts';
+import { formatPath, mistakesOf } from './problems.ts';
 import { template } from './schema-analysis.ts';
 
 /**
@@ -31,12 +32,9 @@ export async function policyInFile(path: string | null): Promise<AnalysisPolicy>
     throw invalid((error as Error).message);
   }
   const parsed = template.safeParse(value);
-  if (!parsed.success)
-    throw invalid(
-      mistakesOf(parsed.error, value)
-        .map(({ path: at, message }) => `${at.join('.')}: ${message}`)
-        .join('; '),
-    );
+  const mistakes = parsed.success ? checkAnalysis(parsed.data, 'canary', (...keys) => keys) : mistakesOf(parsed.error, value);
+  if (!parsed.success || mistakes.length > 0)
+    throw invalid(mistakes.map(({ path: at, message }) => `${formatPath(at)}: ${message}`).join('; '));
   const policy = analysisOf(parsed.data, 'canary');
   if (policy === null) throw invalid('it judges nothing');
   return policy;
