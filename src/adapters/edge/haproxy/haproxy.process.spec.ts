@@ -241,6 +241,16 @@ describe.skipIf(missing !== null)(`haproxy, its processes${missing === null ? ''
     edge = right;
   });
 
+  test('of many that start it at once none is told that it did not start', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      await edge.stop();
+      const edges = Array.from({ length: 6 }, () => haproxyEdge({ dir, port: 0, slots: 2 }));
+      expect(new Set(await Promise.all(edges.map((one) => one.ensure()))).size).toBe(1);
+      await Promise.all(edges.slice(1).map((one) => one.close()));
+      edge = edges[0] ?? edge;
+    }
+  });
+
   test('servers of versions taken out leave HAProxy, those with work under way last', async () => {
     await edge.apply(intent([one.at(100), two.at(0)]));
     const held = await answered(web().open({ path: '/events' }));

@@ -31,6 +31,8 @@ export interface KeeperProcess {
 }
 
 const START_MS = 30_000;
+/** Until one that left because another keeps is started again. */
+const LEFT_MS = 300;
 const CALL_MS = 60_000;
 const CALL_TRIES = 4;
 
@@ -74,12 +76,17 @@ export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
 
   async function start(): Promise<KeeperAddress> {
     const binary = await haproxyBinary(options.binary);
-    const hasExited = await launch(dir, { dir, host, port: String(port), binary, slots: String(slots), options: own }, trustForwarded);
+    const flags = { dir, host, port: String(port), binary, slots: String(slots), options: own };
+    let exitCode = await launch(dir, flags, trustForwarded);
     for (const until = Date.now() + START_MS; Date.now() < until; await sleep(15)) {
       const found = await announced();
-      // Two that start at once: one keeps, the other leaves, and both use the first.
       if (found !== null) return remember(found, healthSchema.parse(await send(agent, found, '/health')));
-      if (hasExited() && (await announced()) === null) break;
+      const code = exitCode();
+      if (code === null) continue;
+      if (code !== 0 && (await announced()) === null) break;
+      // Of two that start at once one leaves in good order. The other may not have said yet where it is, or be the one that was told to go.
+      await sleep(LEFT_MS);
+      if ((await announced()) === null) exitCode = await launch(dir, flags, trustForwarded);
     }
     const lines = (await readFile(join(dir, 'keeper.log'), 'utf8').catch(() => '')).trim().split('\n');
     const message = `the keeper of HAProxy did not start: ${lines.at(-1) ?? ''}`;
@@ -121,19 +128,22 @@ export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
   };
 }
 
-/** Start a keeper apart from us. @returns whether it has ended, whenever asked. */
-async function launch(dir: string, flags: Readonly<Record<string, string>>, trustForwarded: boolean): Promise<() => boolean> {
+/** Stands for the code of one that a signal has ended, or that never began. */
+const FAILED = -1;
+
+/** Start a keeper apart from us. @returns with which code it has ended, whenever asked; null: it has not. */
+async function launch(dir: string, flags: Readonly<Record<string, string>>, trustForwarded: boolean): Promise<() => number | null> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const log = await open(join(dir, 'keeper.log'), 'a', 0o600);
   const [program = process.execPath, ...args] = selfCommand(new URL(`keeper-main${extname(import.meta.url)}`, import.meta.url));
   args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]), ...(trustForwarded ? ['--trust-forwarded'] : []));
   const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dir, env: ownEnvironment() });
-  let hasExited = false;
-  child.on('exit', () => (hasExited = true));
-  child.on('error', () => (hasExited = true));
+  let exitCode: number | null = null;
+  child.on('exit', (code) => (exitCode = code ?? FAILED));
+  child.on('error', () => (exitCode = FAILED));
   child.unref();
   await log.close();
-  return () => hasExited;
+  return () => exitCode;
 }
 
 /** Neither the keeper nor HAProxy needs our environment, least of all the secrets in it. */
