@@ -59,7 +59,7 @@ export function stepsForTraffic({ stats, now }: StepsOptions): (plan: Plan) => P
     const { strategy } = app;
     if (strategy.kind !== 'canary' || strategy.auto === undefined) return app;
     const { auto, ...rest } = strategy;
-    if (app.stable === null || strategy.analysis === null) return { ...app, strategy: rest };
+    if (app.stable === null || strategy.analysis === null || strategy.analysis.judge === 'kayenta') return { ...app, strategy: rest };
     const rate = auto.requestsPerSecond ?? (await rateOf(environment, app.app));
     const chosen = chooseSteps(strategy.analysis, auto, rate);
     const decided: Strategy =

@@ -184,6 +184,9 @@ type Steps = Extract<Exclude<AppConfig['strategy'], string | undefined>, { kind:
 
 const NOTHING_JUDGED = 'found "auto", which is chosen for what the analysis needs; with analysis: false say the steps yourself.';
 
+const NO_HARM_KNOWN =
+  'found "auto", which is chosen so that a bad version costs little; the kayenta judge finds none before it has its points, which take thousands of requests. Say the steps yourself, or take another judge.';
+
 function checkSteps(steps: Steps | null, analysis: ExpandedApp['analysis'], at: At): Mistake[] {
   if (steps === 'auto') return analysis === false ? [{ path: at('strategy', 'steps'), message: NOTHING_JUDGED }] : [];
   if (steps === null || steps === undefined) return [];
@@ -323,7 +326,8 @@ function checkConditions(metric: NonNullable<Analysis['metrics']>[number], place
 /** Bakes that are too short for the Kayenta judge ever to pass one. */
 function checkPoints(steps: Steps | null | undefined, analysis: ExpandedApp['analysis'], at: At): Mistake[] {
   const policy = analysisOf(analysis, 'canary');
-  if (policy?.judge !== 'kayenta' || steps === 'auto') return [];
+  if (policy?.judge !== 'kayenta') return [];
+  if (steps === 'auto') return [{ path: at('strategy', 'steps'), message: NO_HARM_KNOWN }];
   const isSaid = steps !== null && steps !== undefined;
   const problems = (isSaid ? steps : DEFAULTS.steps).flatMap((step, i): Mistake[] => {
     const bake = typeof step === 'object' && step.bake !== undefined ? parseDuration(step.bake) : null;

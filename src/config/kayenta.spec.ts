@@ -123,6 +123,12 @@ describe('the Kayenta judge in the configuration', () => {
     ]);
   });
 
+  it('refuses steps chosen for a harm that it cannot keep to', () => {
+    expect(mistakes('kayenta', { strategy: { kind: 'canary', steps: 'auto' } })).toEqual([
+      expect.stringContaining('apps.web.strategy.steps: found "auto", which is chosen so that a bad version costs little'),
+    ]);
+  });
+
   it('refuses to compare where there is no old version beside the new one', () => {
     expect(mistakes('kayenta', { strategy: 'blueGreen' })).toEqual([
       expect.stringContaining('apps.web.analysis.judge: found "kayenta", which compares'),

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { chooseSteps, timeToFailMs } from './choose-steps.ts';
+import { chooseSteps, type PlannablePolicy, timeToFailMs } from './choose-steps.ts';
 import { forecast } from './forecast.ts';
-import { type AnalysisPolicy, type AutoSteps, SEQUENTIAL_DEFAULTS } from './policy.ts';
+import { type AutoSteps, SEQUENTIAL_DEFAULTS } from './policy.ts';
 
 const AUTO: AutoSteps = { harm: 500, longestMs: 3_600_000, requestsPerSecond: null };
 const SECONDLY = { ...SEQUENTIAL_DEFAULTS, intervalMs: 1000, initialDelayMs: 10_000 };
 const RATES = [0.01, 0.5, 2, 10, 50, 200, 1000, 5000, 100_000];
 
-const weightsOf = (policy: AnalysisPolicy, auto: AutoSteps, rate: number) =>
+const weightsOf = (policy: PlannablePolicy, auto: AutoSteps, rate: number) =>
   chooseSteps(policy, auto, rate)?.steps.flatMap((step) => (step.kind === 'weight' ? [step.weight] : [])) ?? [];
-const bakesOf = (policy: AnalysisPolicy, auto: AutoSteps, rate: number) =>
+const bakesOf = (policy: PlannablePolicy, auto: AutoSteps, rate: number) =>
   chooseSteps(policy, auto, rate)?.steps.flatMap((step) => (step.kind === 'bake' ? [step.forMs] : [])) ?? [];
 
 describe('steps chosen for the traffic', () => {
@@ -37,7 +37,7 @@ describe('steps chosen for the traffic', () => {
   });
 
   it('are more careful with more traffic, less harm or slower looks', () => {
-    const first = (policy: AnalysisPolicy, auto: AutoSteps, rate: number) => weightsOf(policy, auto, rate)[0] ?? 0;
+    const first = (policy: PlannablePolicy, auto: AutoSteps, rate: number) => weightsOf(policy, auto, rate)[0] ?? 0;
     for (const [i, rate] of RATES.entries())
       if (i > 0) expect(first(SECONDLY, AUTO, rate)).toBeLessThanOrEqual(first(SECONDLY, AUTO, RATES[i - 1] ?? 0));
     expect(first(SECONDLY, { ...AUTO, harm: 50 }, 200)).toBeLessThan(first(SECONDLY, AUTO, 200));

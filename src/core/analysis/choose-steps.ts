@@ -1,6 +1,9 @@
 import type { Step } from '../release/plan.ts';
-import type { AnalysisPolicy, AutoSteps, KayentaPolicy, SequentialPolicy, ThresholdPolicy } from './policy.ts';
+import type { AutoSteps, SequentialPolicy, ThresholdPolicy } from './policy.ts';
 import { requestsToFail, requestsToPass } from './sequential/planner.ts';
+
+/** What it costs to find a bad version can be told beforehand. Points of Kayenta's judge take thousands of its requests whatever it does. */
+export type PlannablePolicy = SequentialPolicy | ThresholdPolicy;
 
 interface ChosenSteps {
   readonly steps: readonly Step[];
@@ -28,7 +31,7 @@ const SHORTEST_BAKE_MS = 30_000;
  * costs at most `harm` answers until it is found and gone; each bake is as long as its proof takes. Pure: the same traffic
  * gives the same steps. Null where there is no traffic to choose for.
  */
-export function chooseSteps(policy: AnalysisPolicy, auto: AutoSteps, requestsPerSecond: number): ChosenSteps | null {
+export function chooseSteps(policy: PlannablePolicy, auto: AutoSteps, requestsPerSecond: number): ChosenSteps | null {
   if (!(requestsPerSecond > 0)) return null;
   const weights = weightsFrom(firstWeight(policy, auto, requestsPerSecond));
   const needed = requestsNeeded(policy);
@@ -40,17 +43,15 @@ export function chooseSteps(policy: AnalysisPolicy, auto: AutoSteps, requestsPer
 }
 
 /** From the first bad answer to weight 0 for a version that fails every request, ms: warm-up, looks, evidence, the way back. */
-export function timeToFailMs(policy: AnalysisPolicy, bakes: number): number {
-  return policy.initialDelayMs + looksMs(policy, bakes) + REACTION_MS;
+export function timeToFailMs(policy: PlannablePolicy, bakes: number): number {
+  const looks =
+    policy.judge === 'threshold'
+      ? policy.intervalMs * (1 + Math.max(0, ...policy.metrics.map(({ failureLimit }) => failureLimit)))
+      : policy.intervalMs + STRETCH_MS * Math.ceil((Math.log(bakes / policy.alphaFail) + MIXTURE_NATS) / NATS_A_STRETCH);
+  return policy.initialDelayMs + looks + REACTION_MS;
 }
 
-function looksMs(policy: AnalysisPolicy, bakes: number): number {
-  if (policy.judge === 'threshold') return policy.intervalMs * (1 + Math.max(0, ...policy.metrics.map(({ failureLimit }) => failureLimit)));
-  if (policy.judge === 'kayenta') return policy.intervalMs * policy.minPoints;
-  return policy.intervalMs + STRETCH_MS * Math.ceil((Math.log(bakes / policy.alphaFail) + MIXTURE_NATS) / NATS_A_STRETCH);
-}
-
-function firstWeight(policy: AnalysisPolicy, auto: AutoSteps, rate: number): number {
+function firstWeight(policy: PlannablePolicy, auto: AutoSteps, rate: number): number {
   // As many bakes share the risk as there could be.
   const seconds = timeToFailMs(policy, WEIGHTS.length) / 1000;
   const most = (100 * auto.harm) / (rate * seconds);
@@ -69,16 +70,8 @@ function weightsFrom(first: number): number[] {
 }
 
 /** Candidate requests that a good version needs to pass a bake. */
-function requestsNeeded(policy: AnalysisPolicy): number {
-  return Math.max(1, policy.minRequests, neededBy(policy));
-}
-
-function neededBy(policy: AnalysisPolicy): number {
-  return policy.judge === 'threshold' ? measured(policy) : policy.judge === 'kayenta' ? compared(policy) : proven(policy);
-}
-
-function compared({ metrics, minPoints }: KayentaPolicy): number {
-  return minPoints * Math.max(1, ...metrics.map(({ minRequests }) => minRequests));
+function requestsNeeded(policy: PlannablePolicy): number {
+  return Math.max(1, policy.minRequests, policy.judge === 'threshold' ? measured(policy) : proven(policy));
 }
 
 function measured({ metrics }: ThresholdPolicy): number {
@@ -91,9 +84,8 @@ function proven(policy: SequentialPolicy): number {
   return Math.max(AMPLE * (requestsToPass(policy, USUAL_ERRORS) ?? 0), policy.latency === null ? 0 : LATENCY_REQUESTS);
 }
 
-function bakeMs(policy: AnalysisPolicy, auto: AutoSteps, needed: number, candidateRate: number): number {
-  const looks = policy.judge === 'kayenta' ? policy.minPoints + 1 : 2;
-  const judged = Math.max(SHORTEST_BAKE_MS, looks * policy.intervalMs, (1000 * needed) / candidateRate);
+function bakeMs(policy: PlannablePolicy, auto: AutoSteps, needed: number, candidateRate: number): number {
+  const judged = Math.max(SHORTEST_BAKE_MS, 2 * policy.intervalMs, (1000 * needed) / candidateRate);
   return Math.min(Math.max(auto.longestMs, policy.initialDelayMs + SHORTEST_BAKE_MS), roundUp(policy.initialDelayMs + judged));
 }
 
@@ -103,7 +95,7 @@ function roundUp(ms: number): number {
   return Math.ceil(ms / unit) * unit;
 }
 
-function explain(policy: AnalysisPolicy, auto: AutoSteps, rate: number, steps: readonly Step[], needed: number): string {
+function explain(policy: PlannablePolicy, auto: AutoSteps, rate: number, steps: readonly Step[], needed: number): string {
   const weights = steps.flatMap((step) => (step.kind === 'weight' ? [step.weight] : []));
   const [first = 0] = weights;
   const failMs = timeToFailMs(policy, weights.length);
