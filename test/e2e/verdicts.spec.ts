@@ -14,12 +14,6 @@ const INTERVAL_MS = 1000;
 /** An app of its own for each story, all in one workspace and under traffic at the same time. */
 const STORIES = ['errors', 'tail', 'silent', 'impatient', 'diurnal', 'outage', 'sick'] as const;
 type Story = (typeof STORIES)[number];
-/** What does not depend on the edge is told once, unless all is asked for. */
-const TOLD: Readonly<Record<'embedded' | 'haproxy', readonly Story[]>> = {
-  embedded: STORIES,
-  haproxy: process.env['SLUICE_STORIES'] === 'all' ? STORIES : ['errors', 'tail', 'silent', 'impatient', 'diurnal'],
-};
-
 const LOADS: Readonly<Record<Story, Omit<LoadOptions, 'url' | 'paths' | 'headers'>>> = {
   errors: { clients: 8, ratePerSecond: 200 },
   tail: { clients: 8, ratePerSecond: 100 },
@@ -70,7 +64,7 @@ describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic throug
           const load = startLoad({ url, paths: ['/accounts'], headers: { host: `${story}.test` }, ...LOADS[story] });
           loads.push(load);
         };
-        const told = TOLD[edge].filter((story) => story !== 'outage' || has('prometheus'));
+        const told = STORIES.filter((story) => story !== 'outage' || has('prometheus'));
         for (const story of told) users(story);
 
         const goesBack = async (story: Story, reason: RegExp) => {
