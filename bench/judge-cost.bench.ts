@@ -22,19 +22,19 @@ const { sequentialJudge } = (await import(shipped)) as typeof import('../src/cor
 const FIRST = bucketOf(2);
 const random = randomFrom(20);
 
-/** Every bucket has one answer, the others fall as they please around the middle. */
-function arm(requests: number): ArmCounts {
-  const counts = new Array<number>(BUCKETS).fill(1);
-  for (let i = BUCKETS; i < requests; i++) {
+/** Every bucket has as many answers as `each`, the others fall as they please around the middle. */
+function arm(requests: number, each: number): ArmCounts {
+  const counts = new Array<number>(BUCKETS).fill(each);
+  for (let i = each * BUCKETS; i < requests; i++) {
     const at = Math.floor(((random() + random() + random()) / 3) * BUCKETS);
     counts[at] = (counts[at] ?? 0) + 1;
   }
   const latency = Object.fromEntries(counts.map((count, i) => [String(FIRST + i), count]));
-  return { requests: Math.max(requests, BUCKETS), errors: Math.floor(random() * 2), latency };
+  return { requests: Math.max(requests, each * BUCKETS), errors: Math.floor((random() * requests) / 300), latency };
 }
 
 // As many different samples as there are rollouts, made beforehand: what making them costs, and the rubbish of it, is not the judge's.
-const prepared = Array.from({ length: ROLLOUTS }, () => ({ candidate: arm(300), baseline: arm(5700) }));
+const prepared = Array.from({ length: ROLLOUTS }, () => ({ candidate: arm(300, 1), baseline: arm(5700, 19) }));
 const judge = sequentialJudge({ share: 0.05, bakeMs: 1_800_000, bakes: 1 });
 const states = Array.from({ length: ROLLOUTS }, () => judge.start(POLICY, 0));
 const judged: number[] = [];
