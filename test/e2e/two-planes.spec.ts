@@ -21,7 +21,7 @@ it('two control planes share a database: one dies, one is stopped and goes on, a
     expect(await world.outcome(await world.deploy())).toBe('Succeeded');
     const two = await world.start();
     planes.push(one, two);
-    const load = startLoad({ url: await world.edgeUrl(), clients: 8, paths: ['/accounts'], ratePerSecond: 200 });
+    const load = startLoad({ url: await world.edgeUrl(), clients: 48, paths: ['/accounts'], ratePerSecond: 200 });
 
     await world.commit('web', '2');
     world.use(one);

@@ -118,7 +118,9 @@ describe('backups of an embedded PostgreSQL', () => {
     });
     expect(missing?.message).toContain(/wal\/([0-9A-F]{24})/.exec(middle)?.[1]);
     await mkdir(dirname(middle), { recursive: true });
-    await writeFile(middle, Buffer.concat([sound.subarray(0, 200), Buffer.from('x'), sound.subarray(201)]));
+    const changed = Buffer.from(sound);
+    changed[200] = (changed[200] ?? 0) ^ 1;
+    await writeFile(middle, changed);
     expect(codes((await world.keeper.verify(newest, signal)).findings)).toEqual(['WAL_SEGMENT_TAMPERED']);
     await writeFile(middle, sound);
   });
