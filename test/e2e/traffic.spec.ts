@@ -19,7 +19,6 @@ describe.each(['embedded', 'haproxy'] as const)('users of the %s edge', (edge) =
       try {
         await world.start();
         expect(await world.outcome(await world.deploy())).toBe('Succeeded');
-        // Of so few as 16 users, one time in 36 none is among the first fifth.
         const load = startLoad({ url: await world.edgeUrl(), clients: 48, paths: ['/accounts'] });
         for (let round = 1; round <= switches || load.report().requests < requests; round += 1) {
           const isBad = round % 4 === 0;
