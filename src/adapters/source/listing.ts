@@ -1,5 +1,4 @@
-import { matchesPattern } from '../../core/changes/glob.ts';
-import { isPattern } from '../../core/changes/project.ts';
+import { isPattern, named } from '../../core/changes/project.ts';
 import type { Entry } from '../../ports/history.ts';
 import type { Run } from './run.ts';
 import { byPath } from './trees.ts';
@@ -16,7 +15,7 @@ const RAW = ['--raw', '-z', '--no-renames', '--no-abbrev', '--no-ext-diff', '--i
  * Git picks them by the ends of their names, which costs it less than to write down all paths, and us nothing.
  */
 export async function filesNamed(run: Run, at: string, names: readonly string[]): Promise<Entry[]> {
-  const isNamed = nameMatcher(names);
+  const isNamed = named(names);
   const { output } = await run(['diff', ...RAW, at.length === EMPTY_256.length ? EMPTY_256 : EMPTY, at, '--', ...endings(names)]);
   const found: Entry[] = [];
   // `:<mode> <mode> <id> <id> <status>\0<path>\0`, again and again.
@@ -28,15 +27,6 @@ export async function filesNamed(run: Run, at: string, names: readonly string[])
     start = last + 1;
   }
   return byPath(found);
-}
-
-function nameMatcher(names: readonly string[]): (path: string) => boolean {
-  const plain = new Set(names.filter((name) => !isPattern(name)));
-  const patterns = names.filter(isPattern);
-  return (path) => {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    return plain.has(name) || patterns.some((pattern) => matchesPattern(name, pattern));
-  };
 }
 
 /** The fewest patterns that let all of these through; `*` and an end is what git compares fastest. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { anySample, anyTime, soundArm } from '../../../test/worlds/any-samples.ts';
 import { LOOK, T0 } from '../../../test/worlds/samples.ts';
 import { sampleBetween } from './from-counters.ts';
 import { finalPhaseOf, finishAnalysis, observeSample, phaseOf, startAnalysis, verdictOf } from './judge.ts';
@@ -9,29 +10,6 @@ import type { ComparedMetric, KayentaPolicy } from './policy.ts';
 import type { Reading } from './reading.ts';
 import type { ArmCounts, Sample } from './sample.ts';
 
-const anyCount = fc.oneof(fc.nat(1000), fc.constantFrom(0, -1, 0.5, 1e12, 1e300, Number.NaN, Infinity, -Infinity));
-const anyHistogram = fc.dictionary(fc.oneof(fc.nat(900).map(String), fc.constantFrom('863', '99999', 'x', '-1', '')), anyCount, {
-  maxKeys: 4,
-});
-const anyArm: fc.Arbitrary<ArmCounts | null> = fc.option(fc.record({ requests: anyCount, errors: anyCount, latency: anyHistogram }));
-const anyTime = fc.oneof(
-  fc.integer({ min: -2, max: 12 }).map((look) => T0 + look * LOOK),
-  fc.constantFrom(Number.NaN, Infinity, 0, -1),
-);
-const anySample: fc.Arbitrary<Sample> = fc.record({
-  fromAt: anyTime,
-  at: anyTime,
-  candidate: anyArm,
-  baseline: anyArm,
-  error: fc.option(fc.constant('down'), { freq: 4 }),
-});
-const soundArm = fc
-  .record({ requests: fc.nat(300), share: fc.double({ min: 0, max: 1, noNaN: true }), bucket: fc.nat(860) })
-  .map(({ requests, share, bucket }) => ({
-    requests,
-    errors: Math.floor(requests * share),
-    latency: requests > 0 ? { [bucket]: requests } : {},
-  }));
 const soundArms = fc.array(fc.record({ candidate: soundArm, baseline: soundArm }), { maxLength: 20 });
 const anyMetric = (name: string, measure: ComparedMetric['measure']): fc.Arbitrary<ComparedMetric> =>
   fc.record({

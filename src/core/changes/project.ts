@@ -1,3 +1,5 @@
+import { matchesPattern } from './glob.ts';
+
 /** Something of the workspace that others depend on, or an app; found in manifests, or named in the configuration. */
 export interface Project {
   /** Its folder inside the workspace, POSIX separators, `.` = all of it. Everything below it is its content. */
@@ -32,6 +34,16 @@ export const appOfNode = (name: string): string | null => (name.startsWith('app:
 
 export function isPattern(path: string): boolean {
   return /[*?]/.test(path);
+}
+
+/** Whether a file has one of these names, or one that fits a pattern among them. */
+export function named(names: readonly string[]): (path: string) => boolean {
+  const plain = new Set(names.filter((name) => !isPattern(name)));
+  const patterns = names.filter(isPattern);
+  return (path) => {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    return plain.has(name) || patterns.some((pattern) => matchesPattern(name, pattern));
+  };
 }
 
 /** A path inside the workspace from one that is written relative to a folder; null when it leads outside. */

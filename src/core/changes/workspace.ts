@@ -4,7 +4,7 @@ import { canonicalJson } from '../canonical.ts';
 import { fixedFolder, matchesPattern } from './glob.ts';
 import { type Digest, merkle } from './merkle.ts';
 import type { Project, ProjectGraph } from './project.ts';
-import { above, ancestors, appNode, isPattern } from './project.ts';
+import { above, ancestors, appNode, isPattern, named } from './project.ts';
 
 /** What the configuration says of one app, as far as it makes a difference to what is built. */
 export interface AppDeclaration {
@@ -121,16 +121,6 @@ function changesGraph(manifests: Manifests, known: ManifestState, changed: reado
 export function changesManifest(manifests: Manifests, changed: readonly Changed[]): boolean {
   const isManifest = named(manifests.names);
   return changed.some(({ path }) => isManifest(path));
-}
-
-/** Whether a file has one of these names, or one that fits a pattern among them. */
-function named(names: readonly string[]): (path: string) => boolean {
-  const plain = new Set(names.filter((name) => !isPattern(name)));
-  const patterns = names.filter(isPattern);
-  return (path) => {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    return plain.has(name) || patterns.some((pattern) => matchesPattern(name, pattern));
-  };
 }
 
 function sameFolders(a: readonly string[], b: readonly string[]): boolean {
