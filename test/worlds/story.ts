@@ -30,6 +30,12 @@ interface Story {
   readonly routes?: PlannedApp['routes'];
   /** What a person does, and when. */
   readonly people?: readonly { readonly at: number; readonly event: ReleaseEvent }[];
+  /** The metrics' source begins to count again then, and has forgotten all before. */
+  readonly restarts?: readonly number[];
+  /** How long it takes until what was looked at then is recorded, ms. */
+  readonly recordedAfter?: (at: number) => number;
+  /** What the source takes for the time is that much too early. */
+  readonly clockBehindMs?: number;
   readonly untilMs?: number;
 }
 
@@ -83,7 +89,11 @@ export function tell(story: Story): Told {
       if (broken !== null) throw new Error(`refused to ${effect.kind}: ${broken}`);
     }
     if (effects.some(({ kind }) => kind !== 'record')) now += 10;
-    for (const effect of effects) for (const event of perform(story, effect, now)) take(event);
+    for (const effect of effects) {
+      const events = perform(story, effect, now);
+      if (effect.kind === 'collect') now += story.recordedAfter?.(now) ?? 0;
+      for (const event of events) take(event);
+    }
   }
   const final = state as unknown as ReleaseState;
   return {
@@ -124,7 +134,8 @@ function perform(story: Story, effect: Effect, now: number): readonly ReleaseEve
 function collected(story: Story, effect: Extract<Effect, { kind: 'collect' }>, now: number) {
   const look = { analysis: effect.analysis ?? null, source: effect.source?.kind ?? 'edge' };
   const of = effect.analysis === undefined ? {} : { analysis: effect.analysis };
-  const seconds = (now - effect.since) / 1000;
+  const begun = (story.restarts ?? []).filter((at) => at <= now);
+  const seconds = (now - Math.max(effect.since, ...begun)) / 1000;
   const counts = (behaviour: Behaviour): ArmCounts | null => {
     const does = behaviour(now, look);
     if (does === null) return null;
@@ -132,13 +143,15 @@ function collected(story: Story, effect: Extract<Effect, { kind: 'collect' }>, n
     return { requests, errors, latency: spread(requests, does.ms ?? 40, now) };
   };
   const arms = { candidate: counts(story.candidate), baseline: counts(story.baseline ?? (() => ({ requests: 50 }))) };
+  const at = now - (story.clockBehindMs ?? 0);
+  const fromAt = effect.previous?.at ?? effect.since;
   if (arms.candidate === null) {
     const sample: Sample = { fromAt: effect.since, at: now, candidate: null, baseline: null, error: 'connection refused' };
     return { sample, reading: null, ...of };
   }
   const baseline = effect.baseline === null ? null : arms.baseline;
-  const sample: Sample = { fromAt: effect.since, at: now, candidate: arms.candidate, baseline, error: null };
-  return { sample: effect.previous === null ? null : sample, reading: { epoch: 'e', at: now, versions: {} }, ...of };
+  const sample: Sample = { fromAt, at, candidate: arms.candidate, baseline, error: null };
+  return { sample: effect.previous === null ? null : sample, reading: { epoch: `e${begun.length}`, at, versions: {} }, ...of };
 }
 
 /** Latencies from `ms` on with a long tail, spread as evenly as can be over `seed`s. */

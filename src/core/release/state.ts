@@ -131,7 +131,10 @@ export interface RolloutState {
 
 export interface RolloutAnalysis {
   readonly startedAt: number;
+  /** When the newest look was recorded. */
   readonly lastSampleAt: number;
+  /** Up to when that look knows anything: recorded late (a database was away), it tells of earlier. */
+  readonly seenUntil: number;
   readonly reading: Reading | null;
   readonly judge: JudgeState;
 }

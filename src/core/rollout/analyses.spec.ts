@@ -82,6 +82,54 @@ describe('what is done where nothing is proven', () => {
 });
 
 describe('the end of a bake', () => {
+  it('comes later by the time of which nobody knows anything', () => {
+    const usual = { strategy: configured({ strategy: canary(), analysis: threshold }), candidate: well, untilMs: 100_000 };
+    const laterBy = (more: object) => (tell({ ...usual, ...more }).when('RolloutPromoted') ?? 0) - (tell(usual).when('RolloutPromoted') ?? 0);
+    const away = { recordedAfter: (at: number) => (at > 5000 && at < 6000 ? 12_000 : 0) };
+    // What was counted on while nobody looked tells of all that time.
+    expect(laterBy(away)).toBeLessThan(1500);
+    const restarted = laterBy({ ...away, restarts: [16_000] });
+    expect(restarted).toBeGreaterThan(11_000);
+    expect(restarted).toBeLessThan(13_500);
+    const unreachable = laterBy({ candidate: (at: number) => (at > 5000 && at < 8000 ? null : { requests: 50 }), restarts: [7500] });
+    expect(unreachable).toBeGreaterThan(2000);
+    expect(unreachable).toBeLessThan(4500);
+  });
+
+  it('comes after a look that reaches to it, not after one that was recorded then', () => {
+    const { state, log } = tell({
+      strategy: configured({ strategy: canary(), analysis: threshold }),
+      candidate: well,
+      recordedAfter: (at) => (at > 18_500 && at < 19_600 ? 5000 : 0),
+      untilMs: 100_000,
+    });
+    expect(log.some(({ at, data }) => data.type === 'SampleCollected' && (data.sample?.at ?? at) < at - 4000)).toBe(true);
+    expect(state.outcome).toBe('Succeeded');
+  });
+
+  it('does not wait for an edge whose clock is behind', () => {
+    const { state, when } = tell({
+      strategy: configured({ strategy: canary(), analysis: threshold }),
+      candidate: well,
+      clockBehindMs: 600_000,
+      untilMs: 50_000,
+    });
+    expect(state.rollouts['web']?.phase).toBe('Paused');
+    expect(when('RolloutPaused')).toBeLessThan(BAKE + 3000);
+  });
+
+  it('comes after a look at the very end, also where it was put off', () => {
+    const { log } = tell({
+      strategy: configured({ strategy: canary(), analysis: { ...threshold, interval: '7s', onInconclusive: 'extend' } }),
+      candidate: few,
+      untilMs: 50_000,
+    });
+    const looks = log.filter(({ data }) => data.type === 'SampleCollected').map(({ at }) => at);
+    const paused = log.find(({ data }) => data.type === 'RolloutPaused')?.at ?? 0;
+    expect(paused).toBeGreaterThanOrEqual(2 * BAKE);
+    expect(looks.findLast((at) => at <= paused)).toBeGreaterThan(2 * BAKE);
+  });
+
   const sequential = { judge: 'sequential', interval: 1000, initialDelay: 2000, minRequests: 100, errors: { passMargin: 0.02 } };
 
   it('comes early where that is asked for, something is proven and the least bake is over', () => {

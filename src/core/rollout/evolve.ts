@@ -1,7 +1,10 @@
 import { observeSample, startAnalysis } from '../analysis/judge.ts';
+import type { AnalysisPolicy } from '../analysis/policy.ts';
+import type { Reading } from '../analysis/reading.ts';
+import type { AnalysisSetting } from '../analysis/sequential/state.ts';
 import type { ReleaseEvent } from '../release/events.ts';
 import type { PlannedApp } from '../release/plan.ts';
-import type { RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
+import type { RolloutAnalysis, RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
 import { candidateWeight, isShared, namedOf, policyOf, settingOf, settingOfNamed, stepsOf } from './steps.ts';
 
 /** A rollout before anything happened. */
@@ -190,8 +193,7 @@ function startNamed(rollout: RolloutState, at: number, during: 'step' | 'backgro
   if (wanted.length === 0) return also === rollout.also ? rollout : { ...rollout, ...(rollout.also === undefined ? {} : { also: {} }) };
   const started = wanted.map((named) => {
     const known = during === 'background' ? also?.[named.name] : undefined;
-    const judge = startAnalysis(named.policy, at, settingOfNamed(rollout, named, rollout.step));
-    return [named.name, known ?? { startedAt: at, lastSampleAt: at, reading: null, judge }] as const;
+    return [named.name, known ?? begun(named.policy, at, settingOfNamed(rollout, named, rollout.step))] as const;
   });
   return { ...rollout, also: { ...also, ...Object.fromEntries(started) } };
 }
@@ -207,7 +209,11 @@ function startsAnalysis(rollout: RolloutState, step: number, at: number): Rollou
   const policy = policyOf(rollout);
   const kind = stepsOf(rollout)[step]?.kind;
   if (policy === null || (kind !== 'bake' && kind !== 'pause') || candidateWeight(rollout) === 0) return null;
-  return { startedAt: at, lastSampleAt: at, reading: null, judge: startAnalysis(policy, at, settingOf(rollout, step)) };
+  return begun(policy, at, settingOf(rollout, step));
+}
+
+function begun(policy: AnalysisPolicy, at: number, setting: AnalysisSetting): RolloutAnalysis {
+  return { startedAt: at, lastSampleAt: at, seenUntil: at, reading: null, judge: startAnalysis(policy, at, setting) };
 }
 
 function shifted(rollout: RolloutState, weights: Readonly<Record<string, number>>, at: number, restoring: boolean): RolloutState {
@@ -224,15 +230,34 @@ function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'Sa
   const policy = policyOf(rollout);
   const { analysis } = rollout;
   if (policy === null || analysis === null) return rollout;
-  const reading = event.reading ?? analysis.reading;
-  const judge = event.sample === null ? analysis.judge : observeSample(policy, analysis.judge, event.sample);
-  const unseenMs = analysis.reading === null && reading !== null ? Math.max(0, at - analysis.startedAt - policy.intervalMs) : 0;
-  // A bake is time in which somebody looks: when the first look comes late (a control plane died as the bake began), it lasts longer.
+  const unseenMs = rollout.pause === null ? unseenBetween(analysis, event.reading, policy.intervalMs) : 0;
+  return { ...rollout, pausedMs: rollout.pausedMs + unseenMs, analysis: looked(policy, analysis, event, at) };
+}
+
+function looked(
+  policy: AnalysisPolicy,
+  analysis: RolloutAnalysis,
+  { sample, reading }: Extract<ReleaseEvent, { type: 'SampleCollected' }>,
+  at: number,
+): RolloutAnalysis {
+  const lookedAt = sample?.at ?? reading?.at ?? at;
   return {
-    ...rollout,
-    pausedMs: rollout.pausedMs + unseenMs,
-    analysis: { ...analysis, reading, lastSampleAt: Math.max(analysis.lastSampleAt, at), judge },
+    ...analysis,
+    reading: reading ?? analysis.reading,
+    lastSampleAt: Math.max(analysis.lastSampleAt, at),
+    // A look begins after the one before was recorded, whatever the source's clock says.
+    seenUntil: Math.max(analysis.seenUntil, Math.min(at, Math.max(lookedAt, analysis.lastSampleAt))),
+    judge: sample === null ? analysis.judge : observeSample(policy, analysis.judge, sample),
   };
+}
+
+/**
+ * A bake is time of which somebody knows: it lasts longer by what was missed, where the first look came late (a control
+ * plane died as the bake began) or the source has begun to count again since the last one (an edge was restarted).
+ */
+function unseenBetween(analysis: RolloutAnalysis, reading: Reading | null, intervalMs: number): number {
+  if (reading === null || reading.epoch === analysis.reading?.epoch) return 0;
+  return Math.max(0, reading.at - (analysis.reading?.at ?? analysis.startedAt) - intervalMs);
 }
 
 function sampledNamed(
@@ -244,14 +269,7 @@ function sampledNamed(
   const analysis = rollout.also?.[name];
   const named = namedOf(rollout).find((one) => one.name === name);
   if (analysis === undefined || named === undefined) return rollout;
-  const judge = event.sample === null ? analysis.judge : observeSample(named.policy, analysis.judge, event.sample);
-  const seen = {
-    ...analysis,
-    reading: event.reading ?? analysis.reading,
-    lastSampleAt: Math.max(analysis.lastSampleAt, at),
-    judge,
-  };
-  return { ...rollout, also: { ...rollout.also, [name]: seen } };
+  return { ...rollout, also: { ...rollout.also, [name]: looked(named.policy, analysis, event, at) } };
 }
 
 function retired(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {

@@ -183,12 +183,13 @@ function bake(state: ReleaseState, rollout: RolloutState, forMs: number, now: nu
   const endsAt = rollout.stepSince + rollout.pausedMs + forMs;
   const running = runningOf(rollout);
   if (running.length === 0) return bakeOnHealth(state, rollout, endsAt, now);
-  const isSeen = endingOf(rollout, running).every((one) => one.analysis.lastSampleAt >= endsAt);
   if (mayEndEarly(rollout, running, now)) return concludeBake(rollout, running, now);
-  const until = extendedUntil(rollout, running, endsAt, forMs, now);
-  if (now >= endsAt && isSeen && now >= until) return concludeBake(rollout, running, now);
-  const looksUntil = now >= endsAt && isSeen ? until : endsAt;
-  return merge([wait(Math.max(looksUntil, now + 1)), collectAll(rollout, running, looksUntil, now)]);
+  const isSeen = (at: number) => now >= at && endingOf(rollout, running).every((one) => one.analysis.seenUntil >= at);
+  const until = isSeen(endsAt) ? extendedUntil(rollout, running, endsAt, forMs, now) : endsAt;
+  if (isSeen(until)) return concludeBake(rollout, running, now);
+  // All looked at its end, and not all saw it: once more, after the usual time.
+  const isLooked = running.every((one) => one.analysis.lastSampleAt >= until);
+  return merge([now < until ? wait(until) : NOTHING, collectAll(rollout, running, isLooked ? Infinity : until, now)]);
 }
 
 /** Without an analysis the proof of a bake is that the version is still healthy when it ends. */
