@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { gitSource } from './adapters/source/git.ts';
 import { changeReaders } from './app-changes.ts';
 import { declaredAnywhere, foldersOf, inputsOfAll } from './config/declared.ts';
 import { environmentNames, normalPath } from './config/names.ts';
@@ -24,6 +23,7 @@ import {
 import { SluiceError } from './core/errors.ts';
 import type { KnownManifest } from './core/release/make-plan.ts';
 import type { Changed } from './ports/history.ts';
+import type { SourceControl } from './ports/source.ts';
 
 export interface AffectedApp {
   readonly app: string;
@@ -75,8 +75,11 @@ export interface AffectedSince {
 export async function affectedSince({ dir, version, since, dirty }: AffectedSince): Promise<AffectedAnswer> {
   const readers = changeReaders(dir, version);
   const memory = join(dir, '.sluice', 'cache', 'config.json');
-  const ends = endsOf(readers, since, () => (dirty ? gitSource({ dir }).snapshot() : readers.history.resolve('HEAD')));
-  const [{ base, head, changed, detail, early }, { file, config }] = await Promise.all([ends, quickConfig({ dir, memory, version })]);
+  const ends = endsOf(readers, since, async () => (dirty ? (await sourceIn(dir)).snapshot() : readers.history.resolve('HEAD')));
+  const [{ base, head, changed, detail, early }, { file, config }] = await Promise.all([
+    ends,
+    quickConfig({ dir, memory, version, asked: ends }),
+  ]);
   const before = changed.some(({ path }) => path === file) ? await configAt(readers, dir, base, file) : { config, notices: [] };
   const graphs = await bothGraphs(readers, { base, head, changed, detail, early, config, before: before.config });
   const affected = affectedBy(
@@ -92,6 +95,11 @@ export async function affectedSince({ dir, version, since, dirty }: AffectedSinc
     ...(await appsThatCameAndWent(readers, before.config, config, base, head)),
     ...told(graphs.head.graph, affected, base),
   };
+}
+
+async function sourceIn(dir: string): Promise<SourceControl> {
+  const { gitSource } = await import('./adapters/source/git.ts');
+  return gitSource({ dir });
 }
 
 /** What can be said of an answer once the graph and what is affected in it are known. */
@@ -230,7 +238,7 @@ export async function affectedIn({ dir, version, environment: name, manifest }: 
   const readers = changeReaders(dir, version);
   const config = await loadConfig(dir);
   const environment = resolveEnvironment(config, name);
-  const from = await sourceOf(environment, gitSource({ dir }));
+  const from = await sourceOf(environment, await sourceIn(dir));
   const { fingerprints } = await workspaceAt(readers, from.commit, config, environment);
   const apps = await Promise.all(
     environment.apps.map((app) =>

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
 
 /** The built CLI. */
-export const CLI = join(root, 'dist/cli/main.js');
+export const CLI = join(root, 'dist/cli/sluice.cjs');
 
 /** What differs in an app's next release. */
 export interface Change {

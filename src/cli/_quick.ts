@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { affectedSince } from '../app-affected.ts';
@@ -12,7 +12,6 @@ const PATIENCE = '--interrupt-budget=2000000';
 /**
  * `sluice affected --since …`, as it is run before every commit and by every build: the same answer as the whole program
  * gives, without loading it. Null: the whole program is to answer, because something else was asked for, or went wrong.
- * It is bundled with all it needs (scripts/bundle.ts).
  */
 export async function quickAnswer(args: readonly string[], cwd: string): Promise<{ readonly text: string } | null> {
   try {
@@ -31,7 +30,7 @@ export async function quickAnswer(args: readonly string[], cwd: string): Promise
     setFlagsFromString(PATIENCE);
     const dir = await findWorkspace(resolve(cwd, values.workspace ?? '.'));
     if (dir === null) return null;
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
     const found = await affectedSince({ dir, version, since: values.since, dirty: values.dirty === true });
     const { data, text } = affectedWords(found, values.since, undefined);
     return { text: values.json === true ? JSON.stringify(data) : text };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The entry. Everything but `sluice server` is a client of the API; that one command loads ../app.ts, and only when it runs.
+// The program. Everything but `sluice server` is a client of the API; that one command loads ../app.ts, and only when it runs.
 const { stdin, stdout, stderr, env, argv, execArgv, execPath } = process;
 
 // `sluice history | head`: whoever reads has read enough.
@@ -9,11 +9,6 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 stderr.on('error', () => {});
 
-const quick = argv[2] === 'affected' ? await (await import('./_quick.ts')).quickAnswer(argv.slice(3), process.cwd()) : null;
-if (quick !== null) {
-  await new Promise<void>((resolve) => void stdout.write(`${quick.text}\n`, () => resolve()));
-  process.exit(0);
-}
 // The whole program takes a while to load: only what is needed is, and only now.
 const [{ openSession, ownVersion }, { createProgram }, { processTerminal }] = await Promise.all([
   import('./_open.ts'),

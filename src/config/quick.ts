@@ -11,6 +11,8 @@ export interface QuickConfigOptions {
   readonly memory: string;
   /** What was remembered by another version of Sluice does not count. */
   readonly version: string;
+  /** What is asked of other processes meanwhile: nothing long begins here before they have been asked. */
+  readonly asked: Promise<unknown>;
 }
 
 interface Remembered {
@@ -29,13 +31,14 @@ export async function quickConfig({
   dir,
   memory,
   version,
+  asked,
 }: QuickConfigOptions): Promise<{ readonly file: string; readonly config: Config }> {
   const file = await findConfig(dir);
   const text = textOf(join(dir, file));
-  if (text === null || !isSelfContained(file, text)) return { file, config: await load(dir) };
+  if (text === null || !isSelfContained(file, text)) return { file, config: await load(dir, asked) };
   const known = recall(memory);
   if (known?.version === version && known.file === file && known.text === text) return { file, config: known.config };
-  const config = await load(dir);
+  const config = await load(dir, asked);
   remember(memory, { version, file, text, config });
   return { file, config };
 }
@@ -48,7 +51,8 @@ function textOf(path: string): string | null {
   }
 }
 
-async function load(dir: string): Promise<Config> {
+async function load(dir: string, asked: Promise<unknown>): Promise<Config> {
+  await asked.catch(() => undefined);
   const { loadConfig } = await import('./load.ts');
   // That took a while: what has come meanwhile is answered before this goes on, as others wait for it.
   await new Promise((resolve) => setImmediate(resolve));

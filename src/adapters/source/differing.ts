@@ -76,13 +76,11 @@ function compare(path: string, from: GitObject | null, to: GitObject | null, { c
     else changed.push({ path: at, id: young?.id ?? null });
   };
   let [i, j] = [0, 0];
-  while (i < a.length || j < b.length) {
-    const same = i < a.length && j < b.length ? sameEntry(a, i, b, j, idLength) : 0;
-    if (same > 0) {
-      i += same;
-      j += same;
-      continue;
-    }
+  for (;;) {
+    const same = entriesWithin(a, i, i + sameLength(a, i, b, j), idLength) - i;
+    i += same;
+    j += same;
+    if (i >= a.length && j >= b.length) return;
     const [old, young] = [itemAt(a, i, idLength), itemAt(b, j, idLength)];
     const order = old === null ? 1 : young === null ? -1 : orderOf(old, young);
     if (order === 0 && (old?.id !== young?.id || old?.mode !== young?.mode)) note(old, young);
@@ -93,14 +91,31 @@ function compare(path: string, from: GitObject | null, to: GitObject | null, { c
   }
 }
 
-/** Length of an entry that is the same on both sides, byte by byte; 0 = it is not. Most are. */
-function sameEntry(a: Buffer, i: number, b: Buffer, j: number, idLength: number): number {
-  let length = 0;
-  while (a[i + length] === b[j + length] && a[i + length] !== 0) length += 1;
-  if (a[i + length] !== 0 || b[j + length] !== 0) return 0;
-  const end = length + 1 + idLength;
-  for (length += 1; length < end; length += 1) if (a[i + length] !== b[j + length]) return 0;
-  return end;
+/** So many bytes are compared at first. */
+const STEP = 64;
+
+/** How many bytes from there on are the same on both sides. Most are, so they are compared by the thousand. */
+function sameLength(a: Buffer, i: number, b: Buffer, j: number): number {
+  const all = Math.min(a.length - i, b.length - j);
+  const isSame = (from: number, to: number): boolean => a.compare(b, j + from, j + to, i + from, i + to) === 0;
+  let [same, step] = [0, STEP];
+  while (same + step <= all && isSame(same, same + step)) {
+    same += step;
+    step *= 2;
+  }
+  for (; step >= 1; step /= 2) if (same + step <= all && isSame(same, same + step)) same += step;
+  return same;
+}
+
+/** Where the last entry ends that is whole before `end`. */
+function entriesWithin(content: Buffer, start: number, end: number, idLength: number): number {
+  let at = start;
+  while (at < end) {
+    const next = endAt(content, nameAt(content, at)) + 1 + idLength;
+    if (next > end) break;
+    at = next;
+  }
+  return at;
 }
 
 const FOLDER = 'folder';

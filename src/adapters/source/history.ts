@@ -2,7 +2,6 @@ import { SluiceError, UserError } from '../../core/errors.ts';
 import type { Entry, History } from '../../ports/history.ts';
 import { differing } from './differing.ts';
 import { filesNamed } from './listing.ts';
-import { manyObjects } from './many.ts';
 import { gitObjects, idOf, type Objects, type Take } from './objects.ts';
 import { git, type Ran, type RunExtra } from './run.ts';
 import { idsOfPaths } from './trees.ts';
@@ -42,7 +41,7 @@ export function gitHistory({ dir }: { readonly dir: string }): History {
       const take: Take = (object, i) => {
         if (object?.type === 'blob') texts[i] = object.bytes.toString('utf8', object.start, object.end);
       };
-      if (ids.length < MANY || !(await manyObjects(dir, ids, take))) await objects.each(ids, take);
+      if (ids.length < MANY || !(await (await import('./many.ts')).manyObjects(dir, ids, take))) await objects.each(ids, take);
       return texts;
     },
 

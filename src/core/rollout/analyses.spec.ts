@@ -84,7 +84,8 @@ describe('what is done where nothing is proven', () => {
 describe('the end of a bake', () => {
   it('comes later by the time of which nobody knows anything', () => {
     const usual = { strategy: configured({ strategy: canary(), analysis: threshold }), candidate: well, untilMs: 100_000 };
-    const laterBy = (more: object) => (tell({ ...usual, ...more }).when('RolloutPromoted') ?? 0) - (tell(usual).when('RolloutPromoted') ?? 0);
+    const laterBy = (more: object) =>
+      (tell({ ...usual, ...more }).when('RolloutPromoted') ?? 0) - (tell(usual).when('RolloutPromoted') ?? 0);
     const away = { recordedAfter: (at: number) => (at > 5000 && at < 6000 ? 12_000 : 0) };
     // What was counted on while nobody looked tells of all that time.
     expect(laterBy(away)).toBeLessThan(1500);

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// What is installed as `sluice`: `make build` makes CommonJS of it and of what it needs (scripts/bundle.ts), which Node starts
+// 5 ms sooner than ES modules. That matters to the one command that is over before the program would be loaded.
+const { argv } = process;
+
+async function start(): Promise<void> {
+  const quick = argv[2] === 'affected' ? await affected() : null;
+  if (quick === null) await import('./main.ts');
+  else process.stdout.write(`${quick.text}\n`, () => process.exit(0));
+}
+
+async function affected(): Promise<{ readonly text: string } | null> {
+  const { quickAnswer } = await import('./_quick.ts');
+  const answer = quickAnswer(argv.slice(3), process.cwd());
+  // It takes a while to be loaded itself, so that is while git is asked. `sluice affected | head`: whoever reads has read enough.
+  setImmediate(() => process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1)));
+  return answer;
+}
+
+void start();
