@@ -79,26 +79,30 @@ function pack({ at, detail, folders, others, projects, unreadable }: ManifestSta
 
 function unpack([, , at, detail, folders, others, unreadable, names, links, own, count]: Kept): ManifestState {
   let read = 0;
-  const name = (): string => names[links[read++] ?? -1] ?? '';
-  /** Thousands depend on the same few by the same file. */
-  const known: Edge[] = [];
-  const edge = (): Edge => {
-    const to = links[read] ?? 0;
-    const one = { to: name(), via: name() };
+  const next = (): number => links[read++] ?? -1;
+  const name = (number: number): string => names[number] ?? '';
+  /** Thousands depend on the same few by the same file: the last edge to each, and the number of its file. */
+  const known = Array.from<Edge | undefined>({ length: names.length });
+  const vias = new Int32Array(names.length);
+  const edge = (to: number, via: number): Edge => {
     const other = known[to];
-    return other?.via === one.via ? other : (known[to] = one);
+    if (other !== undefined && vias[to] === via) return other;
+    vias[to] = via;
+    return (known[to] = { to: name(to), via: name(via) });
+  };
+  const inputsOf = (many: number): readonly Input[] => {
+    if (many <= 0) return NONE;
+    return Array.from({ length: many }, () => ({ path: name(next()), via: name(next()) }));
   };
   let special = 0;
   const projects = new Map<string, Project>();
   for (let place = 0; place < count; place += 1) {
     const title = names[place] ?? '';
     const edges: Edge[] = [];
-    for (let more = links[read++] ?? 0; more > 0; more -= 1) edges.push(edge());
-    const inputs: Input[] = [];
-    for (let more = links[read++] ?? 0; more > 0; more -= 1) inputs.push({ path: name(), via: name() });
+    for (let more = next(); more > 0; more -= 1) edges.push(edge(next(), next()));
+    const inputs = inputsOf(next());
     const told = own[special]?.[0] === place ? own[special++] : undefined;
-    if (told === undefined)
-      projects.set(title, { path: title, edges, inputs: inputs.length === 0 ? NONE : inputs, lock: '', settings: '' });
+    if (told === undefined) projects.set(title, { path: title, edges, inputs, lock: '', settings: '' });
     else projects.set(title, { path: told[1], edges, inputs, lock: told[2], settings: told[3] });
   }
   return { at, detail, folders, others: new Set(others), projects, unreadable };

@@ -51,47 +51,40 @@ function add(map: Map<string, string[]>, key: string, value: string): void {
   else values.push(value);
 }
 
-/** Projects by number; those that depend on number n stand in `from` between `starts[n]` and `starts[n + 1]`. */
+/** Projects by number. Edges too: the last of those that lead to project n is `last[n]`, the one before edge e `before[e]`; -1: none. */
 interface Dependents {
   readonly numbers: ReadonlyMap<string, number>;
   readonly names: readonly string[];
-  readonly starts: Int32Array;
+  readonly last: Int32Array;
+  readonly before: Int32Array;
+  /** The project that each edge comes from. */
   readonly from: Int32Array;
 }
 
 function dependentsIn(graph: ProjectGraph): Dependents {
+  const names = [...graph.keys()];
+  const projects = [...graph.values()];
   const numbers = new Map<string, number>();
   let edges = 0;
-  for (const [name, project] of graph) {
-    numbers.set(name, numbers.size);
-    edges += project.edges.length;
+  for (let i = 0; i < names.length; i += 1) {
+    numbers.set(names[i] ?? '', i);
+    edges += projects[i]?.edges.length ?? 0;
   }
-  const targets = new Int32Array(edges);
-  const starts = new Int32Array(graph.size + 1);
+  const last = new Int32Array(names.length).fill(-1);
+  const [before, from] = [new Int32Array(edges), new Int32Array(edges)];
   let edge = 0;
-  for (const project of graph.values()) {
-    for (const { to } of project.edges) {
-      const target = numbers.get(to) ?? -1;
-      targets[edge++] = target;
-      if (target >= 0) starts[target] = (starts[target] ?? 0) + 1;
+  for (let i = 0; i < projects.length; i += 1) {
+    const own = projects[i]?.edges ?? [];
+    for (let j = 0; j < own.length; j += 1) {
+      const target = numbers.get(own[j]?.to ?? '');
+      if (target === undefined) continue;
+      before[edge] = last[target] ?? -1;
+      last[target] = edge;
+      from[edge] = i;
+      edge += 1;
     }
   }
-  // From how many there are to where they end; filling them in from the back leaves where they begin.
-  for (let i = 1; i < starts.length; i += 1) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0);
-  const from = new Int32Array(edges);
-  let project = 0;
-  edge = 0;
-  for (const one of graph.values()) {
-    for (let i = one.edges.length; i > 0; i -= 1) {
-      const target = targets[edge++] ?? -1;
-      if (target < 0) continue;
-      const place = (starts[target] ?? 0) - 1;
-      starts[target] = place;
-      from[place] = project;
-    }
-    project += 1;
-  }
-  return { numbers, names: [...numbers.keys()], starts, from };
+  return { numbers, names, last, before, from };
 }
 
 /**
@@ -161,14 +154,12 @@ function withDependents(index: GraphIndex, first: Iterable<string>): Set<string>
   const found = new Set<string>();
   const open = [...first].filter((name) => index.graph.has(name));
   if (open.length === 0) return found;
-  const { numbers, names, starts, from } = index.dependents();
+  const { numbers, names, last, before, from } = index.dependents();
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (found.has(name)) continue;
     found.add(name);
-    const number = numbers.get(name) ?? 0;
-    const end = starts[number + 1] ?? 0;
-    for (let i = starts[number] ?? 0; i < end; i += 1) {
-      const next = names[from[i] ?? -1];
+    for (let edge = last[numbers.get(name) ?? -1] ?? -1; edge >= 0; edge = before[edge] ?? -1) {
+      const next = names[from[edge] ?? -1];
       if (next !== undefined && !found.has(next)) open.push(next);
     }
   }

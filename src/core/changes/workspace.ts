@@ -192,8 +192,19 @@ function projectsByApp(projects: ProjectGraph, apps: readonly AppDeclaration[]):
     return names;
   };
   const found = new Map<string, string[]>();
-  for (const [name, project] of projects) if (name === project.path) for (const app of around(above(name))) add(found, app, name);
+  // What lies no deeper than the highest app lies in none: that is most.
+  const highest = Math.min(...apps.map(({ path }) => depthOf(path)));
+  for (const [name, project] of projects)
+    if (name === project.path && depthOf(name) > highest) for (const app of around(above(name))) add(found, app, name);
   return found;
+}
+
+/** How many folders a path leads through: none for the workspace itself. */
+function depthOf(path: string): number {
+  if (path === '.') return 0;
+  let depth = 1;
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) depth += 1;
+  return depth;
 }
 
 function add(map: Map<string, string[]>, key: string, value: string): void {
