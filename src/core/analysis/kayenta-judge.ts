@@ -1,21 +1,9 @@
-import { NOTHING_COUNTED, faultOf, widen } from './arms.ts';
+import { NOTHING_COUNTED, widen } from './arms.ts';
 import { classify, KAYENTA_METRIC, scoreOf, type KayentaMetric, type Label } from './kayenta.ts';
 import { formatValue, valueOf } from './measure.ts';
 import type { ComparedMetric, KayentaPolicy } from './policy.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
-import {
-  counted,
-  countOf,
-  isOld,
-  isOutage,
-  isRepeatedError,
-  isTooEarly,
-  missed,
-  missingEvidence,
-  noDataPhase,
-  startTimeline,
-  type Timeline,
-} from './timeline.ts';
+import { countOf, isOutage, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
 
 /** Everything the judge remembers. Plain JSON, and bounded: the newest `maxPoints` points of each metric. */
 export interface KayentaState extends Timeline {
@@ -54,14 +42,13 @@ function start(policy: KayentaPolicy, at: number): KayentaState {
 }
 
 function observe(policy: KayentaPolicy, state: KayentaState, sample: Sample): KayentaState {
-  const fault = faultOf(sample);
-  if (fault !== null) {
-    if (isRepeatedError(state, sample) || isTooEarly(policy, state, sample.at)) return state;
-    return missed(state, sample, fault);
-  }
-  if (isOld(state, sample) || isTooEarly(policy, state, sample.fromAt)) return state;
-  const metrics = policy.metrics.map((metric, i) => look(policy, metric, state.metrics[i] ?? FRESH_SERIES, sample));
-  return { ...counted(state, sample), metrics };
+  return taken(policy, state, sample, {
+    read: (next) => ({
+      ...next,
+      metrics: policy.metrics.map((metric, i) => look(policy, metric, state.metrics[i] ?? FRESH_SERIES, sample)),
+    }),
+    unread: (next) => next,
+  });
 }
 
 /** A point needs the requests of both: those of one side alone would be another time of day. */

@@ -1,19 +1,8 @@
-import { faultOf, NOTHING_COUNTED, widen } from './arms.ts';
+import { NOTHING_COUNTED, widen } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
-import {
-  counted,
-  countOf,
-  isOld,
-  isRepeatedError,
-  isTooEarly,
-  missed,
-  missingEvidence,
-  noDataPhase,
-  startTimeline,
-  type Timeline,
-} from './timeline.ts';
+import { countOf, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
 
 /** Everything the threshold judge remembers. Plain JSON. */
 export interface ThresholdState extends Timeline {
@@ -71,13 +60,10 @@ function start(policy: ThresholdPolicy, at: number): ThresholdState {
 }
 
 function observe(policy: ThresholdPolicy, state: ThresholdState, sample: Sample): ThresholdState {
-  const fault = faultOf(sample);
-  if (fault !== null) {
-    if (isRepeatedError(state, sample) || isTooEarly(policy, state, sample.at)) return state;
-    return { ...missed(state, sample, fault), metrics: forEach(policy, state, (metric, own) => lookFailed(metric, own, fault)) };
-  }
-  if (isOld(state, sample) || isTooEarly(policy, state, sample.fromAt)) return state;
-  return { ...counted(state, sample), metrics: forEach(policy, state, (metric, own) => look(metric, own, sample)) };
+  return taken(policy, state, sample, {
+    read: (next) => ({ ...next, metrics: forEach(policy, state, (metric, own) => look(metric, own, sample)) }),
+    unread: (next, fault) => ({ ...next, metrics: forEach(policy, state, (metric, own) => lookFailed(metric, own, fault)) }),
+  });
 }
 
 function forEach<T>(policy: ThresholdPolicy, state: ThresholdState, change: (metric: MetricPolicy, state: MetricState) => T): T[] {

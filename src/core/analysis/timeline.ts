@@ -1,3 +1,4 @@
+import { faultOf } from './arms.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { AnalysisPhase, Sample } from './sample.ts';
 
@@ -56,7 +57,7 @@ interface CountedSample {
 }
 
 /** The timeline after a readable, judged sample, with all else that is kept beside it. */
-export function counted<T extends Timeline>(timeline: T, sample: CountedSample): T {
+function counted<T extends Timeline>(timeline: T, sample: CountedSample): T {
   return { ...timeline, ...countedTimeline(timeline, sample) };
 }
 
@@ -83,6 +84,21 @@ export function missed<T extends Timeline>(timeline: T, sample: Sample, fault: s
     unreadable: timeline.unreadable + 1,
     lastError: fault,
   };
+}
+
+/** What a judge makes of a sample that counts, and of one that could not be read, or not believed. */
+export interface Taking<T extends Timeline> {
+  read(taken: T): T;
+  unread(taken: T, fault: string): T;
+}
+
+/** The timeline after a sample: as it was where the sample is old, or from before anything is judged. */
+export function taken<T extends Timeline>(policy: AnalysisPolicy, timeline: T, sample: Sample, { read, unread }: Taking<T>): T {
+  const fault = faultOf(sample);
+  if (fault === null)
+    return isOld(timeline, sample) || isTooEarly(policy, timeline, sample.fromAt) ? timeline : read(counted(timeline, sample));
+  if (isRepeatedError(timeline, sample) || isTooEarly(policy, timeline, sample.at)) return timeline;
+  return unread(missed(timeline, sample, fault), fault);
 }
 
 /** Too little to pass anything on, in one sentence, and the phase it means; null when it is enough. */
