@@ -90,7 +90,12 @@ function recomputed(state: ReleaseState, event: Extract<ReleaseEvent, { type: 'A
   const recorded = canonicalJson(verdict);
   const matches =
     known !== null &&
-    [verdictOf, finishAnalysis].some((decide) => canonicalJson(decide(known.policy, known.analysis.judge, at)) === recorded);
+    [
+      verdictOf(known.policy, known.analysis.judge, at),
+      finishAnalysis(known.policy, known.analysis.judge, known.analysis.seenUntil),
+      // …or the final one by when it was recorded, as it was decided on once.
+      finishAnalysis(known.policy, known.analysis.judge, at),
+    ].some((decided) => canonicalJson(decided) === recorded);
   return { at, app, analysis: name ?? null, phase: verdict.phase, reason: verdict.reason, matches };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { next } from '../release/next.ts';
 import { type Behaviour, configured, type Does, NEW, tell } from '../../../test/worlds/story.ts';
 
 const BAKE = 20_000;
@@ -106,6 +107,24 @@ describe('the end of a bake', () => {
     });
     expect(log.some(({ at, data }) => data.type === 'SampleCollected' && (data.sample?.at ?? at) < at - 4000)).toBe(true);
     expect(state.outcome).toBe('Succeeded');
+  });
+
+  it('is told by what was looked at, however late that is recorded', () => {
+    const { state } = tell({
+      strategy: configured({ strategy: canary(), analysis: threshold }),
+      candidate: well,
+      recordedAfter: (at) => (at > 19_900 ? 3000 : 0),
+      untilMs: 100_000,
+    });
+    expect(state.outcome).toBe('Succeeded');
+  });
+
+  it('is not told by a look of long ago: a control plane that was away looks once more', () => {
+    const { state } = tell({ strategy: configured({ strategy: canary(), analysis: threshold }), candidate: well, untilMs: BAKE + 55 });
+    expect(state.rollouts['web']?.analysis?.seenUntil).toBeGreaterThan(BAKE);
+    const kinds = (at: number) => next(state, at).effects.map((effect) => effect.kind);
+    expect(kinds(BAKE + 5000)).toEqual(['record']);
+    expect(kinds(BAKE + 600_000)).toEqual(['collect']);
   });
 
   it('does not wait for an edge whose clock is behind', () => {

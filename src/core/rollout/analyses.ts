@@ -6,6 +6,9 @@ import type { ReleaseEvent } from '../release/events.ts';
 import type { RolloutAnalysis, RolloutState } from '../release/state.ts';
 import { isLastBake, namedOf, policyOf } from './steps.ts';
 
+/** Longer than anything takes to be recorded and decided on, ms. */
+const AWAY_MS = 10_000;
+
 /** One analysis under way. */
 export interface Running {
   /** Null: the strategy's own. */
@@ -47,9 +50,14 @@ export function troubleOf(rollout: RolloutState, now: number): { readonly of: Ru
   return of === undefined ? null : { of, verdict: verdictOf(of.policy, of.analysis.judge, now) };
 }
 
-/** The verdict if nothing more were looked at. */
-export function finalOf({ policy, analysis }: Running, now: number): Verdict {
-  return finishAnalysis(policy, analysis.judge, now);
+/** The verdict if nothing more were looked at: of up to when it was looked, however long it took to record that. */
+export function finalOf({ policy, analysis }: Running): Verdict {
+  return finishAnalysis(policy, analysis.judge, analysis.seenUntil);
+}
+
+/** The newest look is so old that a control plane must have been away since: it says nothing of how things are now. */
+export function isLongAgo({ policy, analysis }: Running, now: number): boolean {
+  return now - analysis.lastSampleAt > Math.max(2 * policy.intervalMs, AWAY_MS);
 }
 
 /** Requests without which a policy never goes on. */
@@ -82,21 +90,21 @@ function isProof(policy: AnalysisPolicy): boolean {
  * Until when a bake goes on that is over but has shown nothing: as long again where the policy extends it, or where
  * the metrics cannot be read at the moment and may come back. The bake's own end otherwise.
  */
-export function extendedUntil(rollout: RolloutState, running: readonly Running[], endsAt: number, forMs: number, now: number): number {
+export function extendedUntil(rollout: RolloutState, running: readonly Running[], endsAt: number, forMs: number): number {
   const isOpen = endingOf(rollout, running).some((one) => {
     if (one.policy.onInconclusive !== 'extend' && !isOutage(one.analysis.judge)) return false;
-    return finalOf(one, now).phase === 'Inconclusive';
+    return finalOf(one).phase === 'Inconclusive';
   });
   return isOpen ? endsAt + forMs : endsAt;
 }
 
 /** What is said of each analysis as a step is left; the dry ones too. */
-export function notedFinally(rollout: RolloutState, running: readonly Running[], now: number): ReleaseEvent[] {
+export function notedFinally(rollout: RolloutState, running: readonly Running[]): ReleaseEvent[] {
   const isLast = isLastBake(rollout, rollout.step);
   return running
     .filter((one) => one.during === 'step' || (one.during === 'background' && isLast))
     .toSorted((a, b) => Number(a.name === null) - Number(b.name === null))
-    .map((one) => completed(rollout.app.app, one, finalOf(one, now)));
+    .map((one) => completed(rollout.app.app, one, finalOf(one)));
 }
 
 export function completed(app: string, { name }: Running, verdict: Verdict): Extract<ReleaseEvent, { type: 'AnalysisCompleted' }> {

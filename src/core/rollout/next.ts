@@ -10,6 +10,7 @@ import {
   endingOf,
   extendedUntil,
   finalOf,
+  isLongAgo,
   hasEnough,
   mayEndEarly,
   notedFinally,
@@ -184,8 +185,9 @@ function bake(state: ReleaseState, rollout: RolloutState, forMs: number, now: nu
   const running = runningOf(rollout);
   if (running.length === 0) return bakeOnHealth(state, rollout, endsAt, now);
   if (mayEndEarly(rollout, running, now)) return concludeBake(rollout, running, now);
-  const isSeen = (at: number) => now >= at && endingOf(rollout, running).every((one) => one.analysis.seenUntil >= at);
-  const until = isSeen(endsAt) ? extendedUntil(rollout, running, endsAt, forMs, now) : endsAt;
+  const ending = endingOf(rollout, running);
+  const isSeen = (at: number) => now >= at && ending.every((one) => one.analysis.seenUntil >= at && !isLongAgo(one, now));
+  const until = isSeen(endsAt) ? extendedUntil(rollout, running, endsAt, forMs) : endsAt;
   if (isSeen(until)) return concludeBake(rollout, running, now);
   // All looked at its end, and not all saw it: once more, after the usual time.
   const isLooked = running.every((one) => one.analysis.lastSampleAt >= until);
@@ -204,12 +206,12 @@ function bakeOnHealth(state: ReleaseState, rollout: RolloutState, endsAt: number
 function concludeBake(rollout: RolloutState, running: readonly Running[], now: number): Decision {
   const { app } = rollout.app;
   for (const one of endingOf(rollout, running)) {
-    const verdict = finalOf(one, now);
+    const verdict = finalOf(one);
     if (verdict.phase === 'Failed') return failOn(rollout, one, verdict, now);
     if (verdict.phase === 'Inconclusive' && isWavedThrough(one, verdict)) continue;
     if (verdict.phase !== 'Successful') return pauseOn(rollout, one, verdict, now);
   }
-  return record(app, `step/${rollout.step + 1}`, now, ...notedFinally(rollout, running, now), {
+  return record(app, `step/${rollout.step + 1}`, now, ...notedFinally(rollout, running), {
     type: 'StepStarted',
     app,
     step: rollout.step + 1,
