@@ -99,7 +99,11 @@ function checkEvidence({ after, world }: Moment, rollout: RolloutState, say: Say
   const version = world.versions.get(`${app.app}/${candidate.id}`);
   if ((version?.requests ?? 0) < app.strategy.analysis.minRequests)
     say(1, `${app.app} reached 100 % on ${version?.requests ?? 0} requests`);
-  if ((version?.behaviour.errorRate ?? 0) >= 0.3) say(1, `${app.app} reached 100 % with ${version?.behaviour.errorRate} errors`);
+  const { judge, onInconclusive } = app.strategy.analysis;
+  // Kayenta's judge compares, and nothing else: it lets a version pass that is as bad as the one before.
+  const asBefore = judge === 'kayenta' ? (world.versions.get(`${app.app}/${app.stable.id}`)?.behaviour.errorRate ?? 0) : 0;
+  const errorRate = version?.behaviour.errorRate ?? 0;
+  if (onInconclusive !== 'promote' && errorRate >= 0.3 && errorRate > asBefore) say(1, `${app.app} reached 100 % with ${errorRate} errors`);
   if (version?.behaviour.metricsDown === true) say(1, `${app.app} reached 100 % although nobody could see how it did`);
 }
 

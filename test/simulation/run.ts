@@ -69,6 +69,7 @@ export function simulate(
       crashes: options.crashes ?? true,
       commands: options.commands ?? true,
       ...(options.stages === false ? {} : { stages: seeded(seed ^ 0x2545f491) }),
+      judges: seeded(seed ^ 0x1b873593),
     });
   const subject = options.subject ?? REAL;
   const dice = seeded(seed ^ 0x5bd1e995);

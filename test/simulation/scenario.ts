@@ -9,6 +9,7 @@ import {
   withHash,
   type Plan,
 } from '../../src/core/release/plan.ts';
+import { judgedBy } from './judges.ts';
 import type { Random } from './random.ts';
 import { type StagedRelease, stagedOf } from './staged.ts';
 
@@ -59,7 +60,7 @@ export function versionOf(app: string, release: string): VersionRef {
 /** A random story: plans, faults, people's commands and crashes of the control plane. */
 export function scenarioOf(
   random: Random,
-  options: { readonly crashes: boolean; readonly commands: boolean; readonly stages?: Random },
+  options: { readonly crashes: boolean; readonly commands: boolean; readonly stages?: Random; readonly judges?: Random },
 ): Scenario {
   const apps = Array.from({ length: random.int(1, 4) }, (_, index) => `app${index}`);
   const dependsOn = Object.fromEntries(apps.map((app, index) => [app, apps.slice(0, index).filter(() => random.chance(0.4))]));
@@ -76,12 +77,12 @@ function releaseOf(
   index: number,
   { apps, workers, initial }: Pick<Scenario, 'apps' | 'workers' | 'initial'>,
   dependsOn: Readonly<Record<string, readonly string[]>>,
-  options: { readonly commands: boolean; readonly stages?: Random },
+  options: { readonly commands: boolean; readonly stages?: Random; readonly judges?: Random },
 ): ScenarioRelease {
   const id = `r${index + 1}`;
   const chosen = apps.filter(() => random.chance(0.8));
   const names = chosen.length === 0 ? [apps[0] as string] : chosen;
-  const planned = names.map((name) =>
+  const usual = names.map((name) =>
     plannedApp(
       random,
       name,
@@ -90,7 +91,8 @@ function releaseOf(
       initial[name] ?? null,
     ),
   );
-  // Of a randomness of its own, so that stories without stages stay as they are.
+  // Of a randomness of their own, so that stories without stages, or other judges, stay as they are.
+  const planned = usual.map((app) => (options.judges === undefined ? app : judgedBy(options.judges, app)));
   const staged = options.stages === undefined ? null : stagedOf(options.stages);
   const plan = withHash({
     ...staged?.stages,
