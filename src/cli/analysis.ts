@@ -5,6 +5,8 @@ import { replayOf, tryPolicy } from '../core/analysis/replay.ts';
 import { forecastBake } from '../core/analysis/sequential/planner.ts';
 import { UserError } from '../core/errors.ts';
 import type { ReleaseRow } from '../engine/face.ts';
+import { metricsTokenOf } from '../server/auth.ts';
+import { OTLP_PATH } from '../server/otlp.ts';
 import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, towards } from './_analysis.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
@@ -165,6 +167,26 @@ const simulate = command<SimulateOptions>({
   },
 });
 
+const otlp = command<object>({
+  path: ['analysis', 'otlp'],
+  args: '',
+  summary: 'Show where apps report their metrics to, as variables of their SDK',
+  help: 'With a token that can do nothing else. It changes with that of the control plane: start it with a SLUICE_TOKEN that stays.\n\n  $ sluice analysis otlp >> .env',
+  options: [],
+  async run(session) {
+    const { url, token } = (await session.client()).target();
+    const data = { endpoint: `${url}${OTLP_PATH}`, protocol: 'http/protobuf', token: metricsTokenOf(token) };
+    const variables = {
+      ENDPOINT: data.endpoint,
+      PROTOCOL: data.protocol,
+      // Of a header's value, what is no plain letter is written in percent (W3C Baggage, as the SDKs read it).
+      HEADERS: `authorization=${encodeURIComponent(`Bearer ${data.token}`)}`,
+    };
+    const text = Object.entries(variables).map(([name, value]) => `OTEL_EXPORTER_OTLP_METRICS_${name}=${value}`);
+    return { exit: EXIT.ok, data, text: text.join('\n') };
+  },
+});
+
 /** @throws UserError `USAGE` */
 function positive(option: string, value: string | undefined, fallback: number): number {
   const number = value === undefined ? fallback : Number(value);
@@ -172,4 +194,4 @@ function positive(option: string, value: string | undefined, fallback: number): 
   throw new UserError('USAGE', `${option} ${value} is not a number above 0`, `For example ${option} ${fallback}.`);
 }
 
-export const ANALYSIS_COMMANDS: readonly CommandDefinition[] = [show, replay, backtest, simulate];
+export const ANALYSIS_COMMANDS: readonly CommandDefinition[] = [show, replay, backtest, simulate, otlp];

@@ -112,6 +112,7 @@ const SNAPSHOTS: Readonly<
   'analysis replay': { argv: ['analysis', 'replay', 'r-0003'], before: past, pick: (value) => Object.keys(value) },
   'analysis backtest': { argv: ['analysis', 'backtest'], before: past, pick: (value) => Object.keys(value) },
   'analysis simulate': { argv: ['analysis', 'simulate', '--runs', '2'], pick: (value) => Object.keys(value) },
+  'analysis otlp': { argv: ['analysis', 'otlp'], pick: (value) => Object.keys(value) },
   // What these say where there is nothing for them; what they do is proven beside the rooms they lead to.
   check: { argv: ['check'], exit: 1 },
   scan: { argv: ['scan'], pick: ({ error }) => error.code, exit: 1 },

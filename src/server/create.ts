@@ -1,11 +1,11 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { UserError } from '../core/errors.ts';
-import { isAuthorized } from './auth.ts';
+import { isAuthorized, metricsTokenOf } from './auth.ts';
 import { backupRoutes } from './backups.ts';
 import { hooks, type TakeDelivery } from './hooks.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
-import { acceptOtlp, otlpRoutes } from './otlp.ts';
+import { acceptOtlp, OTLP_PATH, otlpRoutes } from './otlp.ts';
 import type { ServerParts } from './parts.ts';
 import { projectionRoutes } from './projections.ts';
 import { checked, type Problem, problemOf } from './problems.ts';
@@ -34,7 +34,8 @@ export interface ServerOptions extends ServerParts {
 
 /** The HTTP API. Knows no engine but the one handed in; not listening yet, see `listen`. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const redactor = createRedactor(() => [options.token, ...(options.secrets?.() ?? [])]);
+  const metricsToken = metricsTokenOf(options.token);
+  const redactor = createRedactor(() => [options.token, metricsToken, ...(options.secrets?.() ?? [])]);
   const server = Fastify({
     logger: options.log === undefined ? false : { level: options.log.level, stream: redactedStream(redactor, options.log.write) },
     bodyLimit: 1_000_000,
@@ -44,7 +45,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const closing = new AbortController();
   server.addHook('preClose', async () => closing.abort());
   server.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.isSigned === true || isAuthorized(request.headers.authorization, options.token)) return;
+    const { config, url } = request.routeOptions;
+    const tokens = url === OTLP_PATH ? [options.token, metricsToken] : [options.token];
+    if (config.isSigned === true || tokens.some((token) => isAuthorized(request.headers.authorization, token))) return;
     throw new UserError(
       'UNAUTHORIZED',
       'the request carries no valid token',

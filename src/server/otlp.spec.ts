@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { memoryEngine } from '../../test/worlds/memory-engine.ts';
 import { memoryPlanner } from '../../test/worlds/memory-planner.ts';
 import { createOtlpIntake } from '../adapters/metrics/otlp-intake.ts';
+import { metricsTokenOf } from './auth.ts';
 import { createServer } from './create.ts';
 
 const TOKEN = 'sluice_test-token';
@@ -37,7 +38,8 @@ function world() {
   const post = (payload: Buffer, headers: Record<string, string>, url = '/otlp/v1/metrics') =>
     server.inject({ method: 'POST', url, headers: { authorization: `Bearer ${TOKEN}`, ...headers }, payload });
   const total = () => intake.streams('orders').reduce((sum, stream) => sum + stream.total, 0);
-  return { post, total };
+  const get = (url: string, headers: Record<string, string>) => server.inject({ method: 'GET', url, headers });
+  return { post, get, total };
 }
 
 describe('what OpenTelemetry SDKs send', () => {
@@ -58,6 +60,19 @@ describe('what OpenTelemetry SDKs send', () => {
     expect(again.statusCode).toBe(200);
     expect(again.body).toContain('taken already');
     expect(total()).toBe(203);
+  });
+
+  it('may come with a token that opens nothing else', async () => {
+    const { post, get, total } = world();
+    const authorization = `Bearer ${metricsTokenOf(TOKEN)}`;
+    expect((await post(protobuf, { 'content-type': 'application/x-protobuf', authorization })).statusCode).toBe(200);
+    expect(total()).toBe(203);
+    for (const url of ['/v1/health', '/v1/environments', '/openapi.json', '/otlp/v1/traces', '/otlp/v1/metrics?x=../../v1/health'])
+      expect((await get(url, { authorization })).statusCode, url).toBe(401);
+    for (const url of ['/v1/releases', '/otlp/v1/metrics/../../v1/releases', '//otlp/v1/metrics'])
+      expect((await post(json, { 'content-type': 'application/json', authorization }, url)).statusCode, url).toBe(401);
+    for (const wrong of ['', 'Bearer ', `Bearer ${metricsTokenOf('another')}`, `Bearer ${metricsTokenOf('')}`])
+      expect((await post(json, { 'content-type': 'application/json', authorization: wrong })).statusCode).toBe(401);
   });
 
   it('is refused with what is wrong where it cannot be read', async () => {

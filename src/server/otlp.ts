@@ -8,7 +8,8 @@ import { route } from './route.ts';
 
 const answer = z.object({ partialSuccess: z.object({ rejectedDataPoints: z.string(), errorMessage: z.string() }).optional() });
 
-const URL = '/otlp/v1/metrics';
+/** Where apps report metrics to, after the control plane's address. */
+export const OTLP_PATH = '/otlp/v1/metrics';
 const PROTOBUF = 'application/x-protobuf';
 /** After decompression. */
 const LARGEST = 5_000_000;
@@ -19,7 +20,7 @@ export function acceptOtlp(server: FastifyInstance, metrics: MetricsIntake): voi
     metrics.decode(body),
   );
   server.addHook('preParsing', async (request, _reply, payload) => {
-    if (request.url !== URL || request.headers['content-encoding'] !== 'gzip') return payload;
+    if (request.url !== OTLP_PATH || request.headers['content-encoding'] !== 'gzip') return payload;
     // What is declared is the length of what is compressed.
     delete request.headers['content-length'];
     const unpacked = createGunzip();
@@ -27,7 +28,7 @@ export function acceptOtlp(server: FastifyInstance, metrics: MetricsIntake): voi
     return payload.pipe(unpacked);
   });
   server.addHook('onSend', async (request, reply, payload) => {
-    if (request.url !== URL || request.headers['content-type'] !== PROTOBUF || reply.statusCode !== 200) return payload;
+    if (request.url !== OTLP_PATH || request.headers['content-type'] !== PROTOBUF || reply.statusCode !== 200) return payload;
     const { partialSuccess } = answer.parse(JSON.parse(String(payload)));
     void reply.type(PROTOBUF);
     return Buffer.from(
@@ -44,7 +45,7 @@ export function otlpRoutes({ metrics }: ServerParts): readonly Route[] {
   return [
     route({
       method: 'POST',
-      url: URL,
+      url: OTLP_PATH,
       id: 'takeMetrics',
       group: 'operations',
       summary: 'Metrics of apps, as OTLP/JSON or protobuf.',

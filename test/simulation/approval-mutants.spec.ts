@@ -41,7 +41,7 @@ const MUTANTS = [
     name: 'a yes that comes too late counts, and a release starts after its approval has expired',
     changes: [
       ['access/approval.ts', 'if (at >= approval.expiresAt)', 'if (at < 0)'],
-      ['release/prepare.ts', 'if (approval === null || now < approval.expiresAt) return null;', 'return null;'],
+      ['release/preparation.ts', 'if (approval === null || at < approval.expiresAt) return null;', 'return null;'],
     ],
     caughtBy: /expired|with .* of/,
   },
@@ -78,8 +78,8 @@ const MUTANTS = [
         'if (now > 0) return record',
       ],
       [
-        'release/prepare.ts',
-        'const closed = window === undefined ? null : closedText(window, now);',
+        'release/preparation.ts',
+        'const closed = window === undefined ? null : closedText(window, at);',
         'const closed = window === undefined ? null : null;',
       ],
     ],
@@ -89,8 +89,8 @@ const MUTANTS = [
     name: 'a release starts although its window has closed while it stood in line',
     changes: [
       [
-        'release/prepare.ts',
-        'const closed = window === undefined ? null : closedText(window, now);',
+        'release/preparation.ts',
+        'const closed = window === undefined ? null : closedText(window, at);',
         'const closed = window === undefined ? null : null;',
       ],
     ],

@@ -1,7 +1,7 @@
 import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../rollout/evolve.ts';
 import type { Cause, ReleaseEvent } from './events.ts';
 import type { VersionRef } from './plan.ts';
-import { acquired, firstStage, movedSince, prepare } from './preparation.ts';
+import { acquired, firstStage, movedSince, prepare, tooLateBecause } from './preparation.ts';
 import { UNPREPARED } from './stages.ts';
 import type { Attempt, ReleaseStage, ReleaseState, RolloutState } from './state.ts';
 
@@ -54,7 +54,8 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
     case 'RollbackStarted':
       return turnRound(state, event.cause, at);
     case 'ReservationsAcquired':
-      return state.stage === 'queued' ? started(state, event.stables, at) : state;
+      // What was decided on in time may be done too late: then it stays in line, and ends there.
+      return state.stage === 'queued' && tooLateBecause(state, at) === null ? started(state, event.stables, at) : state;
     case 'ReservationBusy':
       return { ...state, waitingFor: { app: event.app, holder: event.holder, since: at } };
     case 'ReservationFreed':

@@ -1,4 +1,5 @@
 import { approvalRefusal, isApproved } from '../access/approval.ts';
+import { closedText } from '../access/window.ts';
 import type { ReleaseEvent } from './events.ts';
 import type { Plan, VersionRef } from './plan.ts';
 import type { Preparation } from './stages.ts';
@@ -92,6 +93,21 @@ export function prepare(state: ReleaseState, event: PreparationEvent, at: number
     case 'RollbackRefused':
       return withPreparation(state, { refused: event.reason });
   }
+}
+
+/** Why a release that stands in line may start no more. Null: it may. */
+export function tooLateBecause(state: ReleaseState, at: number): string | null {
+  return closedBecauseOf(state, at) ?? expiredBecause(state, at);
+}
+
+export function closedBecauseOf({ plan: { window } }: ReleaseState, at: number): string | null {
+  const closed = window === undefined ? null : closedText(window, at);
+  return closed === null ? null : `by the time its apps were free: ${closed}`;
+}
+
+export function expiredBecause({ preparation: { approval } }: ReleaseState, at: number): string | null {
+  if (approval === null || at < approval.expiresAt) return null;
+  return approval.given.length === 0 ? 'nobody approved it in time' : 'it was not approved and started in time';
 }
 
 /** The apps are its own: on to what is left before the rollouts, or to those. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   acquired,
+  at,
   built,
   CANARY,
   deployed,
@@ -56,6 +57,30 @@ function kinds(history: readonly ReleaseEvent[], now = 0): readonly string[] {
 function recorded(effects: readonly Effect[]): readonly string[] {
   return effects.flatMap((effect) => (effect.kind === 'record' ? effect.events.map(({ type }) => type) : [effect.kind]));
 }
+
+describe('what was approved in time, and whose turn came in time, but too late to be done', () => {
+  const plan: Partial<Plan> = { ...STAGES, approval: { number: 1, from: [], expiresMs: 5000, authors: [] } };
+  const hash = (requested(CANARY, OLD, plan) as Extract<ReleaseEvent, { type: 'ReleaseRequested' }>).plan.hash;
+  const line: readonly (ReleaseEvent | ReturnType<typeof at>)[] = [
+    requested(CANARY, OLD, plan),
+    { type: 'ApprovalRequested', planHash: hash, artifacts: { web: null }, expiresAt: 5000 },
+    at(4999, { type: 'ApprovalGiven', by: 'bob', planHash: hash, note: null }),
+  ];
+
+  it('is done to nothing, and gives back what it got', () => {
+    expect(next(given(line), 4999).effects.map(({ kind }) => kind)).toEqual(['reserve']);
+    expect(next(given([...line, at(4999, acquired(OLD))]), 4999).effects.map(({ kind }) => kind)).toEqual(['backup']);
+    const late = given([...line, at(5000, acquired(OLD))]);
+    expect(recorded(next(late, 5000).effects)).toEqual(['ApprovalExpired', 'ReleaseEnded']);
+    const ended = given([
+      ...line,
+      at(5000, acquired(OLD)),
+      { type: 'ApprovalExpired' },
+      { type: 'ReleaseEnded', outcome: 'Errored', reason: 'r', checklist: [] },
+    ]);
+    expect(next(ended, 5000).effects.map(({ kind }) => kind)).toEqual(['unreserve']);
+  });
+});
 
 describe('what a release does to data before its apps', () => {
   it('comes after the apps are its own, one after another: restore point, migrations, projections, rollouts', () => {

@@ -3,7 +3,7 @@ import { checklistOf } from './checklist.ts';
 import { attempt, persist, record, technical, wait, type Wish } from './decide.ts';
 import type { Decision, EffectBody } from './effects.ts';
 import type { Cause, Outcome } from './events.ts';
-import { leftToPrepare } from './preparation.ts';
+import { closedBecauseOf, expiredBecause, leftToPrepare } from './preparation.ts';
 import type { ReleaseState } from './state.ts';
 
 /** The release's own lane. */
@@ -51,10 +51,8 @@ export function scheduled(state: ReleaseState, now: number): Decision {
 
 /** What keeps a release that stands in line from starting: its approval or its window is over. Null: nothing. */
 export function tooLateToStart(state: ReleaseState, now: number): Decision | null {
-  const { window } = state.plan;
-  const closed = window === undefined ? null : closedText(window, now);
-  if (closed !== null) return ended(state, 'Errored', `by the time its apps were free: ${closed}`, now);
-  return expired(state, now);
+  const closed = closedBecauseOf(state, now);
+  return closed === null ? expired(state, now) : ended(state, 'Errored', closed, now);
 }
 
 /** When to look again at one that stands in line. */
@@ -63,9 +61,8 @@ export function latestStart(state: ReleaseState): number {
 }
 
 function expired(state: ReleaseState, now: number): Decision | null {
-  const { approval } = state.preparation;
-  if (approval === null || now < approval.expiresAt) return null;
-  const reason = approval.given.length === 0 ? 'nobody approved it in time' : 'it was not approved and started in time';
+  const reason = expiredBecause(state, now);
+  if (reason === null) return null;
   return record(
     RELEASE,
     'expire',
