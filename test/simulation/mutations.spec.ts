@@ -77,7 +77,11 @@ const MUTANTS = [
     file: 'access/approval.ts',
     from: 'if (at >= approval.expiresAt)',
     to: 'if (at < 0)',
-    and: { file: 'release/prepare.ts', from: 'if (approval === null || now < approval.expiresAt) return null;', to: 'return null;' },
+    and: {
+      file: 'release/preparation.ts',
+      from: 'if (approval === null || at < approval.expiresAt) return null;',
+      to: 'return null;',
+    },
     caughtBy: /invariant 9|never ends/,
   },
   {
