@@ -238,7 +238,7 @@ if (!existsSync(bin('turbo')))
 const sections: string[] = [];
 for (const size of SIZES) {
   sections.push(await section(size));
-  const text = `## Affected projects\n\n${machine()}, load ${loadavg()[0]?.toFixed(0) ?? ''} on average; median of ${REPEATS} runs (nx without its daemon and moon: 1), each after one that was not counted, except cold. A range of 8 commits that changes no manifest. turbo 2.11.11, nx 24.0.6, moon 2.5.5. \`node --import tsx bench/affected.bench.ts\`\n\n${sections.join('\n\n')}`;
+  const text = `## Affected projects\n\n${machine()}, load ${loadavg()[0]?.toFixed(0) ?? ''} on average; median of ${REPEATS} runs (nx without its daemon and moon: 1), each after one that was not counted, except cold; from when a program has begun to its end, all as executables. A range of 8 commits that changes no manifest. turbo 2.11.11, nx 24.0.6, moon 2.5.5. \`node --import tsx bench/affected.bench.ts\`\n\n${sections.join('\n\n')}`;
   console.log(text);
   writeResults('affected', text);
 }
