@@ -1,7 +1,16 @@
 import { join } from 'node:path';
 import { type BackupRecord, type Finding, newestFirst } from '../../core/backup/catalog.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
-import { type DrillVerdict, type Evidence, type Incident, judgeDrill, targetIn, type Timing } from '../../core/backup/drill.ts';
+import {
+  type DrillVerdict,
+  type Evidence,
+  type Incident,
+  judgeDrill,
+  type Moment,
+  pairOf,
+  targetIn,
+  type Timing,
+} from '../../core/backup/drill.ts';
 import { type Heartbeat, judgeCounts, judgeMigration, judgeSums, judgeTransactionIds } from '../../core/backup/inspection.ts';
 import { someOf } from '../../core/backup/wal.ts';
 import type { Progress, Restored } from '../../ports/backup.ts';
@@ -248,13 +257,6 @@ async function restoreRandom(
   return { at: moment.at, seed, reachedAt, isSound };
 }
 
-interface Moment {
-  readonly at: number;
-  /** Heartbeat that must be there, and the first that must not; null when the source could not say. */
-  readonly last: Heartbeat | null;
-  readonly beyond: Heartbeat | null;
-}
-
 /** Between two heartbeats where they are known: then there surely is a commit beyond the moment. */
 async function momentOf(
   options: DrillOptions,
@@ -268,14 +270,8 @@ async function momentOf(
           .url()
           .then((url) => withClient(url, readBeats))
           .catch(() => []);
-  const usable = beats.filter(({ at }, i) => at > window.from && at <= window.to && beats[i + 1] !== undefined);
-  const last = usable[Math.min(usable.length - 1, Math.floor(fraction * usable.length))];
-  if (last !== undefined) {
-    const beyond = beats[beats.indexOf(last) + 1] ?? null;
-    // Somewhere between the two, not at either of them.
-    const gap = (beyond?.at ?? last.at) - last.at;
-    return { at: Math.round(last.at + Math.max(1, gap * 0.5)), last, beyond };
-  }
+  const pair = pairOf(beats, window, fraction);
+  if (pair !== null) return pair;
   return window.to - window.from < 60_000 || beats.length > 0 ? null : { at: targetIn(window, fraction), last: null, beyond: null };
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alarmChanges, standingAlarms } from './alarms.ts';
 import type { BackupRecord } from './catalog.ts';
-import { type Evidence, judgeDrill, span, targetIn } from './drill.ts';
+import { type Evidence, judgeDrill, pairOf, span, targetIn } from './drill.ts';
 import { type BackupState, evolveBackups, NO_BACKUPS } from './events.ts';
 import { judgeCounts, judgeMigration, judgeSums, judgeTransactionIds } from './inspection.ts';
 import { PAGE_SIZE, pageLsn, pageState } from './page-checksum.ts';
@@ -185,6 +185,20 @@ describe('the verdict of a drill', () => {
     const { passed, findings } = judgeDrill({ ...EVIDENCE, ...more }, USUAL_POLICY);
     expect(findings.map(({ code }) => code)).toEqual(codes);
     expect(passed).toBe(codes.length === 0);
+  });
+
+  it('a moment lies between heartbeats far enough apart for the first to be committed, near the second', () => {
+    const beat = (at: number, i: number) =>
+      ({ beat: i, at, lsn: '0/1' as never, position: null, migration: null, counts: null, nextId: 1n }) as never;
+    const beats = [0, 5000, 5010, 9000, 9005].map(beat);
+    for (const fraction of [0, 0.3, 0.6, 0.999]) {
+      const found = pairOf(beats, { from: 1, to: 9000 }, fraction);
+      expect(found).toMatchObject({ last: { at: 5010 }, beyond: { at: 9000 }, at: 8601 });
+    }
+    // Where all are close to each other, the two furthest apart are taken.
+    expect(pairOf([0, 100, 500].map(beat), { from: -1, to: 1000 }, 0)).toMatchObject({ at: 460, last: { at: 100 } });
+    expect(pairOf([7].map(beat), { from: 0, to: 10 }, 0)).toBeNull();
+    expect(pairOf([], { from: 0, to: 10 }, 0)).toBeNull();
   });
 
   it('the same number gives the same moment, inside the window', () => {
