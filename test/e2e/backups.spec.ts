@@ -30,14 +30,15 @@ async function sluice(...argv: readonly string[]): Promise<Ran> {
 
 interface DrillAnswer {
   readonly evidence: Evidence;
-  readonly verdict: { readonly passed: boolean; readonly findings: readonly { readonly code: string }[] };
+  readonly verdict: { readonly passed: boolean; readonly findings: readonly { readonly code: string; readonly message: string }[] };
 }
 
-async function drill(): Promise<{ exit: number | null; codes: string[]; evidence: Evidence }> {
+async function drill(): Promise<{ exit: number | null; codes: string[]; said: string; evidence: Evidence }> {
   const ran = await sluice('drill', 'control', '--json');
   expect(ran.out, ran.err).not.toBe('');
   const { evidence, verdict } = JSON.parse(ran.out) as DrillAnswer;
-  return { exit: ran.exit, codes: verdict.findings.map(({ code }) => code), evidence };
+  const { findings } = verdict;
+  return { exit: ran.exit, codes: findings.map(({ code }) => code), said: findings.map(({ message }) => message).join('\n'), evidence };
 }
 
 const inStore = (...path: string[]) => join(world.dir, '.sluice/backups/control', ...path);
@@ -157,7 +158,8 @@ it('names an archiver that is stopped, and rows that a logical restore has made 
   });
   await sql("UPDATE public.harbour_copy SET txid = '3'");
   expect((await sluice('backup', 'now', 'control')).exit).toBe(0);
-  expect(await drill()).toMatchObject({ exit: 0, codes: [] });
+  const mended = await drill();
+  expect(mended, mended.said).toMatchObject({ exit: 0, codes: [] });
 });
 
 it('the runbook of the lost region, typed in as it stands, brings everything back', LONG, async () => {
