@@ -138,6 +138,17 @@ describe('the end of a bake', () => {
     expect(when('RolloutPaused')).toBeLessThan(BAKE + 3000);
   });
 
+  it('nor is it longer where that clock is ahead', () => {
+    const { state, when } = tell({
+      strategy: configured({ strategy: canary(), analysis: threshold }),
+      candidate: well,
+      clockBehindMs: -600_000,
+      untilMs: 50_000,
+    });
+    expect(state.rollouts['web']?.reason).toContain('the clocks of edge and control plane disagree');
+    expect(when('RolloutPaused')).toBeLessThan(BAKE + 3000);
+  });
+
   it('comes after a look at the very end, also where it was put off', () => {
     const { log } = tell({
       strategy: configured({ strategy: canary(), analysis: { ...threshold, interval: '7s', onInconclusive: 'extend' } }),

@@ -230,7 +230,7 @@ function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'Sa
   const policy = policyOf(rollout);
   const { analysis } = rollout;
   if (policy === null || analysis === null) return rollout;
-  const unseenMs = rollout.pause === null ? unseenBetween(analysis, event.reading, policy.intervalMs) : 0;
+  const unseenMs = rollout.pause === null ? unseenBefore(event.reading, analysis, policy.intervalMs, at) : 0;
   return { ...rollout, pausedMs: rollout.pausedMs + unseenMs, analysis: looked(policy, analysis, event, at) };
 }
 
@@ -255,9 +255,11 @@ function looked(
  * A bake is time of which somebody knows: it lasts longer by what was missed, where the first look came late (a control
  * plane died as the bake began) or the source has begun to count again since the last one (an edge was restarted).
  */
-function unseenBetween(analysis: RolloutAnalysis, reading: Reading | null, intervalMs: number): number {
-  if (reading === null || reading.epoch === analysis.reading?.epoch) return 0;
-  return Math.max(0, reading.at - (analysis.reading?.at ?? analysis.startedAt) - intervalMs);
+function unseenBefore(reading: Reading | null, { startedAt, reading: last }: RolloutAnalysis, intervalMs: number, at: number): number {
+  if (reading === null || reading.epoch === last?.epoch) return 0;
+  // Two readings are told apart by the clock of their source, which may be another than ours.
+  const sinceMs = last === null ? at - startedAt : reading.at - last.at;
+  return Math.max(0, sinceMs - intervalMs);
 }
 
 function sampledNamed(
