@@ -13,24 +13,16 @@ const OUT = process.argv[2] ?? join(ROOT, 'dist', 'cli');
 const ENTRY = 'src/cli/sluice.ts';
 /** It and its parts, which are loaded when they are needed. */
 const PART = /^sluice(-.*)?\.cjs$/;
-/** These ask where they lie, so they stay there, among the ES modules. */
-const STAYING = { 'main.ts': './main.js', 'import-config.ts': '../config/import-config.js' };
+/** The whole program, and what asks where it lies, stay where they are, among the ES modules. CommonJS can only import them when they are called. */
+const STAYING = { main: './main.js', 'import-config': '../config/import-config.js' };
 /** What is loaded at first. It asks too where it lies, and means the folder that all parts are in. */
 const QUICK = 'src/cli/_quick.ts';
 
 const places: Plugin = {
   name: 'places',
   setup(within) {
-    for (const [name, place] of Object.entries(STAYING)) {
-      within.onResolve({ filter: new RegExp(`/${name.replace('.', '\\.')}$`) }, ({ kind }) =>
-        kind === 'dynamic-import' ? { path: place, external: true } : { path: place, namespace: 'staying' },
-      );
-    }
-    // CommonJS cannot require an ES module, only import it when it is called.
-    within.onLoad({ filter: /import-config/, namespace: 'staying' }, ({ path }) => ({
-      contents: `export const importConfig = async (file) => (await import('${path}')).importConfig(file);`,
-    }));
-    within.onResolve({ filter: /^\.\.\/config\/import-config\.js$/, namespace: 'staying' }, ({ path }) => ({ path, external: true }));
+    for (const [name, place] of Object.entries(STAYING))
+      within.onResolve({ filter: new RegExp(`^\\./${name}\\.ts$`) }, () => ({ path: place, external: true }));
     // Messages in other languages than ours, a third of it all.
     within.onLoad({ filter: /zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({ contents: "export { default as en } from './en.js';" }));
   },

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { built } from '../../test/worlds/built.ts';
 import { runApart } from '../../test/worlds/command-line.ts';
 
@@ -23,6 +23,7 @@ beforeAll(async () => {
   execFileSync(process.execPath, ['--import', 'tsx', join(ROOT, 'scripts/bundle.ts'), join(folder, 'src/cli')], { cwd: ROOT });
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 interface Said {
   readonly code: number;

@@ -1,7 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../core/errors.ts';
-import { importConfig } from './import-config.ts';
 import { parseText } from './locate.ts';
 import type { Config } from './schema.ts';
 import { validate } from './validate.ts';
@@ -32,6 +31,7 @@ async function program(dir: string, file: string, text: string): Promise<unknown
   try {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, file), text);
+    const { importConfig } = await import('./import-config.ts');
     const { value, mistakes } = await importConfig(join(folder, file));
     return mistakes.length > 0 ? null : value;
   } finally {

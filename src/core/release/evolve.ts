@@ -1,7 +1,7 @@
 import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../rollout/evolve.ts';
 import type { Cause, ReleaseEvent } from './events.ts';
 import type { VersionRef } from './plan.ts';
-import { acquired, firstStage, movedSince, prepare, tooLateBecause } from './preparation.ts';
+import { acquired, firstStage, mayStart, movedSince, prepare } from './preparation.ts';
 import { UNPREPARED } from './stages.ts';
 import type { Attempt, ReleaseStage, ReleaseState, RolloutState } from './state.ts';
 
@@ -55,7 +55,7 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
       return turnRound(state, event.cause, at);
     case 'ReservationsAcquired':
       // What was decided on in time may be done too late: then it stays in line, and ends there.
-      return state.stage === 'queued' && tooLateBecause(state, at) === null ? started(state, event.stables, at) : state;
+      return state.stage === 'queued' && mayStart(state, at) ? started(state, event.stables, at) : state;
     case 'ReservationBusy':
       return { ...state, waitingFor: { app: event.app, holder: event.holder, since: at } };
     case 'ReservationFreed':

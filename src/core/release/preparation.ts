@@ -95,9 +95,9 @@ export function prepare(state: ReleaseState, event: PreparationEvent, at: number
   }
 }
 
-/** Why a release that stands in line may start no more. Null: it may. */
-export function tooLateBecause(state: ReleaseState, at: number): string | null {
-  return closedBecauseOf(state, at) ?? expiredBecause(state, at);
+/** Whether a release that stands in line may still start: neither its window nor its approval is over. */
+export function mayStart(state: ReleaseState, at: number): boolean {
+  return closedBecauseOf(state, at) === null && expiredBecause(state, at) === null;
 }
 
 export function closedBecauseOf({ plan: { window } }: ReleaseState, at: number): string | null {
