@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -291,7 +292,7 @@ async function makeKeeper(source: string, config: BackupConfig, isScheduled: boo
       second: storeOf('copyTo' in config ? config.copyTo : undefined),
       programs,
       policy,
-      spool: join(scratch, '..', 'spool', source),
+      spool: spoolFor(scratch, workspace, source),
       workspace,
       secret,
     }),
@@ -322,6 +323,12 @@ function urlOf(named: (() => string) | null, isOwn: boolean, own: string | null)
 function scratchFor(programs: Programs, spare: string, workspace: string): string {
   if (programs.owner === null) return join(workspace, '.sluice', 'scratch');
   return spare.startsWith(workspace) ? join(tmpdir(), 'sluice-scratch', 'copies') : join(spare, 'scratch');
+}
+
+/** Of this source of this workspace alone: two that are shipped from one folder would be one heap of both logs. */
+export function spoolFor(scratch: string, workspace: string, source: string): string {
+  const own = createHash('sha256').update(workspace).digest('hex').slice(0, 12);
+  return join(scratch, '..', 'spool', own, source);
 }
 
 /** PostgreSQL's programs on this machine: those in a folder that the configuration names, Debian's, or our own. */

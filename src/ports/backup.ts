@@ -22,8 +22,8 @@ export interface Backup {
   prepare(signal: AbortSignal): Promise<void>;
   /** Take one; resolves once it is complete in the store, with the log that makes it consistent. Cut off, it leaves nothing that is listed. */
   take(request: TakeRequest, signal: AbortSignal): Promise<BackupRecord>;
-  /** What could be restored now. Needs the store only, not the source. */
-  catalog(): Promise<Catalog>;
+  /** What could be restored now. Needs the store only, not the source. `fromCopy`: from the second location, where there is one. */
+  catalog(fromCopy?: boolean): Promise<Catalog>;
   /** Read a backup and the log after it, and compare with what was written. `digest`: as recorded elsewhere when it was taken. Empty: sound. */
   verify(id: string, digest: string | null, signal: AbortSignal): Promise<readonly Finding[]>;
   /** Make a copy of the data as it was. Needs the store only. Never touches the source. */

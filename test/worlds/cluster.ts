@@ -70,7 +70,6 @@ export async function clusterWorld(
     store,
     second,
     programs,
-    heartbeatMs: policy.heartbeatMs,
     archiveTimeoutS: options.archiveTimeoutS ?? 1,
     archiveMs: 20_000,
   });

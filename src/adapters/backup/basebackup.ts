@@ -21,7 +21,6 @@ export interface BasebackupOptions {
   readonly store: BackupStore;
   readonly second: BackupStore | null;
   readonly programs: Programs;
-  readonly heartbeatMs: number;
   readonly archiveMs?: number;
 }
 
@@ -30,14 +29,13 @@ export interface BasebackupOptions {
  * log. Needs a role with REPLICATION, no superuser, and nothing on the server.
  */
 export function basebackup(options: BasebackupOptions): Backup {
-  const { source, store, second, programs, heartbeatMs } = options;
+  const { source, store, second, programs } = options;
   return physicalBackup({
     collector: createCollector(options),
     store,
     second,
     source,
     programs,
-    heartbeatMs,
     ...(options.archiveMs === undefined ? {} : { archiveMs: options.archiveMs }),
   });
 }

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -14,6 +15,8 @@ import { noPgbouncer, pgbouncer } from '../../../test/worlds/pgbouncer.ts';
 import { localPrograms } from '../../app-backups.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
 import { judgeTransactionIds } from '../../core/backup/inspection.ts';
+import { logClock } from '../../core/backup/log-time.ts';
+import { isSegment } from '../../core/backup/wal.ts';
 import { USUAL_POLICY } from '../../core/backup/policy.ts';
 import type { Backup } from '../../ports/backup.ts';
 import { basebackup } from './basebackup.ts';
@@ -59,7 +62,6 @@ describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by 
       store,
       second: null,
       programs,
-      heartbeatMs: 100,
     });
   }
 
@@ -121,6 +123,48 @@ describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by 
     } finally {
       await pooler.end();
     }
+  });
+
+  it('reads when the log ends as pg_waldump does', LONG, async () => {
+    server = await debianPostgres({ max_prepared_transactions: '5', wal_keep_size: '1GB', wal_recycle: 'off', wal_level: 'logical' });
+    await shopOn(server);
+    const write = (text: string) => server?.admin(text, 'shop');
+    await write("SELECT pg_replication_origin_create('elsewhere')");
+    for (let i = 0; i < 3; i += 1) {
+      await write(
+        "INSERT INTO event (data) SELECT jsonb_build_object('x', repeat('y', (random() * 20000)::int)) FROM generate_series(1, 3000)",
+      );
+      await write("DO $$ BEGIN FOR i IN 1..2000 LOOP INSERT INTO event (data) VALUES ('{}'); COMMIT; END LOOP; END $$");
+      await write('SELECT pg_switch_wal()');
+    }
+    // Each ends a segment with another kind of end.
+    for (const last of [
+      ["BEGIN; CREATE TABLE a (i int); PREPARE TRANSACTION 'one'", "COMMIT PREPARED 'one'"],
+      ["BEGIN; CREATE TABLE b (i int); PREPARE TRANSACTION 'two'", "ROLLBACK PREPARED 'two'"],
+      ['BEGIN; CREATE TABLE c (i int); ROLLBACK'],
+      ["SELECT pg_replication_origin_session_setup('elsewhere'); INSERT INTO event (data) VALUES ('{}')"],
+      ['BEGIN; SAVEPOINT s; CREATE TABLE d (i int); RELEASE s; COMMIT'],
+    ]) {
+      for (const step of [...last, 'SELECT pg_switch_wal()']) await write(step);
+    }
+    await write('CHECKPOINT');
+    const folder = join(server.data, 'pg_wal');
+    const names = (await readdir(folder)).filter(isSegment);
+    expect(names.length).toBeGreaterThan(8);
+    const ends = (text: string) => [...text.matchAll(/desc: (?:COMMIT|ABORT)\w* .*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})\d* \w+/g)];
+    let found = 0;
+    for (const name of names) {
+      const dumped = await server.program('pg_waldump', ['-r', 'Transaction', join(folder, name)]).catch(({ stdout }) => String(stdout));
+      const moments = ends(dumped).map(([, text = '']) => Date.parse(`${text.replace(' ', 'T')}Z`));
+      const bytes = await readFile(join(folder, name));
+      for (const size of [1 << 20, 777_777]) {
+        const clock = logClock();
+        for (let at = 0; at < bytes.length; at += size) clock.push(bytes.subarray(at, at + size));
+        expect([name, clock.newest()]).toEqual([name, Math.max(0, ...moments)]);
+      }
+      found += moments.length;
+    }
+    expect(found).toBeGreaterThan(6000);
   });
 
   it('EVENTS_UNREADABLE: pg_dump and pg_restore into a new cluster', LONG, async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -7,10 +7,14 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ClusterWorld, clusterWorld } from '../../../test/worlds/cluster.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
 import { judgeTransactionIds } from '../../core/backup/inspection.ts';
+import { beat } from './heartbeat.ts';
 import { inDatabase, inspect } from './inspect.ts';
 
 const { signal } = new AbortController();
 const LONG = { timeout: 150_000 };
+const BEATS = 'SELECT (extract(epoch FROM at) * 1000)::float8 AS at FROM sluice_backup.heartbeat ORDER BY beat';
+/** The seed of the last moment that may be drawn. */
+const LAST = 2 ** 31 - 1;
 
 /* One cluster, in the order of a life: taken, drilled, damaged in every way that must be noticed. */
 describe('backups of an embedded PostgreSQL', () => {
@@ -45,7 +49,7 @@ describe('backups of an embedded PostgreSQL', () => {
     );
     expect(world.journal.events.at(-1)).toMatchObject({ type: 'DrillEnded', passed: true, evidence: { drill: evidence.drill } });
     // Nothing of the copies is left, and they have archived nothing.
-    expect(await stat(join(dirname(world.server.dataDirectory), 'scratch', evidence.drill)).catch(() => null)).toBeNull();
+    expect(await readdir(join(dirname(world.server.dataDirectory), 'scratch'))).toEqual([]);
   });
 
   it('restores as it was before the mistake, and touches nothing else', LONG, async () => {
@@ -77,6 +81,49 @@ describe('backups of an embedded PostgreSQL', () => {
       },
       { timeout: 30_000, interval: 200 },
     );
+  });
+
+  it('goes as far as the log does, however late that was stored', LONG, async () => {
+    const beatsApart = async () => {
+      for (let i = 0; i < 2; i += 1) {
+        await beat(world.server.url, { eventStore: null, counts: false });
+        await sleep(1_050);
+      }
+      return (await world.sql<{ at: number }>(BEATS)).map(({ at }) => at);
+    };
+    const stored = (await beatsApart()).at(-1) ?? 0;
+    await world.backup.ship(signal, true);
+    await world.sql("ALTER SYSTEM SET archive_command = 'false'");
+    await world.sql('SELECT pg_reload_conf()');
+    await beatsApart();
+    // As if the archiver had stood still for an hour: nothing but the log itself says when it ends.
+    const later = Date.now() / 1000 + 3_600;
+    const pieces = (await world.store.list('shop/wal/')).map(({ key }) => key);
+    for (const folder of ['backups', 'second']) for (const key of pieces) await utimes(join(world.dir, folder, key), later, later);
+    const { window } = await world.backup.catalog();
+    expect(window?.to).toBeGreaterThan(stored - 5);
+    expect(window?.to).toBeLessThan(Date.now());
+    const drilled = await world.keeper.drill('tester', signal, { seed: LAST });
+    expect(drilled.verdict.findings.map(({ code }) => code)).not.toContain('RESTORE_FAILED');
+    expect(drilled.evidence.target?.at).toBeGreaterThan(stored - 1_050);
+
+    // What is restored is the log up to the first commit beyond the moment, and no more of it.
+    const to = Math.round(stored - 500);
+    const into = join(dirname(world.server.dataDirectory), 'late');
+    const restored = await world.backup.restore({ backup: null, to, into, scratch: true }, signal);
+    const beyond = pieces.slice(pieces.findIndex((key) => Number(/\.(\d+)\.gz$/.exec(key)?.[1]) > to));
+    expect(beyond[0]).toContain((await readdir(join(into, 'wal'))).at(-1));
+    await restored.destroy();
+
+    // And at the second location as far as that has it.
+    for (const key of beyond) await rm(join(world.dir, 'second', key));
+    const behind = (await world.backup.catalog(true)).window?.to ?? 0;
+    expect(behind).toBeLessThanOrEqual(to);
+    const fromCopy = await world.keeper.drill('tester', signal, { seed: LAST });
+    expect(fromCopy.verdict.findings.map(({ code }) => code)).not.toContain('RESTORE_FAILED');
+    expect(fromCopy.evidence.target?.at).toBeLessThanOrEqual(behind);
+    await world.backup.prepare(signal);
+    await world.backup.ship(signal, true);
   });
 
   it('BACKUP_TAMPERED: a byte of a stored file is another one', LONG, async () => {

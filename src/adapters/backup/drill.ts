@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type BackupRecord, type Finding, newestFirst } from '../../core/backup/catalog.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
@@ -46,7 +47,7 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
   const { backup, policy } = options;
   const notes: Notes = { findings: [], compared: [], timings: [] };
   const incidentAt = Date.now();
-  const { backups, window } = await backup.catalog();
+  const { backups } = await backup.catalog();
   const [newest] = newestFirst(backups);
   await judgeLog(options, incidentAt, notes);
   const latest = newest === undefined ? null : await restoreLatest(options, newest, incidentAt, notes, signal);
@@ -57,10 +58,7 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
       message: `there is no backup of ${options.source}`,
       hint: '`sluice backup now` takes one.',
     });
-  const target =
-    newest === undefined || window === null || !backup.capabilities.pointInTime
-      ? null
-      : await restoreRandom(options, backups, window, notes, signal);
+  const target = newest === undefined || !backup.capabilities.pointInTime ? null : await restoreRandom(options, notes, signal);
   const evidence: Evidence = {
     drill: options.drill,
     adapter: backup.adapter,
@@ -114,7 +112,7 @@ async function restoreLatest(
   let rtoMs: number | null = null;
   let rpoMs: number | null = null;
   try {
-    const into = join(options.scratch, options.drill);
+    const into = folderFor(options, 'newest');
     restored = await backup.restore({ backup: newest.id, to: null, into, scratch: true, fromCopy, say }, signal);
     notes.timings.push(...restored.timings);
     if (restored.url === null) {
@@ -152,6 +150,11 @@ async function restoreLatest(
   );
   notes.compared.push(`${newest.id} and the log after it by their hashes, ${defects.length} defects`);
   return { rtoMs, rpoMs, isSound };
+}
+
+/** A folder that no other drill has: others on this machine may share the place, and begin in the same second. */
+function folderFor({ scratch, drill }: DrillOptions, what: string): string {
+  return join(scratch, `${drill}-${what}-${randomBytes(4).toString('hex')}`);
 }
 
 async function databaseUrl(options: DrillOptions, copy: string): Promise<string> {
@@ -216,25 +219,24 @@ async function compareCounts(_options: DrillOptions, counts: Readonly<Record<str
 /** A moment in the window by lot: that it is reached, and not passed. */
 async function restoreRandom(
   options: DrillOptions,
-  backups: readonly BackupRecord[],
-  window: { readonly from: number; readonly to: number },
   notes: Notes,
   signal: AbortSignal,
 ): Promise<(NonNullable<Evidence['target']> & { readonly isSound: boolean }) | null> {
-  const { backup, seed, drill, say } = options;
+  const { backup, seed, say } = options;
   const fromCopy = backup.secondLocation !== null;
   const before = notes.findings.length;
   const time = timed(notes.timings);
-  const fraction = seed / 2 ** 31;
-  const moment = await momentOf(options, window, fraction);
+  const { backups, window } = await backup.catalog(fromCopy);
+  const moment = window === null ? null : await momentOf(options, window, seed / 2 ** 31);
   if (moment === null) {
-    notes.compared.push('no random moment: the log after the oldest backup is too short yet');
+    const why = window === null ? 'the log after every backup has a gap' : 'the log after the oldest backup is too short yet';
+    notes.compared.push(`no random moment: ${why}`);
     return null;
   }
   let restored: Restored | null = null;
   let reachedAt: number | null = null;
   try {
-    const into = join(options.scratch, `${drill}-random`);
+    const into = folderFor(options, 'random');
     const saying = say === undefined ? undefined : (text: string) => say(`a random moment: ${text}`);
     restored = await time('random moment', () =>
       backup.restore({ backup: null, to: moment.at, into, scratch: true, fromCopy, say: saying }, signal),

@@ -21,7 +21,6 @@ export interface EmbeddedBackupOptions {
   readonly store: BackupStore;
   readonly second: BackupStore | null;
   readonly programs: Programs;
-  readonly heartbeatMs: number;
   /** Longest time that a write waits in an unfinished segment, s (60): bounds what is lost with the disk. */
   readonly archiveTimeoutS?: number;
   readonly archiveMs?: number;
@@ -29,14 +28,13 @@ export interface EmbeddedBackupOptions {
 
 /** Backups of a cluster on this machine with SQL and file copies alone: nothing needs to be installed. */
 export function embeddedBackup(options: EmbeddedBackupOptions): Backup {
-  const { store, second, source, programs, heartbeatMs } = options;
+  const { store, second, source, programs } = options;
   return physicalBackup({
     collector: createCollector(options),
     store,
     second,
     source,
     programs,
-    heartbeatMs,
     ...(options.archiveMs === undefined ? {} : { archiveMs: options.archiveMs }),
   });
 }

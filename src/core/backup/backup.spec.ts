@@ -195,6 +195,9 @@ describe('the verdict of a drill', () => {
       const found = pairOf(beats, { from: 1, to: 9000 }, fraction);
       expect(found).toMatchObject({ last: { at: 5010 }, beyond: { at: 9000 }, at: 8601 });
     }
+    // The log need not hold all of the second, but something beyond the moment.
+    expect(pairOf(beats, { from: 1, to: 8601 }, 0)).toMatchObject({ at: 8601 });
+    expect(pairOf(beats, { from: 1, to: 8600 }, 0)).toMatchObject({ at: 5009 });
     // Where all are close to each other, the two furthest apart are taken.
     expect(pairOf([0, 100, 500].map(beat), { from: -1, to: 1000 }, 0)).toMatchObject({ at: 460, last: { at: 100 } });
     expect(pairOf([7].map(beat), { from: 0, to: 10 }, 0)).toBeNull();

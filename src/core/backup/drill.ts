@@ -46,24 +46,27 @@ export interface Moment {
   readonly beyond: Heartbeat | null;
 }
 
-/** A heartbeat tells when it was written; it is committed later, on a busy machine much later, and only then it can be restored. */
+/** A heartbeat tells when it was written; it is committed later, on a busy machine much later. */
 const COMMITTED_MS = 1_000;
 
 /**
- * A moment between two heartbeats: then there surely is a commit beyond it. Of those that are far enough apart for the first to be
+ * A moment of the window between two heartbeats: then there surely is a commit beyond it. Of those that are far enough apart for the first to be
  * committed in between, or else the two furthest apart; near the second, which is committed after it says it was. Null: there are none.
  */
 export function pairOf(beats: readonly Heartbeat[], window: NonNullable<Catalog['window']>, fraction: number): Moment | null {
   const pairs = beats.flatMap((last, i) => {
     const beyond = beats[i + 1];
-    return beyond === undefined || last.at <= window.from || last.at > window.to ? [] : [{ last, beyond, gap: beyond.at - last.at }];
+    if (beyond === undefined) return [];
+    const gap = beyond.at - last.at;
+    const at = Math.round(last.at + Math.max(1, gap * 0.9));
+    return last.at <= window.from || at > window.to ? [] : [{ last, beyond, gap, at }];
   });
   const widest = Math.max(...pairs.map(({ gap }) => gap));
   const usable = pairs.filter(({ gap }) => gap >= Math.min(widest, COMMITTED_MS));
   const chosen = usable[Math.min(usable.length - 1, Math.floor(fraction * usable.length))];
   if (chosen === undefined) return null;
-  const { last, beyond, gap } = chosen;
-  return { at: Math.round(last.at + Math.max(1, gap * 0.9)), last, beyond };
+  const { at, last, beyond } = chosen;
+  return { at, last, beyond };
 }
 
 /** A moment inside the window, by a number from 0 to 1: the same number gives the same moment. */

@@ -51,8 +51,6 @@ export interface PhysicalOptions {
   /** Name of the source: first part of every key. */
   readonly source: string;
   readonly programs: Programs;
-  /** Time between two heartbeats, ms: what has been archived may end that much before it was. */
-  readonly heartbeatMs: number;
   /** Longest wait for the log of a backup to be archived, ms. */
   readonly archiveMs?: number;
 }
@@ -172,11 +170,12 @@ export function physicalBackup(options: PhysicalOptions): Backup {
         await collected.release();
       }
     },
-    async catalog() {
-      const [all, wal] = await Promise.all([manifests(store), listWal(store, prefix)]);
+    async catalog(fromCopy = false) {
+      const from = sourceOf({ fromCopy });
+      const [all, wal] = await Promise.all([manifests(from), listWal(from, prefix)]);
       const backups = all.map((manifest) => recordOf(manifest, null)).toSorted((a, b) => a.endedAt - b.endedAt);
       const uncopied = options.second === null ? [] : await uncopiedOf(backups, options.second, prefix);
-      return { backups, window: windowOf(all, wal, options.heartbeatMs), uncopied };
+      return { backups, window: windowOf(all, wal), uncopied };
     },
     verify: (id, digest, signal) => verify(id, digest, signal),
     restore: (request, signal) => restore(request, signal),
@@ -263,7 +262,7 @@ export function physicalBackup(options: PhysicalOptions): Backup {
   }
 
   /** @throws UserError BACKUP_NO_COPY */
-  function sourceOf({ fromCopy }: RestoreRequest): BackupStore {
+  function sourceOf({ fromCopy }: Pick<RestoreRequest, 'fromCopy'>): BackupStore {
     if (fromCopy !== true) return store;
     if (options.second === null) throw noCopy(source);
     return options.second;

@@ -1,9 +1,9 @@
 import type { BackupRecord, Catalog } from '../../../core/backup/catalog.ts';
-import { isSegment, missingSegments, segmentAt, segmentName, someOf } from '../../../core/backup/wal.ts';
+import { missingSegments, segmentAt, segmentName, someOf } from '../../../core/backup/wal.ts';
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { BackupStore, RestoreRequest } from '../../../ports/backup.ts';
 import type { Manifest } from './manifest.ts';
-import { replayable, type StoredWal } from './wal-store.ts';
+import { endOfLog, replayable, type StoredWal } from './wal-store.ts';
 
 export function recordOf(manifest: Manifest, digest: string | null): BackupRecord {
   const { id, kind, startedAt, endedAt, wal, reason, bundles, damaged } = manifest;
@@ -13,13 +13,11 @@ export function recordOf(manifest: Manifest, digest: string | null): BackupRecor
 }
 
 /** From the end of the oldest backup to the end of the log that follows it without a gap. */
-export function windowOf(all: readonly Manifest[], wal: readonly StoredWal[], heartbeatMs: number): Catalog['window'] {
-  const present = replayable(wal);
+export function windowOf(all: readonly Manifest[], wal: readonly StoredWal[]): Catalog['window'] {
   // A gap after its own end does not make a backup useless, only the moments after the gap.
   const whole = all.filter((one) => gapsOf(one, wal).length === 0);
   const from = whole.reduce((oldest, { endedAt }) => Math.min(oldest, endedAt), Number.POSITIVE_INFINITY);
-  const to = [...present].reduce((newest, [name, { at }]) => (isSegment(name) ? Math.max(newest, at - heartbeatMs) : newest), 0);
-  return Number.isFinite(from) ? { from, to: Math.max(from, to) } : null;
+  return Number.isFinite(from) ? { from, to: Math.max(from, endOfLog(wal) ?? 0) } : null;
 }
 
 /** What is missing of the log from where the backup begins, as far as there is any. */

@@ -6,27 +6,33 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Expiry } from '../../../core/backup/retention.ts';
 import { isHistory, isSegment, segmentAt, segmentNumber, timelineOf } from '../../../core/backup/wal.ts';
+import { logClock } from '../../../core/backup/log-time.ts';
 import { OutsideError } from '../../../core/errors.ts';
 import type { BackupStore } from '../../../ports/backup.ts';
 import { errorCode } from '../../_shared/unfinished.ts';
 import type { Owner } from './copy-in.ts';
 import { storeGzipped } from './copy-out.ts';
 
-/** A piece of the log in the store. Its key names its content: `<prefix>wal/<segment>.<sha256>.gz`. */
+/** A piece of the log in the store. Its key names its content: `<prefix>wal/<segment>.<sha256>.<newest>.gz`. */
 export interface StoredWal {
   readonly name: string;
   readonly key: string;
   readonly sha256: string;
+  /** When it was stored, ms: how long after it was written, nobody knows. */
   readonly at: number;
+  /** The newest moment at which a transaction in it ended, ms; 0: none did. Null: not known. */
+  readonly newest: number | null;
 }
 
-const KEY = /([0-9A-F]{24}(?:\.partial)?|[0-9A-F]{8}\.history)\.([0-9a-f]{64})\.gz$/;
+const KEY = /([0-9A-F]{24}(?:\.partial)?|[0-9A-F]{8}\.history)\.([0-9a-f]{64})(?:\.(\d+))?\.gz$/;
 
 export async function listWal(store: BackupStore, prefix: string): Promise<StoredWal[]> {
   const objects = await store.list(`${prefix}wal/`);
   return objects.flatMap(({ key, at }) => {
     const match = KEY.exec(key);
-    return match === null ? [] : [{ name: match[1] ?? '', sha256: match[2] ?? '', key, at }];
+    if (match === null) return [];
+    const [, name = '', sha256 = '', newest] = match;
+    return [{ name, sha256, key, at, newest: newest === undefined ? null : Number(newest) }];
   });
 }
 
@@ -55,12 +61,12 @@ export async function shipSpool(spool: string, store: BackupStore, prefix: strin
     if (!isSegment(name.replace('.partial', '')) && !isHistory(name)) continue;
     signal.throwIfAborted();
     const path = join(spool, name);
-    const content = await hashOf(path);
+    const content = await contentOf(path);
     if (content === null) continue;
     const key = `${prefix}wal/${name}.${content}.gz`;
     await storeGzipped(createReadStream(path, { highWaterMark: 1 << 20 }), key, store);
     // Written on while it was read: what is stored is not what its name says.
-    if (isPartial && (await hashOf(path)) !== content) {
+    if (isPartial && (await contentOf(path)) !== content) {
       await store.remove([key]);
       continue;
     }
@@ -92,27 +98,34 @@ export async function layOutWal(
   segmentBytes: number,
   into: { readonly folder: string; readonly owner: Owner; readonly store: BackupStore; readonly until: number | null },
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   await mkdir(into.folder, { recursive: true, mode: 0o700 });
   if (into.owner !== null) await chown(into.folder, into.owner.uid, into.owner.gid);
   const first = segmentAt(from.lsn, segmentBytes);
   const wanted = [...replayable(wal)]
     .filter(([name]) => isHistory(name) || (timelineOf(name) >= from.timeline && segmentNumber(name, segmentBytes) >= first))
     .toSorted(([a], [b]) => (a.slice(8) < b.slice(8) ? -1 : 1));
-  let beyond = 0;
-  let laidOut = 0;
+  const timeline = newestTimeline(wal);
   for (const [name, piece] of wanted) {
     signal.throwIfAborted();
-    // A few more than the moment asks for: clocks of the store and of the source may differ by minutes.
-    if (isSegment(name) && into.until !== null && piece.at > into.until + SKEW_MS) beyond += 1;
-    if (beyond > 2) break;
     await fetchWal(piece, into.store, join(into.folder, name), into.owner, segmentBytes);
-    laidOut += 1;
+    // Recovery stops at the first commit beyond the moment: it needs that one, and nothing after it.
+    if (into.until !== null && isSegment(name) && timelineOf(name) === timeline && (piece.newest ?? 0) > into.until) break;
   }
-  return laidOut;
 }
 
-const SKEW_MS = 10 * 60_000;
+/** Up to when the log goes: to that moment, and to none after it, it can be replayed, ms. Null: no commit is known. */
+export function endOfLog(wal: readonly StoredWal[]): number | null {
+  const timeline = newestTimeline(wal);
+  const newest = wal.reduce((most, piece) => Math.max(most, timelineOf(piece.name) === timeline ? (piece.newest ?? 0) : 0), 0);
+  // There must be a commit beyond it, and moments of commits were rounded down to this.
+  return newest === 0 ? null : newest - 1;
+}
+
+/** What recovery follows where the log has branched. */
+function newestTimeline(wal: readonly StoredWal[]): number {
+  return wal.reduce((newest, { name }) => Math.max(newest, timelineOf(name)), 0);
+}
 
 /** @throws OutsideError WAL_SEGMENT_TAMPERED */
 export async function checkWal(piece: StoredWal, store: BackupStore): Promise<void> {
@@ -174,13 +187,19 @@ function tampered({ name, key }: StoredWal, store: BackupStore): OutsideError {
   );
 }
 
-async function hashOf(path: string): Promise<string | null> {
+/** As its key says it: `<sha256>.<newest>`, or without the second where it is not known. Null: the file is gone. */
+async function contentOf(path: string): Promise<string | null> {
   const hash = createHash('sha256');
+  const clock = logClock();
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+      hash.update(chunk as Buffer);
+      clock.push(chunk as Buffer);
+    }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
-  return hash.digest('hex');
+  const newest = clock.newest();
+  return newest === null ? hash.digest('hex') : `${hash.digest('hex')}.${newest}`;
 }
