@@ -71,6 +71,15 @@ describe('backups of an embedded PostgreSQL', () => {
     await world.sql('CREATE TABLE shop.stock AS SELECT 1 AS item');
   });
 
+  it('waits for no log where none was written', LONG, async () => {
+    await world.backup.ship(signal, true);
+    const before = await world.store.list('shop/wal/');
+    for (let i = 0; i < 3; i += 1) await world.backup.ship(signal, true);
+    // The server may write a record of its own, of what runs, at any time; that is a segment then.
+    expect((await world.store.list('shop/wal/')).length - before.length).toBeLessThanOrEqual(3);
+    expect(world.warnings).toEqual([]);
+  });
+
   it('has everything at the second location as well', LONG, async () => {
     // The server writes on, and its log is taken to one place after the other.
     await vi.waitFor(

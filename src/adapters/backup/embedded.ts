@@ -68,10 +68,13 @@ function createCollector(options: EmbeddedBackupOptions): Collector {
   };
 }
 
-/** Begin a new segment, so that the one with everything so far in it is archived. @returns its name */
+/**
+ * Begin a new segment, so that the one with everything so far in it is archived. Where nothing was written since the last one began,
+ * the server begins none, and everything is in the one before.
+ * @returns its name
+ */
 async function switchSegment(client: pg.Client): Promise<string> {
-  const { rows } = await client.query<{ name: string }>('SELECT pg_walfile_name(pg_current_wal_insert_lsn() - 1) AS name');
-  await client.query('SELECT pg_switch_wal()');
+  const { rows } = await client.query<{ name: string }>('SELECT pg_walfile_name(pg_switch_wal() - 1) AS name');
   return rows[0]?.name ?? '';
 }
 
