@@ -96,22 +96,18 @@ async function resolvePaths(content: ReportContent, { spec, root }: Reading, con
     return { content: { ...content, findings } };
   }
   if (content.kind !== 'coverage') return { content };
-  const lost: string[] = [];
-  const files = await Promise.all(
-    content.files.map(async (one) => {
-      if (matchesAny(one.path, [...spec.ignore, '**/node_modules/**'])) return [];
-      const path = (await find(one.path, content.roots)) ?? (context.isKept ? one.path : null);
-      if (path === null) lost.push(one.path);
-      return path === null ? [] : [{ ...one, path }];
-    }),
+  const asked = content.files.filter((one) => !matchesAny(one.path, [...spec.ignore, '**/node_modules/**']));
+  const found = await Promise.all(
+    asked.map(async (one) => ({ one, path: (await find(one.path, content.roots)) ?? (context.isKept ? one.path : null) })),
   );
-  if (lost.length > 0) {
-    const some = [...new Set(lost)];
+  const files = found.flatMap(({ one, path }) => (path === null ? [] : [{ ...one, path }]));
+  if (files.length < found.length) {
+    const some = [...new Set(found.flatMap(({ one, path }) => (path === null ? [one.path] : [])))];
     const message = `${some.slice(0, 3).join(', ')}${some.length > 3 ? ` and ${some.length - 3} more` : ''}. Name them in the report's ignore if they belong to no source.`;
     return { problem: { kind: 'unresolvable', message } };
   }
-  if (files.flat().length === 0) return { problem: { kind: 'empty', message: 'all of its files are ignored.' } };
-  return { content: { ...content, files: files.flat() } };
+  if (files.length === 0) return { problem: { kind: 'empty', message: 'all of its files are ignored.' } };
+  return { content: { ...content, files } };
 }
 
 function pathFinder(
