@@ -22,7 +22,7 @@ export interface MetricsOptions {
 export interface Metrics {
   readonly source: (kind: string) => MetricSource;
   readonly intake: OtlpIntake;
-  /** Refuses plans whose metric sources could never be read. */
+  /** Refuses plans whose metric sources could never be read, and says beside others what the traffic allows to be seen. */
   readonly checked: (planner: Planner) => Planner;
 }
 
@@ -31,7 +31,7 @@ export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: Metrics
   const now = () => Date.now();
   const intake = createOtlpIntake({ now, epoch: randomUUID() });
   const stats = async (environment: string, app: string) => (await edge(environment)).stats(`${environment}/${app}`);
-  const withSteps = stepsForTraffic({ stats, now });
+  const traffic = stepsForTraffic({ stats, now });
   const source = metricSources({
     dir: workspace,
     logFolder: join(appsDir, '{{environment}}', '{{app}}', '{{version}}', 'logs'),
@@ -49,8 +49,12 @@ export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: Metrics
       async plan(request) {
         const { apps } = await planner.environment(request.environment);
         for (const settings of apps.flatMap(sourcesOf)) source(settings.kind).check(settings);
-        return withSteps(await planner.plan(request));
+        return traffic.choose(await planner.plan(request));
       },
+      notices: async (environment, plan) => [
+        ...(await planner.notices(environment, plan)),
+        ...(plan === undefined ? [] : await traffic.notices(plan)),
+      ],
     }),
   };
 }

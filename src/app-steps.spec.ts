@@ -19,7 +19,7 @@ function edge(rate: number) {
 it('steps: "auto" become the steps that fit the traffic the edge sees, explained in the plan', async () => {
   const plan = planned(configured(AUTO));
   const now = () => Date.now();
-  const busy = await stepsForTraffic({ stats: edge(230), now })(plan);
+  const busy = await stepsForTraffic({ stats: edge(230), now }).choose(plan);
   expect(busy.apps[0]?.strategy).toMatchObject({
     steps: [{ weight: 2 }, { kind: 'bake' }, { weight: 10 }, { kind: 'bake' }, { weight: 50 }, { kind: 'bake' }],
     explained: expect.stringMatching(/^for 200 requests a second: at 2 %/),
@@ -34,13 +34,13 @@ it('steps: "auto" become the steps that fit the traffic the edge sees, explained
 it('a plan made again has the same hash; without an edge or traffic the steps are the usual ones', async () => {
   const now = () => Date.now();
   const plan = planned(configured(AUTO));
-  const choose = stepsForTraffic({ stats: edge(33), now });
-  expect((await choose(plan)).hash).toBe((await choose(plan)).hash);
+  const traffic = stepsForTraffic({ stats: edge(33), now });
+  expect((await traffic.choose(plan)).hash).toBe((await traffic.choose(plan)).hash);
   const none = async () => {
     throw new OutsideError('EDGE_UNREACHABLE', 'down');
   };
   for (const stats of [none, edge(0)])
-    expect((await stepsForTraffic({ stats, now })(plan)).apps[0]?.strategy).toMatchObject({
+    expect((await stepsForTraffic({ stats, now }).choose(plan)).apps[0]?.strategy).toMatchObject({
       steps: [{ weight: 5 }, {}, { weight: 25 }, {}, { weight: 50 }, {}],
       explained: 'the edge sees no traffic now, so these are the usual steps',
     });
@@ -48,9 +48,22 @@ it('a plan made again has the same hash; without an edge or traffic the steps ar
 
 it('what is said about the traffic counts more than what is seen, and harm makes it careful', async () => {
   const strategy = configured({ strategy: { kind: 'canary', steps: 'auto', auto: { harm: 50, requestsPerSecond: 1000 } } });
-  const plan = await stepsForTraffic({ stats: edge(1), now: () => Date.now() })(planned(strategy));
+  const plan = await stepsForTraffic({ stats: edge(1), now: () => Date.now() }).choose(planned(strategy));
   expect(plan.apps[0]?.strategy).toMatchObject({
     steps: [{ weight: 0.1 }, {}, { weight: 0.5 }, {}, { weight: 2 }, {}, { weight: 10 }, {}, { weight: 50 }, {}],
   });
   expect(() => configured({ ...AUTO, analysis: false })).toThrow(/say the steps yourself/);
+});
+
+it('says of steps that people chose when they are too short for this traffic, and nothing where they are not', async () => {
+  const said = async (app: object, rate: number) =>
+    stepsForTraffic({ stats: edge(rate), now: () => Date.now() }).notices(planned(configured({ strategy: 'canary', ...app })));
+  expect(await said({}, 5)).toEqual([
+    'web: at the present 5 requests a second the new version gets about 440 in 30 min at 5 %, 300 in 5 min at 25 %, 600 in 5 min at 50 %; a good one needs about 4500 in each bake to show that it is good, so it may have to wait for a person. Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.',
+  ]);
+  expect(await said({ analysis: { onInconclusive: 'rollback' } }, 0)).toEqual([
+    expect.stringMatching(/^web: the edge sees no requests now; a good one needs about 4500 .*, so it may be put back all the same\./),
+  ]);
+  for (const app of [{ analysis: false }, { analysis: 'kayenta' }, { strategy: 'allAtOnce' }, AUTO]) expect(await said(app, 5)).toEqual([]);
+  expect(await said({}, 5000)).toEqual([]);
 });

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chooseSteps } from './core/analysis/choose-steps.ts';
+import { chooseSteps, type ShortBake, shortBakes } from './core/analysis/choose-steps.ts';
+import type { OnInconclusive } from './core/analysis/policy.ts';
+import { span } from './core/backup/drill.ts';
 import { SluiceError } from './core/errors.ts';
 import { type Plan, type PlannedApp, type Strategy, withHash } from './core/release/plan.ts';
 import type { EdgeStats } from './ports/edge.ts';
@@ -22,8 +24,15 @@ interface Seen {
   readonly requests: number;
 }
 
-/** Puts the steps that fit the traffic into plans whose strategies say `steps: "auto"`. */
-export function stepsForTraffic({ stats, now }: StepsOptions): (plan: Plan) => Promise<Plan> {
+/** What the traffic says of plans. */
+export interface StepsForTraffic {
+  /** The plan with the steps that fit the traffic, where its strategies say `steps: "auto"`. */
+  choose(plan: Plan): Promise<Plan>;
+  /** A sentence for each app whose steps were chosen by people, and are too short for a good version to show that it is one. */
+  notices(plan: Plan): Promise<string[]>;
+}
+
+export function stepsForTraffic({ stats, now }: StepsOptions): StepsForTraffic {
   const first = new Map<string, Seen>();
 
   async function look(environment: string, app: string): Promise<Seen | null> {
@@ -37,12 +46,13 @@ export function stepsForTraffic({ stats, now }: StepsOptions): (plan: Plan) => P
     }
   }
 
-  async function rateOf(environment: string, app: string): Promise<number> {
+  /** Requests a second; null: the edge cannot say. */
+  async function rateOf(environment: string, app: string): Promise<number | null> {
     const key = `${environment}/${app}`;
     const known = first.get(key);
     const isUseful = known !== undefined && now() - known.at >= LEAST_MS && now() - known.at <= OLDEST_MS;
     const before = isUseful ? known : await look(environment, app);
-    if (before === null) return 0;
+    if (before === null) return null;
     if (!isUseful) {
       first.set(key, before);
       await sleep(LEAST_MS);
@@ -50,7 +60,7 @@ export function stepsForTraffic({ stats, now }: StepsOptions): (plan: Plan) => P
     const after = await look(environment, app);
     if (after === null || after.epoch !== before.epoch || after.requests < before.requests) {
       first.delete(key);
-      return 0;
+      return null;
     }
     return roundedDown((1000 * (after.requests - before.requests)) / (after.at - before.at));
   }
@@ -61,16 +71,48 @@ export function stepsForTraffic({ stats, now }: StepsOptions): (plan: Plan) => P
     const { auto, ...rest } = strategy;
     if (app.stable === null || strategy.analysis === null || strategy.analysis.judge === 'kayenta') return { ...app, strategy: rest };
     const rate = auto.requestsPerSecond ?? (await rateOf(environment, app.app));
-    const chosen = chooseSteps(strategy.analysis, auto, rate);
+    const chosen = chooseSteps(strategy.analysis, auto, rate ?? 0);
     const decided: Strategy =
       chosen === null ? { ...rest, explained: 'the edge sees no traffic now, so these are the usual steps' } : { ...rest, ...chosen };
     return { ...app, strategy: decided };
   }
 
-  return async (plan) => {
-    if (!plan.apps.some(({ strategy }) => strategy.kind === 'canary' && strategy.auto !== undefined)) return plan;
-    return withHash({ ...plan, apps: await Promise.all(plan.apps.map((app) => withSteps(plan.environment, app))) });
+  async function notice(environment: string, { app, stable, strategy }: PlannedApp): Promise<string[]> {
+    if (stable === null || strategy.kind !== 'canary' || strategy.auto !== undefined || strategy.explained !== undefined) return [];
+    const { analysis: policy, steps } = strategy;
+    // Other sources may count something else than the requests that the edge sees.
+    if (policy === null || policy.judge === 'kayenta' || policy.source !== undefined) return [];
+    const rate = await rateOf(environment, app);
+    const short = rate === null ? [] : shortBakes(policy, steps, rate);
+    return rate === null || short.length === 0
+      ? []
+      : [`${app}: ${tooShort(rate, short)}, so it ${THEN[policy.onInconclusive ?? 'pause']}. ${INSTEAD}`];
+  }
+
+  return {
+    async choose(plan) {
+      if (!plan.apps.some(({ strategy }) => strategy.kind === 'canary' && strategy.auto !== undefined)) return plan;
+      return withHash({ ...plan, apps: await Promise.all(plan.apps.map((app) => withSteps(plan.environment, app))) });
+    },
+    notices: async ({ apps, environment }) => (await Promise.all(apps.map((app) => notice(environment, app)))).flat(),
   };
+}
+
+const INSTEAD = 'Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.';
+const THEN: Readonly<Record<OnInconclusive, string>> = {
+  pause: 'may have to wait for a person',
+  extend: 'may have to bake twice, and then wait for a person',
+  rollback: 'may be put back all the same',
+  promote: 'may go on without that',
+};
+
+function tooShort(rate: number, short: readonly ShortBake[]): string {
+  const bakes = short.map(({ weight, forMs, requests }) => `${Number(requests.toPrecision(2))} in ${span(forMs)} at ${weight} %`);
+  const seen = `at the present ${rate} requests a second the new version gets about ${bakes.join(', ')}`;
+  const [needed = Infinity] = short.map((bake) => bake.needed);
+  return Number.isFinite(needed)
+    ? `${rate === 0 ? 'the edge sees no requests now' : seen}; a good one needs about ${needed} in each bake to show that it is good`
+    : 'with a latency margin of 0 no version can show that it is good';
 }
 
 function roundedDown(rate: number): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseSteps, type PlannablePolicy, timeToFailMs } from './choose-steps.ts';
+import { chooseSteps, type PlannablePolicy, shortBakes, timeToFailMs } from './choose-steps.ts';
 import { forecast } from './forecast.ts';
 import { type AutoSteps, SEQUENTIAL_DEFAULTS } from './policy.ts';
 
@@ -49,6 +49,32 @@ describe('steps chosen for the traffic', () => {
     const slow = bakesOf(SEQUENTIAL_DEFAULTS, { ...AUTO, longestMs: 900_000 }, 1);
     expect(Math.max(...slow)).toBe(900_000);
     expect(chooseSteps(SEQUENTIAL_DEFAULTS, { ...AUTO, longestMs: 900_000 }, 1)?.explained).toMatch(/may wait for a person/);
+  });
+
+  it('are known to be too short before they begin: finer margins and rarer quantiles take more requests', () => {
+    const steps = [
+      { kind: 'weight', weight: 5 },
+      { kind: 'bake', forMs: 1_800_000 },
+      { kind: 'pause', forMs: null },
+      { kind: 'weight', weight: 50 },
+      { kind: 'bake', forMs: 600_000 },
+    ] as const;
+    const latency = { ...SECONDLY.latency, edgesMs: null };
+    const needed = (
+      more: object,
+      judged: PlannablePolicy = { ...SECONDLY, latency: { margin: 0.1, quantiles: [0.5, 0.95], ...latency, ...more } },
+    ) => shortBakes(judged, steps, 0.1).map((bake) => [bake.weight, bake.needed]);
+    // Each passed by 19 of 20 good versions or a little less, at 25 of its requests a second.
+    expect(needed({})).toEqual([
+      [5, 4500],
+      [50, 4500],
+    ]);
+    expect(needed({ margin: 0.05 })[0]).toEqual([5, 17_000]);
+    expect(needed({ quantiles: [0.5, 0.99] })[0]).toEqual([5, 23_000]);
+    expect(needed({ margin: 0 })[0]).toEqual([5, Infinity]);
+    expect(needed({ margin: 0.5 })).toEqual(needed({}, { ...SECONDLY, latency: null }));
+    expect(shortBakes(SECONDLY, steps, 53)).toMatchObject([]);
+    expect(shortBakes(SECONDLY, steps, 45)).toMatchObject([{ weight: 5, forMs: 1_800_000 }]);
   });
 
   it('are as they are told: a good version passes the first step, and one that fails always is found in time', () => {

@@ -1,5 +1,5 @@
 import type { Step } from '../release/plan.ts';
-import type { AutoSteps, SequentialPolicy, ThresholdPolicy } from './policy.ts';
+import type { AutoSteps, LatencyTests, SequentialPolicy, ThresholdPolicy } from './policy.ts';
 import { requestsToFail, requestsToPass } from './sequential/planner.ts';
 
 /** What it costs to find a bad version can be told beforehand. Points of Kayenta's judge take thousands of its requests whatever it does. */
@@ -15,8 +15,11 @@ interface ChosenSteps {
 const WEIGHTS: readonly number[] = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50];
 /** A later step has at most this many times the traffic of the one before: load grows, caches and pools have to follow. */
 const GROWTH = 5;
-/** Candidate requests after which nineteen of twenty good versions have shown their latency (bench/RESULTS.md), and their errors twice over. */
-const LATENCY_REQUESTS = 4500;
+/**
+ * Candidate requests after which nineteen of twenty good versions have shown their latency (bench/RESULTS.md), and their errors twice over:
+ * with a margin of 10 % at p95. Half the margin takes four times as many, and of p99 there is a fifth as much to see.
+ */
+const LATENCY_REQUESTS = { margin: 0.1, quantile: 0.95, count: 4500 };
 const AMPLE = 2;
 /** What one capped stretch of 10 s can say, in nats, and what the mixture of alternatives costs. */
 const [STRETCH_MS, NATS_A_STRETCH, MIXTURE_NATS] = [10_000, 4, 2];
@@ -81,12 +84,43 @@ function measured({ metrics }: ThresholdPolicy): number {
 }
 
 function proven(policy: SequentialPolicy): number {
-  return Math.max(AMPLE * (requestsToPass(policy, USUAL_ERRORS) ?? 0), policy.latency === null ? 0 : LATENCY_REQUESTS);
+  const { latency } = policy;
+  return Math.max(AMPLE * (requestsToPass(policy, USUAL_ERRORS) ?? 0), latency === null ? 0 : latencyShown(latency));
+}
+
+/** Infinite without a margin: what is as good cannot be shown to be better. */
+function latencyShown({ margin, quantiles }: LatencyTests): number {
+  const { count, ...measured } = LATENCY_REQUESTS;
+  const finer = (Math.log1p(measured.margin) / Math.log1p(margin)) ** 2;
+  const rarer = (1 - measured.quantile) / (1 - Math.max(...quantiles));
+  return round(count * finer * rarer);
 }
 
 function bakeMs(policy: PlannablePolicy, auto: AutoSteps, needed: number, candidateRate: number): number {
   const judged = Math.max(SHORTEST_BAKE_MS, 2 * policy.intervalMs, (1000 * needed) / candidateRate);
   return Math.min(Math.max(auto.longestMs, policy.initialDelayMs + SHORTEST_BAKE_MS), roundUp(policy.initialDelayMs + judged));
+}
+
+/** A bake in which a good version may not come to the proof that it is good. */
+export interface ShortBake {
+  readonly weight: number;
+  readonly forMs: number;
+  /** Of the new version, that are judged in it. */
+  readonly requests: number;
+  /** That a good version needs to pass it. */
+  readonly needed: number;
+}
+
+/** Bakes that bring too few requests at this traffic. */
+export function shortBakes(policy: PlannablePolicy, steps: readonly Step[], requestsPerSecond: number): ShortBake[] {
+  const needed = requestsNeeded(policy);
+  let weight = 0;
+  return steps.flatMap((step) => {
+    if (step.kind === 'weight') weight = step.weight;
+    if (step.kind !== 'bake') return [];
+    const requests = (requestsPerSecond * weight * Math.max(0, step.forMs - policy.initialDelayMs)) / 100_000;
+    return requests < needed * 0.95 ? [{ weight, forMs: step.forMs, requests: Math.round(requests), needed }] : [];
+  });
 }
 
 /** To half minutes, from ten minutes on to whole ones. */
@@ -100,14 +134,13 @@ function explain(policy: PlannablePolicy, auto: AutoSteps, rate: number, steps: 
   const [first = 0] = weights;
   const failMs = timeToFailMs(policy, weights.length);
   const worst = Math.ceil((rate * first * failMs) / 100_000);
-  const bakes = steps.flatMap((step) => (step.kind === 'bake' ? [step.forMs] : []));
-  const short = weights.filter((weight, i) => (rate * weight * ((bakes[i] ?? 0) - policy.initialDelayMs)) / 100_000 < needed * 0.95);
+  const short = shortBakes(policy, steps, rate).map(({ weight }) => weight);
   const setting = { share: null, bakeMs: null, bakes: weights.length };
   const subtle = policy.judge === 'sequential' ? requestsToFail(policy, USUAL_ERRORS, 10 * USUAL_ERRORS, setting) : null;
   return [
     `for ${round(rate)} requests a second: at ${first} % a version that fails every request is gone after about ${Math.round(failMs / 1000)} s and has cost about ${worst} answers (${worst > auto.harm ? `more than the ${auto.harm} allowed, but there is no smaller share` : `allowed: ${auto.harm}`})`,
     ...(subtle === null ? [] : [`one with ten times the usual errors is found after about ${round(subtle)} of its requests`]),
-    `a good one needs about ${needed} to pass a step`,
+    Number.isFinite(needed) ? `a good one needs about ${needed} to pass a step` : 'with a margin of 0 none can pass a step',
     ...(short.length === 0 ? [] : [`at ${short.join(' and ')} % the longest bake does not bring that many, so it may wait for a person`]),
   ].join('; ');
 }
