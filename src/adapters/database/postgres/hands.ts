@@ -39,7 +39,7 @@ export async function inTransaction(
   const until = Date.now() + limits.lockBudgetMs;
   let lastSaid = 0;
   for (let retries = 0; ; retries += 1) {
-    signal.throwIfAborted();
+    throwIfInterrupted(signal);
     try {
       await hands.work.query('BEGIN');
       await hands.work.query(
@@ -106,9 +106,13 @@ export function failed(id: string, error: unknown): Error {
   );
 }
 
-/** @throws the signal's reason, as `MIGRATION_INTERRUPTED`. */
+/** @throws OutsideError `MIGRATION_INTERRUPTED` */
 export async function rest(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => {});
+  throwIfInterrupted(signal);
+}
+
+function throwIfInterrupted(signal: AbortSignal): void {
   if (signal.aborted)
     throw new OutsideError(
       'MIGRATION_INTERRUPTED',

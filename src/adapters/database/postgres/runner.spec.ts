@@ -6,6 +6,7 @@ import { type TestDatabase, testDatabase } from '../../../../test/postgres.ts';
 import type { ApplyOptions, Database } from '../../../ports/database.ts';
 import { postgresDatabase } from './postgres.ts';
 
+const BACKFILL = '-- sluice: backfill item.id batch 200 pause 10ms\nUPDATE item SET hits = hits + 1 WHERE id BETWEEN :from AND :to';
 const file = (id: string, sql: string, compensate: string | null = null): MigrationFile => ({
   id,
   path: `${id}.sql`,
@@ -100,10 +101,7 @@ describe('migrations on a PostgreSQL in use', { timeout: 120_000 }, () => {
 
   it('lets a backfill go on where it was interrupted, every row once', async () => {
     await client.query('ALTER TABLE item ADD COLUMN hits int NOT NULL DEFAULT 0');
-    const fill = file(
-      '001',
-      '-- sluice: backfill item.id batch 200 pause 10ms\nUPDATE item SET hits = hits + 1 WHERE id BETWEEN :from AND :to',
-    );
+    const fill = file('001', BACKFILL);
     const other = await connect();
     await other.query('BEGIN; SELECT 1 FROM item WHERE id = 1000 FOR UPDATE');
     const abort = new AbortController();
@@ -115,6 +113,14 @@ describe('migrations on a PostgreSQL in use', { timeout: 120_000 }, () => {
     await migrate(open(), [fill]);
     expect((await client.query('SELECT min(hits)::int AS least, max(hits)::int AS most FROM item')).rows).toEqual([{ least: 1, most: 1 }]);
     expect(await open().record()).toMatchObject([{ state: 'applied', rows: 3000 }]);
+  });
+
+  it('says so when it was interrupted before it had begun anything', async () => {
+    for (const text of ['ALTER TABLE item ADD COLUMN a text', BACKFILL])
+      expect(await failureOf(migrate(open(), [file('001', text)], how(AbortSignal.abort())))).toMatchObject({
+        code: 'MIGRATION_INTERRUPTED',
+      });
+    expect(await open().record()).not.toContainEqual(expect.objectContaining({ state: 'applied' }));
   });
 
   const build = file('001', 'CREATE INDEX CONCURRENTLY item_name ON item (name)');
