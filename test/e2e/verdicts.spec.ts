@@ -36,7 +36,7 @@ interface Release {
 describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic through the %s edge', (edge) => {
   it.skipIf(edge === 'haproxy' && !has('haproxy'))(
     'worse versions go back, a good one passes, an outage and a sick old version wait (HAProxy’s is skipped where it is not installed)',
-    { timeout: 300_000 },
+    { timeout: 400_000 },
     async () => {
       const prometheusPort = await freePort();
       const world = await createWorld({
@@ -236,6 +236,7 @@ function configOf(dir: string, edge: 'embedded' | 'haproxy', prometheus: string)
           analysis: { ...lenient, latency: { margin: 0.3 }, early: { minBake: '16s' } },
           ...env('diurnal', { HARBOUR_WORK_MS: '20', HARBOUR_DAY_MS: '8000' }),
         },
+        '4m',
       ),
       outage: app('outage', { analysis: { ...lenient, source } }, '10s'),
       sick: app('sick', { analysis: { ...lenient, early: { minBake: '2s' } } }, '22s'),
@@ -246,7 +247,8 @@ function configOf(dir: string, edge: 'embedded' | 'haproxy', prometheus: string)
 
 async function ended(world: World, id: string, each: (release: Release) => Promise<void> = async () => {}): Promise<Release> {
   let release: Release | null = null;
-  await until(`release ${id} to end`, async () => {
+  const seen = () => `release ${id} to end: ${JSON.stringify(release?.rollouts)}`;
+  await until(seen, async () => {
     release = await world.api<Release>('GET', `/v1/releases/${id}`);
     await each(release);
     return release.outcome !== null && release.stage === 'closed';
@@ -258,10 +260,10 @@ async function eventsOf(world: World, id: string, type: string): ReturnType<Worl
   return (await world.events(id)).filter((event) => event.type === type);
 }
 
-async function until(what: string, is: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 150_000;
+async function until(what: string | (() => string), is: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 280_000;
   while (!(await is())) {
-    if (Date.now() > deadline) throw new Error(`waited for ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited for ${typeof what === 'string' ? what : what()}`);
     await sleep(200);
   }
 }
