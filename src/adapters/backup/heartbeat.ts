@@ -134,6 +134,22 @@ export async function lastBeatAt(url: string): Promise<number | null> {
   });
 }
 
+/**
+ * The newest heartbeat that the log holds up to the end of a segment: the one after it began in there too, when it was committed.
+ * @param segment its name @returns ms; null where there is none, or the database cannot say
+ */
+export async function lastBeatWithin(url: string, segment: string): Promise<number | null> {
+  return withClient(url, async (client) => {
+    if (!(await isThere(client, TABLE))) return null;
+    const { rows } = await client.query<{ at: number }>(
+      `SELECT floor(extract(epoch FROM at) * 1000)::float8 AS at FROM ${TABLE}
+       WHERE substr(pg_walfile_name(lsn), 9) <= substr($1, 9) ORDER BY beat DESC OFFSET 1 LIMIT 1`,
+      [segment],
+    );
+    return rows[0]?.at ?? null;
+  });
+}
+
 export async function isThere(client: pg.Client, table: string): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [table]);
   return rows[0]?.found === true;

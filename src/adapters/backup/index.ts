@@ -59,7 +59,7 @@ export interface AdapterParts {
 export function backupAdapter(settings: AdapterSettings, parts: AdapterParts): Backup {
   const { source, second, programs, policy, spool, workspace, secret } = parts;
   const store = parts.store ?? directoryStore({ directory: join(workspace, '.sluice', 'backups') });
-  const common = { source, url: parts.url, store, second, programs, heartbeatMs: policy.heartbeatMs };
+  const common = { source, url: parts.url, store, second, programs };
   switch (settings.adapter) {
     case 'embedded': {
       const { embedded } = parts;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { baseFor, type BackupRecord, type Catalog, type Finding } from '../../../core/backup/catalog.ts';
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { Backup, Restored, RestoreRequest } from '../../../ports/backup.ts';
+import { lastBeatWithin } from '../heartbeat.ts';
 import { checkPagesOf } from '../physical/copy-out.ts';
 import type { Programs } from '../physical/programs.ts';
 import { emptyFolder, releaseCopy, startCopy, timed, withClient } from '../physical/scratch.ts';
@@ -18,7 +19,6 @@ export interface PgbackrestOptions {
   /** Its own configuration: repositories, encryption, retention. Readable for the user that PostgreSQL runs as. */
   readonly configFile: string;
   readonly programs: Programs;
-  readonly heartbeatMs: number;
 }
 
 /** Backups by pgBackRest, as its own file configures it. It archives the log, keeps the second repository and checks its own hashes. */
@@ -86,15 +86,18 @@ export function pgbackrest(options: PgbackrestOptions): Backup {
     async catalog(): Promise<Catalog> {
       const stanza = await info();
       const backups = (stanza?.backup ?? []).map(recordOf).toSorted((a, b) => a.endedAt - b.endedAt);
-      const archived = await options
-        .url()
-        .then((url) => withClient(url, readArchiver))
-        .then(
-          ({ lastArchivedAt }) => lastArchivedAt,
-          () => null,
-        );
+      const archived = (stanza?.archive ?? []).flatMap(({ max }) => (max === null ? [] : [max])).toSorted();
+      const newest = archived.at(-1);
+      // When it was archived says nothing of when it was written.
+      const beat =
+        newest === undefined
+          ? null
+          : await options
+              .url()
+              .then((url) => lastBeatWithin(url, newest))
+              .catch(() => null);
       const [oldest] = backups;
-      const to = archived === null ? (backups.at(-1)?.endedAt ?? 0) : archived - options.heartbeatMs;
+      const to = beat ?? backups.at(-1)?.endedAt ?? 0;
       return { backups, window: oldest === undefined ? null : { from: oldest.endedAt, to: Math.max(oldest.endedAt, to) }, uncopied: [] };
     },
     async verify(id) {
