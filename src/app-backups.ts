@@ -291,7 +291,6 @@ async function makeKeeper(source: string, config: BackupConfig, isScheduled: boo
       store: storeOf('to' in config && config.to !== undefined ? config.to : join('.sluice', 'backups')),
       second: storeOf('copyTo' in config ? config.copyTo : undefined),
       programs,
-      policy,
       spool: spoolFor(scratch, workspace, source),
       workspace,
       secret,

@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import type { BackupPolicy } from '../../core/backup/policy.ts';
 import type { Backup, BackupStore } from '../../ports/backup.ts';
 import { basebackup } from './basebackup.ts';
 import { embeddedBackup } from './embedded.ts';
@@ -47,7 +46,6 @@ export interface AdapterParts {
   readonly store: BackupStore | null;
   readonly second: BackupStore | null;
   readonly programs: Programs;
-  readonly policy: BackupPolicy;
   /** Folder that the log waits in. */
   readonly spool: string;
   readonly workspace: string;
@@ -57,7 +55,7 @@ export interface AdapterParts {
 
 /** Every adapter, by the name that the configuration uses. */
 export function backupAdapter(settings: AdapterSettings, parts: AdapterParts): Backup {
-  const { source, second, programs, policy, spool, workspace, secret } = parts;
+  const { source, second, programs, spool, workspace, secret } = parts;
   const store = parts.store ?? directoryStore({ directory: join(workspace, '.sluice', 'backups') });
   const common = { source, url: parts.url, store, second, programs };
   switch (settings.adapter) {
