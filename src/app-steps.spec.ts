@@ -59,7 +59,7 @@ it('says of steps that people chose when they are too short for this traffic, an
   const said = async (app: object, rate: number) =>
     stepsForTraffic({ stats: edge(rate), now: () => Date.now() }).notices(planned(configured({ strategy: 'canary', ...app })));
   expect(await said({}, 5)).toEqual([
-    'web: at the present 5 requests a second the new version gets about 440 in 30 min at 5 %, 300 in 5 min at 25 %, 600 in 5 min at 50 %; a good one needs about 4500 in each bake to show that it is good, so it may have to wait for a person. Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.',
+    'web: at the present 5 requests a second the new version gets about 440 in 30 min at 5 %, 680 in 10 min at 25 %, 1400 in 10 min at 50 %; a good one needs about 4500 in each bake to show that it is good, so it may have to wait for a person. Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.',
   ]);
   expect(await said({ analysis: { onInconclusive: 'rollback' } }, 0)).toEqual([
     expect.stringMatching(/^web: the edge sees no requests now; a good one needs about 4500 .*, so it may be put back all the same\./),

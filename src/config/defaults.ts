@@ -15,11 +15,14 @@ export const DEFAULTS = {
   edge: { kind: 'embedded', port: 8080, sticky: 'cookie' },
   soak: '30s',
   blueGreen: { confirm: false, bake: '5m' },
-  /** 5 % first and half an hour of looking, then on in two shorter stages. */
+  /**
+   * 5 % first and half an hour of looking, then on in two shorter stages, each long enough for the judge: of good versions at 50 requests
+   * a second 97 of 100 pass each of these (in 5 minutes 69 and 83 would).
+   */
   steps: [
     { weight: 5, bake: '30m' },
-    { weight: 25, bake: '5m' },
-    { weight: 50, bake: '5m' },
+    { weight: 25, bake: '10m' },
+    { weight: 50, bake: '10m' },
   ],
   /** `steps: "auto"`. */
   auto: { harm: 500, longest: '1h' },
