@@ -56,8 +56,15 @@ it('what is said about the traffic counts more than what is seen, and harm makes
 });
 
 it('says of steps that people chose when they are too short for this traffic, and nothing where they are not', async () => {
-  const said = async (app: object, rate: number) =>
-    stepsForTraffic({ stats: edge(rate), now: () => Date.now() }).notices(planned(configured({ strategy: 'canary', ...app })));
+  const said = async (app: object, rate: number) => {
+    // Each look comes two seconds after the one before, by its own clock.
+    let at = 0;
+    const stats = async () => {
+      at += 2000;
+      return { epoch: 'e', at, versions: { old: { requests: (at * rate) / 1000, byClass: {}, latency: {} } } };
+    };
+    return stepsForTraffic({ stats, now: () => at }).notices(planned(configured({ strategy: 'canary', ...app })));
+  };
   expect(await said({}, 5)).toEqual([
     'web: at the present 5 requests a second the new version gets about 440 in 30 min at 5 %, 680 in 10 min at 25 %, 1400 in 10 min at 50 %; a good one needs about 4500 in each bake to show that it is good, so it may have to wait for a person. Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.',
   ]);

@@ -62,7 +62,7 @@ export function stepsForTraffic({ stats, now }: StepsOptions): StepsForTraffic {
       first.delete(key);
       return null;
     }
-    return roundedDown((1000 * (after.requests - before.requests)) / (after.at - before.at));
+    return (1000 * (after.requests - before.requests)) / (after.at - before.at);
   }
 
   async function withSteps(environment: string, app: PlannedApp): Promise<PlannedApp> {
@@ -70,8 +70,8 @@ export function stepsForTraffic({ stats, now }: StepsOptions): StepsForTraffic {
     if (strategy.kind !== 'canary' || strategy.auto === undefined) return app;
     const { auto, ...rest } = strategy;
     if (app.stable === null || strategy.analysis === null || strategy.analysis.judge === 'kayenta') return { ...app, strategy: rest };
-    const rate = auto.requestsPerSecond ?? (await rateOf(environment, app.app));
-    const chosen = chooseSteps(strategy.analysis, auto, rate ?? 0);
+    const rate = auto.requestsPerSecond ?? roundedDown((await rateOf(environment, app.app)) ?? 0);
+    const chosen = chooseSteps(strategy.analysis, auto, rate);
     const decided: Strategy =
       chosen === null ? { ...rest, explained: 'the edge sees no traffic now, so these are the usual steps' } : { ...rest, ...chosen };
     return { ...app, strategy: decided };
@@ -108,7 +108,7 @@ const THEN: Readonly<Record<OnInconclusive, string>> = {
 
 function tooShort(rate: number, short: readonly ShortBake[]): string {
   const bakes = short.map(({ weight, forMs, requests }) => `${Number(requests.toPrecision(2))} in ${span(forMs)} at ${weight} %`);
-  const seen = `at the present ${rate} requests a second the new version gets about ${bakes.join(', ')}`;
+  const seen = `at the present ${Number(rate.toPrecision(2))} requests a second the new version gets about ${bakes.join(', ')}`;
   const [needed = Infinity] = short.map((bake) => bake.needed);
   return Number.isFinite(needed)
     ? `${rate === 0 ? 'the edge sees no requests now' : seen}; a good one needs about ${needed} in each bake to show that it is good`

@@ -42,7 +42,7 @@ export async function debianPostgres(settings: Readonly<Record<string, string>> 
   const data = join(home, 'data');
   const program = async (name: string, args: readonly string[]) => {
     const path = existsSync(join(bin, name)) ? join(bin, name) : `/usr/bin/${name}`;
-    return (await run(path, [...args], { cwd: '/tmp', maxBuffer: 1 << 26, ...as })).stdout;
+    return (await run(path, [...args], { cwd: '/tmp', maxBuffer: 1 << 26, env: { ...process.env, TZ: 'UTC' }, ...as })).stdout;
   };
   await program('initdb', [
     '-D',

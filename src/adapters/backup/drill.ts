@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type BackupRecord, type Finding, newestFirst } from '../../core/backup/catalog.ts';
+import { type BackupRecord, type Catalog, type Finding, newestFirst } from '../../core/backup/catalog.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
 import {
   type DrillVerdict,
   type Evidence,
   type Incident,
+  judgeCopy,
   judgeDrill,
   type Moment,
   pairOf,
@@ -226,10 +227,12 @@ async function restoreRandom(
   const fromCopy = backup.secondLocation !== null;
   const before = notes.findings.length;
   const time = timed(notes.timings);
-  const { backups, window } = await backup.catalog(fromCopy);
+  const found = await catalogOf(options, notes, signal);
+  if (found === null) return null;
+  const { backups, window } = found;
   const moment = window === null ? null : await momentOf(options, window, seed / 2 ** 31);
   if (moment === null) {
-    const why = window === null ? 'the log after every backup has a gap' : 'the log after the oldest backup is too short yet';
+    const why = window === null ? 'there is no backup with a log without a gap' : 'the log after the oldest backup is too short yet';
     notes.compared.push(`no random moment: ${why}`);
     return null;
   }
@@ -257,6 +260,21 @@ async function restoreRandom(
   notes.compared.push(`random moment ${new Date(moment.at).toISOString()} (seed ${seed}) from ${from}`);
   const isSound = restored !== null && !notes.findings.slice(before).some(({ severity }) => severity === 'fail');
   return { at: moment.at, seed, reachedAt, isSound };
+}
+
+/** Of where the moment is restored from: the second location, where there is one. Null: it does not say. */
+async function catalogOf({ backup, policy }: DrillOptions, notes: Notes, signal: AbortSignal): Promise<Catalog | null> {
+  try {
+    const here = await backup.catalog();
+    if (backup.secondLocation === null) return here;
+    const copy = await backup.catalog(true);
+    notes.findings.push(...judgeCopy(here.window, copy.window, backup.secondLocation, policy.objectives));
+    return copy;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    notes.findings.push(findingOf(error));
+    return null;
+  }
 }
 
 /** Between two heartbeats where they are known: then there surely is a commit beyond the moment. */

@@ -72,7 +72,12 @@ describe('steps chosen for the traffic', () => {
     expect(needed({ margin: 0.05 })[0]).toEqual([5, 17_000]);
     expect(needed({ quantiles: [0.5, 0.99] })[0]).toEqual([5, 23_000]);
     expect(needed({ margin: 0 })[0]).toEqual([5, Infinity]);
-    expect(needed({ margin: 0.5 })).toEqual(needed({}, { ...SECONDLY, latency: null }));
+    // What was not measured is not promised.
+    expect([needed({ margin: 0.5 })[0], needed({ quantiles: [0.5] })[0]]).toEqual([
+      [5, 4500],
+      [5, 4500],
+    ]);
+    expect(needed({}, { ...SECONDLY, designEffect: 4 })[0]).toEqual([5, 18_000]);
     expect(shortBakes(SECONDLY, steps, 53)).toMatchObject([]);
     expect(shortBakes(SECONDLY, steps, 45)).toMatchObject([{ weight: 5, forMs: 1_800_000 }]);
   });

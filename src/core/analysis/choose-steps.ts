@@ -84,16 +84,16 @@ function measured({ metrics }: ThresholdPolicy): number {
 }
 
 function proven(policy: SequentialPolicy): number {
-  const { latency } = policy;
-  return Math.max(AMPLE * (requestsToPass(policy, USUAL_ERRORS) ?? 0), latency === null ? 0 : latencyShown(latency));
+  const { latency, designEffect } = policy;
+  return designEffect * Math.max(AMPLE * (requestsToPass(policy, USUAL_ERRORS) ?? 0), latency === null ? 0 : latencyShown(latency));
 }
 
-/** Infinite without a margin: what is as good cannot be shown to be better. */
+/** Never less than was measured. Infinite without a margin: what is as good cannot be shown to be better. */
 function latencyShown({ margin, quantiles }: LatencyTests): number {
   const { count, ...measured } = LATENCY_REQUESTS;
   const finer = (Math.log1p(measured.margin) / Math.log1p(margin)) ** 2;
   const rarer = (1 - measured.quantile) / (1 - Math.max(...quantiles));
-  return round(count * finer * rarer);
+  return round(count * Math.max(1, finer) * Math.max(1, rarer));
 }
 
 function bakeMs(policy: PlannablePolicy, auto: AutoSteps, needed: number, candidateRate: number): number {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alarmChanges, standingAlarms } from './alarms.ts';
 import type { BackupRecord } from './catalog.ts';
-import { type Evidence, judgeDrill, pairOf, span, targetIn } from './drill.ts';
+import { type Evidence, judgeCopy, judgeDrill, pairOf, span, targetIn } from './drill.ts';
 import { type BackupState, evolveBackups, NO_BACKUPS } from './events.ts';
 import { judgeCounts, judgeMigration, judgeSums, judgeTransactionIds } from './inspection.ts';
 import { PAGE_SIZE, pageLsn, pageState } from './page-checksum.ts';
@@ -202,6 +202,23 @@ describe('the verdict of a drill', () => {
     expect(pairOf([0, 100, 500].map(beat), { from: -1, to: 1000 }, 0)).toMatchObject({ at: 460, last: { at: 100 } });
     expect(pairOf([7].map(beat), { from: 0, to: 10 }, 0)).toBeNull();
     expect(pairOf([], { from: 0, to: 10 }, 0)).toBeNull();
+  });
+
+  it('a second location may lag by no more than may be lost', () => {
+    const { objectives } = USUAL_POLICY;
+    const here = { from: 0, to: 10 * objectives.rpoMs };
+    const behind = (ms: number) => ({ ...here, to: here.to - ms });
+    expect(judgeCopy(here, behind(objectives.rpoMs), 's3://b', objectives)).toEqual([]);
+    expect(judgeCopy(here, behind(objectives.rpoMs + 1), 's3://b', objectives)).toMatchObject([
+      {
+        code: 'COPY_MISSING',
+        severity: 'fail',
+        message: expect.stringMatching(/^the second location \(s3:\/\/b\) ends at .*, 1 h before the first$/),
+      },
+    ]);
+    expect(judgeCopy(here, null, 's3://b', objectives)).toMatchObject([{ code: 'COPY_MISSING' }]);
+    // What the first itself does not have is not the second's fault.
+    expect(judgeCopy(null, null, 's3://b', objectives)).toEqual([]);
   });
 
   it('the same number gives the same moment, inside the window', () => {

@@ -69,6 +69,28 @@ export function pairOf(beats: readonly Heartbeat[], window: NonNullable<Catalog[
   return { at, last, beyond };
 }
 
+/** A second location from which less could be restored than is promised: it would be found out on the day it is needed. */
+export function judgeCopy(
+  here: Catalog['window'],
+  copy: Catalog['window'],
+  location: string,
+  { rpoMs }: BackupPolicy['objectives'],
+): Finding[] {
+  if (here === null || (copy !== null && here.to - copy.to <= rpoMs)) return [];
+  const what =
+    copy === null
+      ? 'has no backup that could be restored'
+      : `ends at ${new Date(copy.to).toISOString()}, ${span(here.to - copy.to)} before the first`;
+  return [
+    {
+      code: 'COPY_MISSING',
+      severity: 'fail',
+      message: `the second location (${location}) ${what}`,
+      hint: 'See that it is the place that is meant, and the log of the control plane for what keeps the copies from it.',
+    },
+  ];
+}
+
 /** A moment inside the window, by a number from 0 to 1: the same number gives the same moment. */
 export function targetIn(window: NonNullable<Catalog['window']>, fraction: number): number {
   return Math.round(window.from + (window.to - window.from) * Math.min(1, Math.max(0, fraction)));

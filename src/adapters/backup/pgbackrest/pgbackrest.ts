@@ -86,11 +86,10 @@ export function pgbackrest(options: PgbackrestOptions): Backup {
     async catalog(): Promise<Catalog> {
       const stanza = await info();
       const backups = (stanza?.backup ?? []).map(recordOf).toSorted((a, b) => a.endedAt - b.endedAt);
-      const archived = (stanza?.archive ?? []).flatMap(({ max }) => (max === null ? [] : [max])).toSorted();
-      const newest = archived.at(-1);
+      const newest = newestArchived(stanza);
       // When it was archived says nothing of when it was written.
       const beat =
-        newest === undefined
+        newest === null
           ? null
           : await options
               .url()
@@ -231,4 +230,14 @@ function said(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
   const errors = lines.filter((line) => /ERROR|WARN/.test(line));
   return (errors.length > 0 ? errors : lines).slice(-3).join('; ').replaceAll(/\s+/g, ' ').slice(0, 600) || 'no output';
+}
+
+/** The newest segment of the cluster as it is now: an upgrade begins an archive of its own (`16-2` after `15-1`), whose places mean something else. */
+export function newestArchived(stanza: Pick<Stanza, 'archive'> | null): string | null {
+  const of = stanza?.archive ?? [];
+  const number = ({ id }: { readonly id: string }) => Number(id.slice(id.lastIndexOf('-') + 1));
+  const current = Math.max(...of.map(number));
+  return of
+    .filter((one) => number(one) === current)
+    .reduce<string | null>((newest, { max }) => (max !== null && (newest === null || max > newest) ? max : newest), null);
 }

@@ -15,7 +15,7 @@ import { emptyFolder, releaseCopy, startCopy, timed } from './scratch.ts';
 import { gapsOf, notArchived, nothingFor, recordOf, segmentFrom, walMissing, windowOf } from './records.ts';
 import { copyMissing, uncopiedOf } from './second.ts';
 import { findingOf, newId, noCopy, readText, share } from './small.ts';
-import { checkWal, expireWal, layOutWal, listWal, replayable, shipSpool } from './wal-store.ts';
+import { checkWal, expireWal, layOutWal, listWal, neededWal, replayable, shipSpool } from './wal-store.ts';
 
 /** How the files of a cluster are got hold of; everything else is the same for all physical backups. */
 export interface Collector {
@@ -289,10 +289,9 @@ export function physicalBackup(options: PhysicalOptions): Backup {
       const laid = (done: number) => request.say?.(`files: ${share(done, total)}`);
       await time('files', () => copyIn(manifest, { store: from, data, owner: programs.owner, laid }, signal));
       request.say?.('laying out the log');
-      const begin = { timeline: manifest.wal.timeline, lsn: manifest.wal.startLsn };
-      const into = { folder: walFolder, owner: programs.owner, store: from, until: request.to };
-      await time('log', () => layOutWal(wal, begin, manifest.server.segmentBytes, into, signal));
-      const { major, superuser } = manifest.server;
+      const { major, superuser, segmentBytes } = manifest.server;
+      const needed = neededWal(wal, manifest.wal, segmentBytes, request.to);
+      await time('log', () => layOutWal(needed, segmentBytes, { folder: walFolder, owner: programs.owner, store: from }, signal));
       request.say?.('replaying the log');
       const copy = await time('replay', () =>
         startCopy({ data, major, superuser, walFolder, to: request.to, scratch: request.scratch, programs }),

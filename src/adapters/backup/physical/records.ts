@@ -17,7 +17,8 @@ export function windowOf(all: readonly Manifest[], wal: readonly StoredWal[]): C
   // A gap after its own end does not make a backup useless, only the moments after the gap.
   const whole = all.filter((one) => gapsOf(one, wal).length === 0);
   const from = whole.reduce((oldest, { endedAt }) => Math.min(oldest, endedAt), Number.POSITIVE_INFINITY);
-  return Number.isFinite(from) ? { from, to: Math.max(from, endOfLog(wal) ?? 0) } : null;
+  const timeline = Math.max(0, ...whole.map((one) => one.wal.timeline));
+  return Number.isFinite(from) ? { from, to: Math.max(from, endOfLog(wal, timeline) ?? 0) } : null;
 }
 
 /** What is missing of the log from where the backup begins, as far as there is any. */

@@ -88,43 +88,63 @@ export async function spooled(spool: string): Promise<{ readonly waiting: number
   return { waiting: known.length, since: known.length === 0 ? null : Math.min(...known) };
 }
 
-/**
- * Lay out the log from a place on, for a restore_command that copies from there.
- * @throws OutsideError WAL_SEGMENT_TAMPERED
- */
+/** Where a restore begins: the log of the backup itself is needed whatever the moment. */
+export interface WalFrom {
+  readonly timeline: number;
+  readonly startLsn: string;
+  readonly stopLsn: string;
+}
+
+/** A piece, and the name that PostgreSQL asks for it by. */
+export type NamedWal = readonly [name: string, piece: StoredWal];
+
+/** What of the log a restore to a moment needs, in order: up to the first commit beyond it. `until` null: all there is. */
+export function neededWal(wal: readonly StoredWal[], from: WalFrom, segmentBytes: number, until: number | null): NamedWal[] {
+  const [first, least] = [segmentAt(from.startLsn, segmentBytes), segmentAt(from.stopLsn, segmentBytes)];
+  const wanted = [...replayable(wal)]
+    .filter(([name]) => isHistory(name) || (timelineOf(name) >= from.timeline && segmentNumber(name, segmentBytes) >= first))
+    .toSorted(([a], [b]) => (a.slice(8) < b.slice(8) ? -1 : 1));
+  const timeline = followed(wal, from.timeline);
+  const isEnough = ([name, { newest }]: NamedWal) =>
+    until !== null &&
+    isSegment(name) &&
+    timelineOf(name) === timeline &&
+    segmentNumber(name, segmentBytes) >= least &&
+    (newest ?? 0) > until;
+  const last = wanted.findIndex(isEnough);
+  return last < 0 ? wanted : wanted.slice(0, last + 1);
+}
+
+/** Lay it out for a restore_command that copies from there. @throws OutsideError WAL_SEGMENT_TAMPERED */
 export async function layOutWal(
-  wal: readonly StoredWal[],
-  from: { readonly timeline: number; readonly lsn: string },
+  pieces: readonly NamedWal[],
   segmentBytes: number,
-  into: { readonly folder: string; readonly owner: Owner; readonly store: BackupStore; readonly until: number | null },
+  into: { readonly folder: string; readonly owner: Owner; readonly store: BackupStore },
   signal: AbortSignal,
 ): Promise<void> {
   await mkdir(into.folder, { recursive: true, mode: 0o700 });
   if (into.owner !== null) await chown(into.folder, into.owner.uid, into.owner.gid);
-  const first = segmentAt(from.lsn, segmentBytes);
-  const wanted = [...replayable(wal)]
-    .filter(([name]) => isHistory(name) || (timelineOf(name) >= from.timeline && segmentNumber(name, segmentBytes) >= first))
-    .toSorted(([a], [b]) => (a.slice(8) < b.slice(8) ? -1 : 1));
-  const timeline = newestTimeline(wal);
-  for (const [name, piece] of wanted) {
+  for (const [name, piece] of pieces) {
     signal.throwIfAborted();
     await fetchWal(piece, into.store, join(into.folder, name), into.owner, segmentBytes);
-    // Recovery stops at the first commit beyond the moment: it needs that one, and nothing after it.
-    if (into.until !== null && isSegment(name) && timelineOf(name) === timeline && (piece.newest ?? 0) > into.until) break;
   }
 }
 
-/** Up to when the log goes: to that moment, and to none after it, it can be replayed, ms. Null: no commit is known. */
-export function endOfLog(wal: readonly StoredWal[]): number | null {
-  const timeline = newestTimeline(wal);
-  const newest = wal.reduce((most, piece) => Math.max(most, timelineOf(piece.name) === timeline ? (piece.newest ?? 0) : 0), 0);
+/**
+ * Up to when the log goes on from a timeline: to that moment, and to none after it, it can be replayed, ms. Null: no commit is known.
+ * Of what was stored before keys said so, when it was stored stands in for it, and is later.
+ */
+export function endOfLog(wal: readonly StoredWal[], from: number): number | null {
+  const timeline = followed(wal, from);
+  const own = wal.filter(({ name }) => !isHistory(name) && timelineOf(name) === timeline);
+  const newest = own.reduce((most, piece) => Math.max(most, piece.newest ?? piece.at), 0);
   // There must be a commit beyond it, and moments of commits were rounded down to this.
   return newest === 0 ? null : newest - 1;
 }
 
-/** What recovery follows where the log has branched. */
-function newestTimeline(wal: readonly StoredWal[]): number {
-  return wal.reduce((newest, { name }) => Math.max(newest, timelineOf(name)), 0);
+/** The timeline that recovery ends on where the log has branched: the newest whose history says where it came from. */
+function followed(wal: readonly StoredWal[], from: number): number {
+  return wal.reduce((newest, { name }) => (isHistory(name) ? Math.max(newest, timelineOf(name)) : newest), from);
 }
 
 /** @throws OutsideError WAL_SEGMENT_TAMPERED */
