@@ -28,7 +28,7 @@ interface Seen {
 export interface StepsForTraffic {
   /** The plan with the steps that fit the traffic, where its strategies say `steps: "auto"`. */
   choose(plan: Plan): Promise<Plan>;
-  /** A sentence for each app whose steps were chosen by people, and are too short for a good version to show that it is one. */
+  /** A sentence for each app whose steps were not chosen for it, and are too short for a good version to show that it is one. */
   notices(plan: Plan): Promise<string[]>;
 }
 
@@ -83,10 +83,9 @@ export function stepsForTraffic({ stats, now }: StepsOptions): StepsForTraffic {
     // Other sources may count something else than the requests that the edge sees.
     if (policy === null || policy.judge === 'kayenta' || policy.source !== undefined) return [];
     const rate = await rateOf(environment, app);
-    const short = rate === null ? [] : shortBakes(policy, steps, rate);
-    return rate === null || short.length === 0
-      ? []
-      : [`${app}: ${tooShort(rate, short)}, so it ${THEN[policy.onInconclusive ?? 'pause']}. ${INSTEAD}`];
+    if (rate === null) return [];
+    const short = shortBakes(policy, steps, rate);
+    return short.length === 0 ? [] : [`${app}: ${tooShort(rate, short)}, so it ${THEN[policy.onInconclusive ?? 'pause']}. ${INSTEAD}`];
   }
 
   return {

@@ -48,8 +48,8 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
   const { backup, policy } = options;
   const notes: Notes = { findings: [], compared: [], timings: [] };
   const incidentAt = Date.now();
-  const { backups } = await backup.catalog();
-  const [newest] = newestFirst(backups);
+  const catalog = await backup.catalog();
+  const [newest] = newestFirst(catalog.backups);
   await judgeLog(options, incidentAt, notes);
   const latest = newest === undefined ? null : await restoreLatest(options, newest, incidentAt, notes, signal);
   if (newest === undefined)
@@ -59,7 +59,7 @@ export async function runDrill(options: DrillOptions, signal: AbortSignal): Prom
       message: `there is no backup of ${options.source}`,
       hint: '`sluice backup now` takes one.',
     });
-  const target = newest === undefined || !backup.capabilities.pointInTime ? null : await restoreRandom(options, notes, signal);
+  const target = newest === undefined || !backup.capabilities.pointInTime ? null : await restoreRandom(options, catalog, notes, signal);
   const evidence: Evidence = {
     drill: options.drill,
     adapter: backup.adapter,
@@ -220,6 +220,7 @@ async function compareCounts(_options: DrillOptions, counts: Readonly<Record<str
 /** A moment in the window by lot: that it is reached, and not passed. */
 async function restoreRandom(
   options: DrillOptions,
+  catalog: Catalog,
   notes: Notes,
   signal: AbortSignal,
 ): Promise<(NonNullable<Evidence['target']> & { readonly isSound: boolean }) | null> {
@@ -227,7 +228,7 @@ async function restoreRandom(
   const fromCopy = backup.secondLocation !== null;
   const before = notes.findings.length;
   const time = timed(notes.timings);
-  const found = await catalogOf(options, notes, signal);
+  const found = fromCopy ? await catalogOfCopy(options, catalog, notes, signal) : catalog;
   if (found === null) return null;
   const { backups, window } = found;
   const moment = window === null ? null : await momentOf(options, window, seed / 2 ** 31);
@@ -262,13 +263,11 @@ async function restoreRandom(
   return { at: moment.at, seed, reachedAt, isSound };
 }
 
-/** Of where the moment is restored from: the second location, where there is one. Null: it does not say. */
-async function catalogOf({ backup, policy }: DrillOptions, notes: Notes, signal: AbortSignal): Promise<Catalog | null> {
+/** What the second location has, held to what the first one had as the drill began. Null: it does not say. */
+async function catalogOfCopy({ backup, policy }: DrillOptions, here: Catalog, notes: Notes, signal: AbortSignal): Promise<Catalog | null> {
   try {
-    const here = await backup.catalog();
-    if (backup.secondLocation === null) return here;
     const copy = await backup.catalog(true);
-    notes.findings.push(...judgeCopy(here.window, copy.window, backup.secondLocation, policy.objectives));
+    notes.findings.push(...judgeCopy(here.window, copy.window, backup.secondLocation ?? '', policy.objectives));
     return copy;
   } catch (error) {
     if (signal.aborted) throw error;

@@ -136,7 +136,7 @@ export async function lastBeatAt(url: string): Promise<number | null> {
 
 /**
  * The newest heartbeat that the log holds up to the end of a segment: the one after it began in there too, when it was committed.
- * @param segment its name @returns ms; null where there is none, or the database cannot say
+ * @param segment its name @returns ms; null where there is none
  */
 export async function lastBeatWithin(url: string, segment: string): Promise<number | null> {
   return withClient(url, async (client) => {

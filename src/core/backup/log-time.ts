@@ -49,7 +49,7 @@ export function logClock(): LogClock {
     isOver = !isReadable;
   }
 
-  /** A new page: what it goes on with, and where its own records begin. False: the log has ended before it. */
+  /** A new page: what it goes on with. @returns where its records begin; -1: the log has ended before it */
   function turn(page: Buffer): number {
     const flags = page.readUInt16LE(2);
     if (page.readBigUInt64LE(8) !== address) return -1;

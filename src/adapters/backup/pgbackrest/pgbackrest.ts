@@ -237,7 +237,6 @@ export function newestArchived(stanza: Pick<Stanza, 'archive'> | null): string |
   const of = stanza?.archive ?? [];
   const number = ({ id }: { readonly id: string }) => Number(id.slice(id.lastIndexOf('-') + 1));
   const current = Math.max(...of.map(number));
-  return of
-    .filter((one) => number(one) === current)
-    .reduce<string | null>((newest, { max }) => (max !== null && (newest === null || max > newest) ? max : newest), null);
+  const own = of.filter((one) => number(one) === current).flatMap(({ max }) => (max === null ? [] : [max]));
+  return own.toSorted().at(-1) ?? null;
 }
