@@ -15,7 +15,7 @@ define stage
 @echo "== $(1)"; since=$$(date +%s%N); $(2); echo "   $$(( ($$(date +%s%N) - since) / 1000000 )) ms"
 endef
 
-.PHONY: help demo test check specs bench soak build docs clean install packages
+.PHONY: help demo test check specs bench soak mutants build docs clean install packages
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -44,6 +44,9 @@ soak: build ## Long runs: simulated releases, real kills, requests through each 
 	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/adapters/projections/postgres/chaos.spec.ts
 	@SLUICE_FUZZ=20000 vitest run src/adapters/reports/fuzz.spec.ts
 	@SLUICE_SWITCHES=25 SLUICE_REQUESTS=200000 vitest run test/e2e/traffic.spec.ts
+
+mutants: install ## Plant each mistake of test/mutants in a copy of the sources: the test that it names must fail
+	@tsx scripts/mutants.ts
 
 build: install dist/.built ## Compile to dist/
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { missingTests, testsIn } from './named-tests.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -68,8 +69,7 @@ describe('FAILURES.md', () => {
     const pages = await Promise.all(['test/FAILURES.md', 'docs/architecture.md'].map((path) => readFile(join(root, path), 'utf8')));
     const named = pages.flatMap(testsIn);
     expect(named.length).toBeGreaterThan(100);
-    const missing = await Promise.all(named.map(async (test) => ((await isThere(test)) ? [] : [`${test.file} › ${test.title}`])));
-    expect(missing.flat()).toEqual([]);
+    expect(await missingTests(named)).toEqual([]);
   });
 });
 
@@ -90,15 +90,4 @@ function rowsOf(section: string): readonly Row[] {
     const [, ids = '', , ours = ''] = line.split(' | ').length === 3 ? ['', ...line.slice(2, -2).split(' | ')] : [];
     return { ids, ours };
   });
-}
-
-function testsIn(cell: string): readonly { readonly file: string; readonly title: string }[] {
-  return [...cell.matchAll(/`([^`]+?) › ([^`]+)`/g)].map((match) => ({ file: match[1] ?? '', title: match[2] ?? '' }));
-}
-
-/** As a title or the part of a table that becomes one: in quotes, so that a comment does not count. */
-async function isThere({ file, title }: { readonly file: string; readonly title: string }): Promise<boolean> {
-  const source = await readFile(join(root, file), 'utf8').catch(() => '');
-  const at = source.split('\n').filter((line) => line.includes(title) && /['"`]/.test(line));
-  return at.some((line) => !/^\s*(\*|\/\/)/.test(line));
 }
