@@ -1,7 +1,7 @@
 import type { Option } from 'commander';
 import { EXIT } from '../src/cli/_exit.ts';
-import { COMMANDS, COMMON } from '../src/cli/_program.ts';
-import type { CommandDefinition } from '../src/cli/_session.ts';
+import { type CommandEntry, COMMANDS } from '../src/cli/_commands.ts';
+import { COMMON } from '../src/cli/_program.ts';
 
 const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'It worked. A deploy: every app is out (`Succeeded`), or there was nothing to do. `abort`, `reject` and `rollback` of a release under way: everything is back.',
@@ -44,7 +44,7 @@ waits for a person ends the command with exit code 4 instead of waiting for ever
 `;
 
 /** The manual, made from the definitions that parse the command line. */
-export function cliPage(): string {
+export async function cliPage(): Promise<string> {
   const codes = Object.entries(EXIT).map(([name, code]) => `| ${code} | ${EXIT_WORDS[name as keyof typeof EXIT]} |`);
   return [
     HEAD,
@@ -54,11 +54,12 @@ export function cliPage(): string {
     ...codes,
     '\n## Options of every command\n',
     table(COMMON()),
-    ...COMMANDS.map(section),
+    ...(await Promise.all(COMMANDS.map(section))),
   ].join('\n');
 }
 
-function section({ path, args, summary, options, help }: CommandDefinition): string {
+async function section({ path, args, summary, load }: CommandEntry): Promise<string> {
+  const { options, help } = await load();
   const title = `\n## sluice ${[...path, ...(args === '' ? [] : [args])].join(' ')}\n\n${summary}.\n`;
   const block = help === '' ? '' : `\n\`\`\`text\n${help.trimEnd()}\n\`\`\``;
   return [title, ...(options.length === 0 ? [] : [table(options)]), ...(block === '' ? [] : [block])].join('\n');

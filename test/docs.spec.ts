@@ -1,10 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../src/cli/_program.ts';
+import { COMMANDS } from '../src/cli/_commands.ts';
 
 const root = join(import.meta.dirname, '..');
-const commands = new Map(COMMANDS.map(({ path, options }) => [path.join(' '), options]));
+const commands = new Map(await Promise.all(COMMANDS.map(async ({ path, load }) => [path.join(' '), (await load()).options] as const)));
 const COMMON = ['--json', '--no-input', '-C', '--workspace', '-h', '--help'];
 
 /** Pages that people read; what is made from source is compared with it elsewhere. */

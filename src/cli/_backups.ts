@@ -4,7 +4,6 @@ import type { BackupRecord, Finding } from '../core/backup/catalog.ts';
 import { OutsideError, UserError } from '../core/errors.ts';
 import type { Session } from './_session.ts';
 
-export const sourceArgument = '[source]';
 export const backupOption = (): Option => new Option('--backup <id>', 'this backup instead of the newest that fits');
 
 interface Operation<T> {

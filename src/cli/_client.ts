@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutsideError, SluiceError, UserError } from '../core/errors.ts';
+import { contentOf, isOk, requestTo, type Request } from './_request.ts';
 import { parseEvents, type ServerEvent } from './_sse.ts';
 
 /** A control plane to talk to. */
@@ -47,8 +49,8 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     const answered = async (): Promise<T> => {
       const json = body === null ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
       const answer = await send(target, path, { method, signal: late.signal, ...json });
-      const content: unknown = await answer.json().catch(() => null);
-      if (!answer.ok || content === null) throw errorOf(answer, content, target);
+      const content = await contentOf(answer);
+      if (!isOk(answer) || content === null) throw errorOf(answer, content, target);
       return content as T;
     };
     try {
@@ -104,13 +106,8 @@ async function* connect(
   silentMs: number,
 ): AsyncGenerator<ServerEvent> {
   const opening = new AbortController();
-  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   let isSilent = false;
-  // The reader is cancelled by hand: once an answer has begun, a signal given to fetch may be lost to the garbage collector.
-  const stop = (): void => {
-    opening.abort();
-    void reader?.cancel().catch(() => {});
-  };
+  const stop = (): void => opening.abort();
   const silence = (): void => {
     isSilent = true;
     stop();
@@ -118,22 +115,18 @@ async function* connect(
   let timer = setTimeout(silence, silentMs);
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const answer = await send(target, path, {
-      method: 'GET',
-      signal: opening.signal,
-      headers: last === null ? {} : { 'last-event-id': last },
-    });
-    if (!answer.ok) throw errorOf(answer, await answer.json().catch(() => null), target);
-    if (answer.body === null) return;
-    reader = answer.body.getReader();
     if (signal.aborted) return;
-    for await (const event of parseEvents(chunksOf(reader))) {
+    const headers = last === null ? {} : { 'last-event-id': last };
+    const answer = await send(target, path, { method: 'GET', signal: opening.signal, headers });
+    if (!isOk(answer)) throw errorOf(answer, await contentOf(answer), target);
+    for await (const event of parseEvents(answer)) {
       clearTimeout(timer);
       timer = setTimeout(silence, silentMs);
       yield event;
     }
-    if (isSilent) throw new Error('nothing was heard for a long time');
   } catch (error) {
+    if (signal.aborted && !(error instanceof UserError)) return;
+    if (isSilent) throw unreachable(target, new Error('nothing was heard for a long time'));
     throw error instanceof SluiceError ? error : unreachable(target, error);
   } finally {
     clearTimeout(timer);
@@ -142,40 +135,28 @@ async function* connect(
   }
 }
 
-async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
-  }
-}
-
-async function send(target: Target, path: string, init: RequestInit & { readonly headers?: Record<string, string> }): Promise<Response> {
+async function send(target: Target, path: string, request: Request): Promise<IncomingMessage> {
   try {
-    return await fetch(new URL(path, target.url), {
-      ...init,
-      headers: { ...init.headers, authorization: `Bearer ${target.token}` },
-      redirect: 'error',
-    });
+    return await requestTo(target, path, request);
   } catch (error) {
     throw unreachable(target, error);
   }
 }
 
 function unreachable(target: Target, error: unknown): OutsideError {
-  const { message, cause } = error as Error & { cause?: { code?: string } };
-  const why = cause?.code ?? message;
+  const { message, code } = error as NodeJS.ErrnoException;
+  const why = code ?? message;
   const hint = target.isLocal
     ? '`sluice doctor` says more; its log is .sluice/control-plane.log.'
     : 'See that SLUICE_URL is right, and that the control plane runs.';
   return new OutsideError('CONTROL_PLANE_UNREACHABLE', `the control plane at ${target.url} cannot be reached: ${why}`, hint, error);
 }
 
-function errorOf(answer: Response, content: unknown, target: Target): SluiceError {
+function errorOf(answer: IncomingMessage, content: unknown, target: Target): SluiceError {
   if (isProblem(content)) return problemError(content);
   return new OutsideError(
     'NOT_A_CONTROL_PLANE',
-    `what answers at ${target.url} is not a Sluice control plane (status ${answer.status})`,
+    `what answers at ${target.url} is not a Sluice control plane (status ${answer.statusCode})`,
     'See that SLUICE_URL is right.',
   );
 }

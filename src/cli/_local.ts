@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { OutsideError, type SluiceError, UserError } from '../core/errors.ts';
 import type { Target } from './_client.ts';
 import { isRunning } from './_process.ts';
+import { contentOf, isOk, requestTo } from './_request.ts';
 
 /** What a local control plane leaves in `.sluice/control-plane.json` once it answers. */
 const fileSchema = z.object({ url: z.string(), pid: z.number(), startTime: z.string(), token: z.string(), version: z.string() });
@@ -108,12 +109,9 @@ export async function findLocal(workspace: string, version: string | null): Prom
 
 async function answers(file: ControlPlaneFile): Promise<boolean> {
   try {
-    const answer = await fetch(new URL('/v1/health', file.url), {
-      headers: { authorization: `Bearer ${file.token}` },
-      signal: AbortSignal.timeout(5000),
-    });
-    await answer.arrayBuffer();
-    return answer.ok;
+    const answer = await requestTo(file, '/v1/health', { method: 'GET', signal: AbortSignal.timeout(5000) });
+    await contentOf(answer);
+    return isOk(answer);
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { type Client, createClient, type Target } from './_client.ts';
 import { ensureLocal } from './_local.ts';
@@ -80,6 +80,6 @@ function userName(env: NodeJS.ProcessEnv): string {
 
 /** Version of this program, from its package. */
 export function ownVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

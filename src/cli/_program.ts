@@ -1,83 +1,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { SluiceError } from '../core/errors.ts';
+import { COMMANDS, type CommandEntry, GROUPS } from './_commands.ts';
 import { EXIT, exitOfError } from './_exit.ts';
 import type { Answer, CommandDefinition, Session } from './_session.ts';
 import type { Terminal } from './_terminal.ts';
-import { abort } from './abort.ts';
-import { approvals } from './approvals.ts';
-import { affected } from './affected.ts';
-import { ANALYSIS_COMMANDS, ANALYSIS_GROUP } from './analysis.ts';
-import { approve } from './approve.ts';
-import { apps } from './apps.ts';
-import { auditVerify } from './audit-verify.ts';
-import { BACKUP_COMMANDS, BACKUP_GROUP } from './backup.ts';
-import { check } from './check.ts';
-import { DB_COMMANDS, DB_GROUP } from './db.ts';
-import { checklist } from './checklist.ts';
-import { deploy } from './deploy.ts';
-import { doctor } from './doctor.ts';
-import { down } from './down.ts';
-import { GITHUB_COMMANDS, GITHUB_GROUP } from './github.ts';
-import { history } from './history.ts';
-import { holdLift } from './hold-lift.ts';
-import { init } from './init.ts';
-import { logs } from './logs.ts';
-import { manifest } from './manifest.ts';
-import { pause } from './pause.ts';
-import { plan } from './plan.ts';
-import { promoteEnv } from './promote-env.ts';
-import { promote } from './promote.ts';
-import { reject } from './reject.ts';
-import { resume } from './resume.ts';
-import { retry } from './retry.ts';
-import { rollback } from './rollback.ts';
-import { scan } from './scan.ts';
-import { server } from './server.ts';
-import { status } from './status.ts';
-
-/** Every command, in the order in which they are shown. */
-export const COMMANDS: readonly CommandDefinition[] = [
-  check,
-  scan,
-  init,
-  apps,
-  affected,
-  plan,
-  deploy,
-  status,
-  promote,
-  pause,
-  resume,
-  approvals,
-  approve,
-  reject,
-  abort,
-  retry,
-  rollback,
-  promoteEnv,
-  checklist,
-  history,
-  manifest,
-  logs,
-  ...ANALYSIS_COMMANDS,
-  ...DB_COMMANDS,
-  ...BACKUP_COMMANDS,
-  ...GITHUB_COMMANDS,
-  holdLift,
-  auditVerify,
-  doctor,
-  server,
-  down,
-];
-
-const GROUPS: Readonly<Record<string, string>> = {
-  analysis: ANALYSIS_GROUP,
-  audit: 'Look into the audit log',
-  backup: BACKUP_GROUP,
-  db: DB_GROUP,
-  github: GITHUB_GROUP,
-  hold: 'Versions that a rollback has rejected',
-};
 
 /** Options that every command takes. */
 export const COMMON = (): Option[] => [
@@ -93,14 +19,50 @@ export interface CommonOptions {
 }
 
 export interface Program {
-  readonly command: Command;
   /** Run a command line (without the program's own name) and return the exit code. Never throws. */
   run(argv: readonly string[]): Promise<number>;
 }
 
-/** Builds the command line out of the definitions. */
+/** What runs one command once commander has read its options. */
+type Runner = (definition: CommandDefinition, args: readonly string[], options: CommonOptions & Record<string, unknown>) => Promise<void>;
+
+/** Reads a command line, loads the one command that it names, and runs it. */
 export function createProgram(version: string, terminal: Terminal, openSession: (options: CommonOptions) => Session): Program {
-  let exit: number = EXIT.ok;
+  return {
+    async run(argv) {
+      let exit: number = EXIT.ok;
+      const asked = argv.length === 0 ? ['--help'] : [...argv];
+      const entry = entryOf(asked);
+      const loaded = entry === undefined ? [] : [[entry, await entry.load()] as const];
+      const program = commandTree(version, terminal, new Map(loaded), async (definition, args, options) => {
+        const session = openSession(options);
+        exit = await perform(session, () => definition.run(session, { args, options }));
+      });
+      quiet(program);
+      try {
+        await program.parseAsync(asked, { from: 'user' });
+        return exit;
+      } catch (error) {
+        if (!(error instanceof CommanderError)) throw error;
+        return error.exitCode === 0 ? EXIT.ok : usageExit(error, argv, terminal);
+      }
+    },
+  };
+}
+
+/** The command that a command line names; none where it names a group, nothing, or something unknown. */
+function entryOf(argv: readonly string[]): CommandEntry | undefined {
+  const [first, second] = argv[0] === 'help' ? argv.slice(1) : argv;
+  return COMMANDS.find(({ path }) => path[0] === first && (path[1] === undefined || path[1] === second));
+}
+
+/** Commander's tree of all commands. Only those that are loaded have options and can be run. */
+export function commandTree(
+  version: string,
+  terminal: Pick<Terminal, 'out' | 'err'>,
+  loaded: ReadonlyMap<CommandEntry, CommandDefinition>,
+  runner: Runner,
+): Command {
   const program = new Command('sluice');
   program
     .description('From commit to production on evidence, and back.')
@@ -114,33 +76,22 @@ export function createProgram(version: string, terminal: Terminal, openSession: 
       'after',
       '\nExit codes: 0 ok, 1 error, 2 wrong usage, 3 evidence was bad, 4 waits for a person, 5 rolled back, 6 denied, 124 timeout, 130 interrupted.\nMore: docs/cli.md',
     );
-  for (const definition of COMMANDS) {
-    const own = place(program, definition);
-    own.summary(definition.summary).description(definition.summary);
-    if (definition.help !== '') own.addHelpText('after', `\n${definition.help}`);
-    for (const option of [...definition.options, ...COMMON()]) own.addOption(option);
-    own.action(async (...given: unknown[]) => {
-      const options = given.at(-2) as CommonOptions & Record<string, unknown>;
-      const args = (given.slice(0, -2) as (string | string[] | undefined)[]).flat().filter((value) => value !== undefined);
-      const session = openSession(options);
-      exit = await perform(session, () => definition.run(session, { args, options }));
-    });
+  for (const entry of COMMANDS) {
+    const own = place(program, entry).summary(entry.summary).description(entry.summary);
+    const definition = loaded.get(entry);
+    if (definition !== undefined) define(own, definition, runner);
   }
-  return {
-    command: program,
-    async run(argv) {
-      exit = EXIT.ok;
-      const asked = argv.length === 0 ? ['--help'] : [...argv];
-      quiet(program);
-      try {
-        await program.parseAsync(asked, { from: 'user' });
-        return exit;
-      } catch (error) {
-        if (!(error instanceof CommanderError)) throw error;
-        return error.exitCode === 0 ? EXIT.ok : usageExit(error, argv, terminal);
-      }
-    },
-  };
+  return program;
+}
+
+function define(own: Command, definition: CommandDefinition, runner: Runner): void {
+  if (definition.help !== '') own.addHelpText('after', `\n${definition.help}`);
+  for (const option of [...definition.options, ...COMMON()]) own.addOption(option);
+  own.action(async (...given: unknown[]) => {
+    const options = given.at(-2) as CommonOptions & Record<string, unknown>;
+    const args = (given.slice(0, -2) as (string | string[] | undefined)[]).flat().filter((value) => value !== undefined);
+    await runner(definition, args, options);
+  });
 }
 
 /** Commander has said on stderr what is wrong; a script that asked for JSON gets that too. */
@@ -152,7 +103,7 @@ function usageExit(error: CommanderError, argv: readonly string[], terminal: Ter
   return EXIT.usage;
 }
 
-function place(program: Command, { path, args }: CommandDefinition): Command {
+function place(program: Command, { path, args }: CommandEntry): Command {
   const [first = '', second] = path;
   const usage = (name: string): string => (args === '' ? name : `${name} ${args}`);
   if (second === undefined) return program.command(usage(first));

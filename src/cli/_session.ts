@@ -39,12 +39,8 @@ export interface Given<O> {
   readonly options: O;
 }
 
-/** A command: how it is called, what it says about itself, and what it does. */
+/** What a command takes, what its help says, and what it does. Its name and summary stand in `_commands.ts`. */
 export interface CommandDefinition {
-  /** As commander writes it: `deploy [apps...]`. A space before the arguments makes a subcommand: `audit verify`. */
-  readonly path: readonly string[];
-  readonly args: string;
-  readonly summary: string;
   /** Longer explanation and examples, shown after the options. */
   readonly help: string;
   readonly options: readonly Option[];

@@ -9,7 +9,6 @@ import { type Answer, command, type CommandDefinition, type Session } from './_s
 /** Commands that say one thing to a release under way. */
 interface Telling<O> {
   readonly name: string;
-  readonly summary: string;
   readonly help: string;
   readonly options: readonly Option[];
   /** `back`: the release is put back by it, so that is followed. `null`: only followed with -w. */
@@ -23,11 +22,8 @@ export interface TellOptions extends FollowOptions {
   readonly detach?: boolean;
 }
 
-export function telling<O>({ name, summary, help, options: own, wanted, body }: Telling<O>): CommandDefinition {
+export function telling<O>({ name, help, options: own, wanted, body }: Telling<O>): CommandDefinition {
   return command<TellOptions & O>({
-    path: [name],
-    args: '[release]',
-    summary,
     help: `Without a release: the one that is under way.${help === '' ? '' : `\n\n${help}`}`,
     options: [environmentOption(), ...own, wanted === 'back' ? detachOption() : watchOption(), ...followOptions()],
     async run(session, { args, options }) {

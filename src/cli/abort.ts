@@ -3,7 +3,6 @@ import { telling } from './_tell.ts';
 
 export const abort = telling<{ readonly reason?: string }>({
   name: 'abort',
-  summary: 'Put a release under way back',
   help: 'Traffic goes back to the stable version first. Follows it until everything is back; being back is\nsuccess (exit 0).',
   options: [reasonOption()],
   wanted: 'back',

@@ -14,9 +14,6 @@ interface AffectedOptions {
 }
 
 export const affected = command<AffectedOptions>({
-  path: ['affected'],
-  args: '',
-  summary: 'List the apps that differ from what is deployed, or from a commit, and why',
   help: 'Compares by content: folders, dependencies, what lockfiles resolve, tool versions, build and check settings. Without --since,\neach app is compared with what is deployed of it in the environment.\n\n  $ sluice affected -e production\n  $ sluice affected --since origin/main --json\n  $ sluice affected --since HEAD~1 --explain web',
   options: [
     environmentOption(),

@@ -10,15 +10,10 @@ import { OTLP_PATH } from '../server/otlp.ts';
 import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, towards } from './_analysis.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
-import { command, numberOf, timeoutOf, type CommandDefinition } from './_session.ts';
+import { command, numberOf, timeoutOf } from './_session.ts';
 import { duration, table } from './_words.ts';
 
-export const ANALYSIS_GROUP = 'Look into how versions were judged';
-
-const show = command<object>({
-  path: ['analysis', 'show'],
-  args: '<release>',
-  summary: 'Show the evidence of a release over time',
+export const show = command<object>({
   help: 'Bars grow towards a proof: that the new version is worse, and that it is well.\n\n  $ sluice analysis show r-42',
   options: [],
   async run(session, { args: [release = ''] }) {
@@ -47,10 +42,7 @@ const show = command<object>({
   },
 });
 
-const replay = command<object>({
-  path: ['analysis', 'replay'],
-  args: '<release>',
-  summary: 'Judge a release again from its events; the verdicts must be the same to the last digit',
+export const replay = command<object>({
   help: 'Exit code 1 when one is not.\n\n  $ sluice analysis replay r-42',
   options: [],
   async run(session, { args: [release = ''] }) {
@@ -75,10 +67,7 @@ interface BacktestOptions {
   readonly env?: string;
 }
 
-const backtest = command<BacktestOptions>({
-  path: ['analysis', 'backtest'],
-  args: '',
-  summary: 'Show what another policy would have said of past releases',
+export const backtest = command<BacktestOptions>({
   help: 'FILE is YAML or JSON with what `analysis` takes in the configuration.\n\n  $ sluice analysis backtest --template strict.yaml --last 50',
   options: [
     new Option('--template <file>', 'the policy to try (otherwise the defaults)'),
@@ -122,10 +111,7 @@ interface SimulateOptions {
   readonly seed?: string;
 }
 
-const simulate = command<SimulateOptions>({
-  path: ['analysis', 'simulate'],
-  args: '',
-  summary: 'Estimate how soon a policy finds a bad version, and how often it fails a good one',
+export const simulate = command<SimulateOptions>({
   help: 'The same seed gives the same answer.\n\n  $ sluice analysis simulate --rate 200 --weight 5 --worse 1 --slower 1.3',
   options: [
     new Option('--template <file>', 'the policy to try (otherwise the defaults)'),
@@ -167,10 +153,7 @@ const simulate = command<SimulateOptions>({
   },
 });
 
-const otlp = command<object>({
-  path: ['analysis', 'otlp'],
-  args: '',
-  summary: 'Show where apps report their metrics to, as variables of their SDK',
+export const otlp = command<object>({
   help: 'With a token that can do nothing else. It changes with that of the control plane: start it with a SLUICE_TOKEN that stays.\n\n  $ sluice analysis otlp >> .env',
   options: [],
   async run(session) {
@@ -193,5 +176,3 @@ function positive(option: string, value: string | undefined, fallback: number): 
   if (Number.isFinite(number) && number > 0) return number;
   throw new UserError('USAGE', `${option} ${value} is not a number above 0`, `For example ${option} ${fallback}.`);
 }
-
-export const ANALYSIS_COMMANDS: readonly CommandDefinition[] = [show, replay, backtest, simulate, otlp];

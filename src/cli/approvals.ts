@@ -23,9 +23,6 @@ interface Waiting {
 }
 
 export const approvals = command<{ readonly env?: string }>({
-  path: ['approvals'],
-  args: '',
-  summary: 'List what waits for a person: plans to be approved, rollouts that pause',
   help: 'A plan waits before anything has happened; `approve` and `reject` say yes or no to exactly that one.\n\n  $ sluice approvals -e production',
   options: [environmentOption()],
   async run(session, { options }) {

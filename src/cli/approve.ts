@@ -12,7 +12,6 @@ interface ApproveOptions {
 
 export const approve = telling<ApproveOptions>({
   name: 'approve',
-  summary: 'Say yes: to the plan of a release that waits for approval, or to a rollout that pauses for a person',
   help: [
     'A plan that waits is shown, and exactly that one is approved (--plan: only if it has this hash). Whoever asked for',
     'the release cannot approve it. In a release under way it ends pause steps, the wait before a blue/green switch, and a',

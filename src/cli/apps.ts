@@ -6,9 +6,6 @@ import { command } from './_session.ts';
 import { table } from './_words.ts';
 
 export const apps = command<{ readonly services?: boolean }>({
-  path: ['apps'],
-  args: '',
-  summary: 'List the apps of the workspace',
   help: 'As the configuration has them; needs no control plane. A service is an app that answers requests.\n\n  $ sluice apps\n  $ sluice apps --services --json',
   options: [new Option('--services', 'only apps that answer requests')],
   async run(session, { options }) {

@@ -4,9 +4,6 @@ import { command } from './_session.ts';
 import { plural } from './_words.ts';
 
 export const auditVerify = command<object>({
-  path: ['audit', 'verify'],
-  args: '',
-  summary: 'See that nobody has changed the record of what happened',
   help: 'Walks the hash chain of all events. Exit code 3 when it is broken. Keep the head elsewhere to prove later\nthat nothing was cut off.',
   options: [],
   async run(session) {

@@ -16,9 +16,6 @@ interface Source {
 }
 
 export const backupList = command<object>({
-  path: ['backup', 'list'],
-  args: '',
-  summary: 'Show what could be restored, the last drill, and what is wrong',
   help: 'Exit code 3 while there is an alarm.',
   options: [],
   async run(session) {

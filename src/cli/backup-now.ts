@@ -1,12 +1,9 @@
 import type { BackupRecord, Finding } from '../core/backup/catalog.ts';
-import { backupLine, findingLines, perform, sourceArgument } from './_backups.ts';
+import { backupLine, findingLines, perform } from './_backups.ts';
 import { EXIT } from './_exit.ts';
 import { command } from './_session.ts';
 
 export const backupNow = command<object>({
-  path: ['backup', 'now'],
-  args: sourceArgument,
-  summary: 'Take a backup now, and verify it',
   help: 'Without a source: the only one there is. The first time the embedded database is started anew, to turn log archiving on;\nreleases under way ride over that. Exit code 3 when what was stored is not sound.',
   options: [],
   async run(session, { args }) {

@@ -1,9 +1,8 @@
 import { Option } from 'commander';
-import { restoreOffline } from '../app-backups.ts';
 import type { Timing } from '../core/backup/drill.ts';
 import { span } from '../core/backup/drill.ts';
 import { UserError } from '../core/errors.ts';
-import { backupOption, momentOf, perform, second, sourceArgument } from './_backups.ts';
+import { backupOption, momentOf, perform, second } from './_backups.ts';
 import { EXIT } from './_exit.ts';
 import { command } from './_session.ts';
 
@@ -21,9 +20,6 @@ export const backupRestore = command<{
   readonly offline?: boolean;
   readonly fromCopy?: boolean;
 }>({
-  path: ['backup', 'restore'],
-  args: sourceArgument,
-  summary: 'Make a copy of a source as it was; the source is not touched',
   help: `  $ sluice backup restore main --to 2026-01-31T08:15:00Z --into /var/lib/sluice/restored
 
 Without --to: the newest there is. The copy is recovered, stopped, and left where --into says (Neon: a branch of that name,
@@ -42,9 +38,14 @@ database is what was lost.`,
     const to = momentOf(options.to, session.now());
     const fromCopy = options.fromCopy === true;
     const request = { to, backup: options.backup ?? null, into: options.into, by: session.by, fromCopy };
+    const offline = async (): Promise<Result> => {
+      // It brings the backup adapters, which no other command needs.
+      const { restoreOffline } = await import('../app-backups.ts');
+      return (await restoreOffline({ workspace: await session.workspace(), source: args[0] ?? null, say: session.say }, request)) as Result;
+    };
     const result =
       options.offline === true
-        ? ((await restoreOffline({ workspace: await session.workspace(), source: args[0] ?? null, say: session.say }, request)) as Result)
+        ? await offline()
         : await perform<Result>(session, 'restore', {
             by: session.by,
             into: options.into,

@@ -2,9 +2,6 @@ import { EXIT } from './_exit.ts';
 import { command } from './_session.ts';
 
 export const backupRunbook = command<object>({
-  path: ['backup', 'runbook'],
-  args: '',
-  summary: 'Print what to do after corruption, a bad release, and the loss of a data centre or a region',
   help: 'Markdown, made from the real configuration and the last drills. Keep a copy where the incident cannot reach it.',
   options: [],
   async run(session) {

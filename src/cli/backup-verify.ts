@@ -1,12 +1,9 @@
 import type { Finding } from '../core/backup/catalog.ts';
-import { backupOption, findingLines, perform, sourceArgument } from './_backups.ts';
+import { backupOption, findingLines, perform } from './_backups.ts';
 import { EXIT } from './_exit.ts';
 import { command } from './_session.ts';
 
 export const backupVerify = command<{ readonly backup?: string }>({
-  path: ['backup', 'verify'],
-  args: sourceArgument,
-  summary: 'Read a backup and the log after it, and compare with what was written',
   help: 'Without --backup: the newest. Finds changed, missing and rewritten files and gaps in the log. Exit code 3 when it finds something.\nWhat a database makes of it only a drill shows.',
   options: [backupOption()],
   async run(session, { args, options }) {

@@ -24,9 +24,6 @@ interface CheckOptions {
 }
 
 export const check = command<CheckOptions>({
-  path: ['check'],
-  args: '',
-  summary: 'Run the checks of the workspace as it stands, and judge by its gates',
   help: 'The same checks and gates as in CI and before a release; no control plane is needed. A check whose inputs have passed before is\nnot run again. Exit code 3 when a check or a gate failed.\n\n  $ sluice check\n  $ sluice check --changed --since origin/main --markdown summary.md --sarif findings.sarif',
   options: [
     new Option('--app <names...>', 'only these apps'),

@@ -6,9 +6,6 @@ import { table } from './_words.ts';
 const SIGNS: Readonly<Record<ChecklistLine['result'], string>> = { done: '✓', failed: '✗', open: '…', notApplicable: '-' };
 
 export const checklist = command<object>({
-  path: ['checklist'],
-  args: '<release>',
-  summary: 'Show the deployment checklist of a release, computed from its evidence',
   help: 'Each line has its proof, or the reason why it does not apply. The list is recorded when the release ends.\nExit 3 when a line has failed.',
   options: [],
   async run(session, { args }) {

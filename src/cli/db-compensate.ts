@@ -6,9 +6,6 @@ import { confirmProduction } from './_pick.ts';
 import { command } from './_session.ts';
 
 export const dbCompensate = command<DbOptions & { readonly yes?: boolean }>({
-  path: ['db', 'compensate'],
-  args: '<id>',
-  summary: 'Run the compensating script of a migration that was applied',
   help: 'Never happens by itself: going back to an earlier version does not need it, because migrations only add.\n\n  $ sluice db compensate -e staging 0012_add_tags',
   options: [...dbOptions(), yesOption()],
   async run(session, { args, options }) {

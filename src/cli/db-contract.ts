@@ -16,9 +16,6 @@ interface ContractOptions extends DbOptions {
 }
 
 export const dbContract = command<ContractOptions>({
-  path: ['db', 'contract'],
-  args: '[ids...]',
-  summary: 'Run migrations that take something away, once nobody needs it any more',
   help: [
     'Each runs only when every version that had traffic within the rollback window was built from sources that hold the',
     'migration: those were written with it in mind. Needs the word of somebody else. Take a restore point before.',

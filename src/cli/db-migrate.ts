@@ -8,9 +8,6 @@ import { command } from './_session.ts';
 import { duration, plural } from './_words.ts';
 
 export const dbMigrate = command<DbOptions & { readonly approvedBy?: string; readonly yes?: boolean }>({
-  path: ['db', 'migrate'],
-  args: '',
-  summary: 'Run pending migrations that the version now running can live with, and backfills',
   help: 'What takes something away waits for `sluice db contract`. May be repeated, also after a crash: it goes on where it was.\nA release does the same by itself before its apps. What reaches beyond the schema (extensions, roles, settings of the\nserver) needs the word of somebody else.\n\n  $ sluice db migrate -e staging',
   options: [
     ...dbOptions(),

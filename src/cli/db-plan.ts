@@ -6,9 +6,6 @@ import { command } from './_session.ts';
 import { plural } from './_words.ts';
 
 export const dbPlan = command<DbOptions & { readonly sql?: string }>({
-  path: ['db', 'plan'],
-  args: '',
-  summary: 'Judge pending migrations and try them on a scratch clone; change nothing',
   help: [
     'Every statement is judged by its text and by what it does on an empty clone of the schema: locks, tables written',
     'anew or read from end to end, what breaks the version that runs. Exit code 3 when something may not run as it is.',

@@ -12,9 +12,6 @@ interface Options {
 }
 
 export const dbProjections = command<Options>({
-  path: ['db', 'projections'],
-  args: '',
-  summary: 'Show the read models: versions, what readers use, how far rebuilds are',
   help: 'Exit code 3 when one stands still, or when --coverage finds events that cannot be read.',
   options: [environmentOption(), new Option('--coverage', 'see whether every stored type and schema of event can be read')],
   async run(session, { options }) {

@@ -25,9 +25,6 @@ const LOOK_MS = 700;
 const SAY_MS = 5_000;
 
 export const dbRebuild = command<Options>({
-  path: ['db', 'rebuild'],
-  args: '<projection>',
-  summary: 'Build a version of a read model beside the one that readers use',
   help: 'Builds what the module says now, verifies it, and with --switch lets readers see it. It goes on when this program ends;\nrun it again to go on after --pause, or after an error was corrected. Exit code 3 when the new version is not right.',
   options: [
     environmentOption(),

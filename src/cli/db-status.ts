@@ -4,9 +4,6 @@ import { command } from './_session.ts';
 import { duration, minute, table } from './_words.ts';
 
 export const dbStatus = command<DbOptions>({
-  path: ['db', 'status'],
-  args: '',
-  summary: 'Say which migrations ran, which wait, and what our role may not do',
   help: '  $ sluice db status -e production',
   options: dbOptions(),
   async run(session, { options }) {

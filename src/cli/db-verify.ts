@@ -12,9 +12,6 @@ interface Options {
 }
 
 export const dbVerify = command<Options>({
-  path: ['db', 'verify'],
-  args: '<projection>',
-  summary: 'Hold a version of a read model against the one readers use, and against its events',
   help: 'Both versions are brought to the same point of the log first. Exit code 3 when it is not right; it is then never switched to.',
   options: [environmentOption(), new Option('--version <number>', 'version to verify (otherwise the newest)')],
   async run(session, { args: [name = ''], options }) {

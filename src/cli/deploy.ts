@@ -18,9 +18,6 @@ interface Made {
 }
 
 export const deploy = command<DeployOptions>({
-  path: ['deploy'],
-  args: '[apps...]',
-  summary: 'Release what changed, and follow it to its end',
   help: [
     'Shows the plan first; for production the name of the environment has to be typed, or --yes given.',
     'Exactly the plan that was shown is released, or nothing. Ctrl-C stops following; the release goes on.',

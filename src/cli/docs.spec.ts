@@ -6,18 +6,18 @@ import { cliPage } from '../../scripts/cli-page.ts';
 import { memoryEngine } from '../../test/worlds/memory-engine.ts';
 import { memoryPlanner } from '../../test/worlds/memory-planner.ts';
 import { allRoutes } from '../server/create.ts';
+import { COMMANDS } from './_commands.ts';
 import { EXIT } from './_exit.ts';
-import { createProgram } from './_program.ts';
+import { commandTree } from './_program.ts';
 import { processTerminal } from './_terminal.ts';
 
 const docs = join(import.meta.dirname, '../../docs');
 
 test('docs/cli.md says every command, option and exit code that commander knows (make docs)', async () => {
   const terminal = processTerminal({ stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough(), env: {} });
-  const { command: program } = createProgram('0.0.0', terminal, () => {
-    throw new Error('no command is run here');
-  });
-  const text = cliPage();
+  const loaded = new Map(await Promise.all(COMMANDS.map(async (entry) => [entry, await entry.load()] as const)));
+  const program = commandTree('0.0.0', terminal, loaded, () => Promise.reject(new Error('no command is run here')));
+  const text = await cliPage();
   const sections = text.split(/^## /m);
   const common = sections.find((part) => part.startsWith('Options of every command')) ?? '';
   const leaves = program.commands.flatMap((one) =>

@@ -5,9 +5,6 @@ import { command, type Session } from './_session.ts';
 import { table } from './_words.ts';
 
 export const doctor = command<object>({
-  path: ['doctor'],
-  args: '',
-  summary: 'Look at everything Sluice needs, and say what to do where something is wrong',
   help: 'Exit code 1 when something fails; warnings do not count.',
   options: [],
   async run(session) {

@@ -18,9 +18,6 @@ interface DownOptions {
 const PATIENCE_MS = 60_000;
 
 export const down = command<DownOptions>({
-  path: ['down'],
-  args: '',
-  summary: 'End the control plane of this workspace; apps and edges keep serving',
   help: 'Releases under way go on when it is started again. With --all the apps, the edges and the embedded\ndatabase end as well (what is on disk stays): that is asked first.',
   options: [new Option('--all', 'apps, edges and the embedded database as well: nothing serves afterwards'), yesOption()],
   async run(session, { options }) {

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type { Finding } from '../core/backup/catalog.ts';
 import { type Evidence, span } from '../core/backup/drill.ts';
-import { findingLines, perform, second, size, sourceArgument } from './_backups.ts';
+import { findingLines, perform, second, size } from './_backups.ts';
 import { EXIT } from './_exit.ts';
 import { command, numberOf } from './_session.ts';
 
@@ -13,9 +13,6 @@ interface Result {
 }
 
 export const drill = command<{ readonly seed?: string }>({
-  path: ['drill'],
-  args: sourceArgument,
-  summary: 'Act as if a source were lost: restore it beside, compare, and measure against the objectives',
   help: 'Restores the newest backup with all of its log, and one to a random moment; compares files, pages, rows, the event store and\nthe migration version; and keeps what it found in the audit log. Exit code 3 when it fails. Production is only read.',
   options: [new Option('--seed <number>', 'the random moment of an earlier drill, once more')],
   async run(session, { args, options }) {

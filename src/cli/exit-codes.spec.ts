@@ -4,7 +4,7 @@ import { type CommandLineWorld, commandLineWorld, runApart } from '../../test/wo
 import { canary } from '../../test/worlds/memory-planner.ts';
 import type { Outcome } from '../core/release/events.ts';
 import { EXIT, exitOfOutcome, exitOfPuttingBack } from './_exit.ts';
-import { COMMANDS } from './_program.ts';
+import { COMMANDS } from './_commands.ts';
 
 /**
  * What scripts rely on, seen from outside: real processes against a real API. A failed deploy that ends with

@@ -7,17 +7,12 @@ import type { CheckRunReport, HostRef } from '../ports/source-control.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
 import { environments } from './_pick.ts';
-import { type Answer, command, type CommandDefinition, type Session } from './_session.ts';
-
-export const GITHUB_GROUP = 'Say at GitHub what becomes of a change';
+import { type Answer, command, type Session } from './_session.ts';
 
 const SURROUNDINGS = 'GITHUB_REPOSITORY and GITHUB_TOKEN say where and who (in a workflow only the token has to be handed on).';
 const CONCLUSIONS = ['success', 'failure', 'neutral', 'cancelled', 'skipped', 'timed_out', 'action_required'] as const;
 
-const comment = command<{ readonly pr?: string; readonly key: string }>({
-  path: ['github', 'comment'],
-  args: '<file>',
-  summary: 'Put a file as a comment on a pull request, in place of the one before',
+export const comment = command<{ readonly pr?: string; readonly key: string }>({
   help: `${SURROUNDINGS}\n\n  $ sluice check --changed --markdown checks.md; sluice github comment checks.md --pr 12 --key checks`,
   options: [
     new Option('--pr <number>', 'the pull request (needed)'),
@@ -29,16 +24,13 @@ const comment = command<{ readonly pr?: string; readonly key: string }>({
   },
 });
 
-const check = command<{
+export const check = command<{
   readonly conclusion?: string;
   readonly summary?: string;
   readonly sarif?: string;
   readonly title?: string;
   readonly commit?: string;
 }>({
-  path: ['github', 'check'],
-  args: '<name>',
-  summary: 'Say how a check of a commit stands, with notes in the files',
   help: `${SURROUNDINGS} Checks take the token of a workflow or of an app, not a person's.\n\n  $ sluice github check gates --conclusion failure --summary checks.md --sarif findings.sarif`,
   options: [
     new Option('--conclusion <word>', 'how it ended (otherwise it runs still)').choices(CONCLUSIONS),
@@ -64,10 +56,7 @@ const check = command<{
   },
 });
 
-const deployment = command<object>({
-  path: ['github', 'deployment'],
-  args: '<release>',
-  summary: 'Show a release as a deployment, as it stands now',
+export const deployment = command<object>({
   help: `${SURROUNDINGS} Run it as often as you like: a release is one deployment.\n\n  $ sluice github deployment r-42`,
   options: [],
   async run(session, { args }) {
@@ -81,10 +70,7 @@ const deployment = command<object>({
   },
 });
 
-const protect = command<{ readonly run?: string; readonly env?: string; readonly reject?: boolean; readonly reason?: string }>({
-  path: ['github', 'protect'],
-  args: '',
-  summary: 'Answer a run that waits for the protection rule of an environment',
+export const protect = command<{ readonly run?: string; readonly env?: string; readonly reject?: boolean; readonly reason?: string }>({
   help: `${SURROUNDINGS} The token must be that of the app that is the rule.\n\n  $ sluice github protect --run 77 -e production --reason "gates passed"`,
   options: [
     new Option('--run <number>', 'the run that waits (needed)'),
@@ -102,8 +88,6 @@ const protect = command<{ readonly run?: string; readonly env?: string; readonly
     return { exit: EXIT.ok, data: { state, environment }, text: `${environment} is ${state}` };
   },
 });
-
-export const GITHUB_COMMANDS: readonly CommandDefinition[] = [comment, check, deployment, protect];
 
 async function github(session: Session) {
   const { connectGithub } = await import('../app-github.ts');

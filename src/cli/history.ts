@@ -13,9 +13,6 @@ interface HistoryOptions {
 }
 
 export const history = command<HistoryOptions>({
-  path: ['history'],
-  args: '',
-  summary: 'List releases that are over, newest first',
   help: '  $ sluice history -e production --app web --limit 5',
   options: [environmentOption(), appOption(), new Option('--limit <number>', 'how many at most (20)')],
   async run(session, { options }) {

@@ -5,9 +5,6 @@ import { command } from './_session.ts';
 import { sentence } from './_carry-out.ts';
 
 export const holdLift = command<{ readonly env?: string }>({
-  path: ['hold', 'lift'],
-  args: '<app> <version>',
-  summary: 'Allow a version again that a rollback has rejected',
   help: '`sluice manifest` lists what is held. `sluice retry` lifts the hold of its own release by itself.\n\n  $ sluice hold lift web 3fa9c1 -e production',
   options: [environmentOption()],
   async run(session, { args, options }) {

@@ -15,9 +15,6 @@ interface InitOptions {
 type Outcome = 'created' | 'updated' | 'unchanged' | 'kept' | 'overwritten';
 
 export const init = command<InitOptions>({
-  path: ['init'],
-  args: '',
-  summary: 'Find the apps of a repository, and write its configuration, Makefile and workflows',
   help: `Looks at package.json, pyproject.toml, requirements.txt, go.mod, Dockerfile, compose files, wrangler.toml and .do/app.yaml.
 Run it again whenever you like: what an earlier run wrote is brought up to date, what is up to date is left alone, and what
 a person has changed is kept: the difference is shown, and somebody who is there is asked.

@@ -14,9 +14,6 @@ interface LogsOptions {
 }
 
 export const logs = command<LogsOptions>({
-  path: ['logs'],
-  args: '<app>',
-  summary: "Print an app's output",
   help: 'Lines go to stdout as they are, the version and instance before each. With --json: one object a line.\n\n  $ sluice logs web -e production -f',
   options: [
     environmentOption(),

@@ -6,9 +6,6 @@ import { command } from './_session.ts';
 import { minute, table } from './_words.ts';
 
 export const manifest = command<{ readonly env?: string }>({
-  path: ['manifest'],
-  args: '',
-  summary: 'Show exactly what runs in an environment, and what it can go back to',
   help: '  $ sluice manifest -e production --json',
   options: [environmentOption()],
   async run(session, { options }) {

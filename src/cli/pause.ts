@@ -3,7 +3,6 @@ import { telling } from './_tell.ts';
 
 export const pause = telling<{ readonly reason?: string }>({
   name: 'pause',
-  summary: 'Keep a release where it is until it is resumed',
   help: 'A pause does not last for ever: after the pause deadline (24 h by default) the release is put back.',
   options: [reasonOption()],
   wanted: null,

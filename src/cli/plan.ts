@@ -31,9 +31,6 @@ export function planBody(environment: string, apps: readonly string[], options: 
 }
 
 export const plan = command<PlanOptions & { readonly markdown?: boolean }>({
-  path: ['plan'],
-  args: '[apps...]',
-  summary: 'Show what a deploy would do; change nothing',
   help: 'Without apps: whatever changed. Apps that are named are taken even when nothing changed.\nSays what comes first, who must agree, how long it takes and the way back.\n\n  $ sluice plan -e staging\n  $ sluice plan -e production web --json\n  $ sluice plan -e production --markdown   # for a pull request',
   options: [...planOptions(), breakGlassOption(), new Option('--markdown', 'as Markdown')],
   async run(session, { args, options }) {

@@ -8,9 +8,6 @@ interface PromoteEnvOptions extends CarryOutOptions {
 }
 
 export const promoteEnv = command<PromoteEnvOptions>({
-  path: ['promote-env'],
-  args: '<from> <to> [apps...]',
-  summary: 'Release what is healthy in one environment to another, without building it again',
   help: [
     'The same artifacts by digest, with the settings and the strategy of the environment they go to; its approvals and',
     'windows apply. Shows the plan first, as `deploy` does.',

@@ -4,7 +4,6 @@ import { telling } from './_tell.ts';
 
 export const promote = telling<{ readonly full?: boolean; readonly app?: string }>({
   name: 'promote',
-  summary: 'Leave the present pause or step and go on with the next',
   help: '  $ sluice promote r-42\n  $ sluice promote r-42 --full      # 100 % now, without further steps or analysis',
   options: [new Option('--full', 'go to 100 % now: no more steps, pauses or analysis'), appOption()],
   wanted: null,

@@ -3,7 +3,6 @@ import { telling } from './_tell.ts';
 
 export const reject = telling<{ readonly reason: string }>({
   name: 'reject',
-  summary: 'Say no to a release, with the reason on record: a plan that waits ends, what is under way is put back',
   help: 'A plan that waits for approval ends with nothing changed. A release under way is followed until everything is\nback; being back is success (exit 0).\n\n  $ sluice reject r-42 --reason "prices are wrong"',
   options: [reasonOption().makeOptionMandatory()],
   wanted: 'back',

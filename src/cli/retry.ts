@@ -13,9 +13,6 @@ interface RetryOptions extends FollowOptions {
 }
 
 export const retry = command<RetryOptions>({
-  path: ['retry'],
-  args: '[release]',
-  summary: 'Run the plan of a release again that did not succeed',
   help: 'Without a release: the newest of the environment that did not succeed. The hold that its end has put on\nthe version is lifted.',
   options: [environmentOption(), yesOption(), detachOption(), ...followOptions()],
   async run(session, { args, options }) {

@@ -23,9 +23,6 @@ interface RolledBack {
 }
 
 export const rollback = command<RollbackOptions>({
-  path: ['rollback'],
-  args: '',
-  summary: 'Go back to the version before, or put a release under way back',
   help: [
     'While a release is under way in the environment it is aborted, without a question. Otherwise the versions',
     'that were stable before the newest release come back, all traffic at once.',

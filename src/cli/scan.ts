@@ -20,9 +20,6 @@ interface ScanOptions {
 }
 
 export const scan = command<ScanOptions>({
-  path: ['scan'],
-  args: '',
-  summary: 'Look for secrets in the tree, in what is staged, or in a range of commits',
   help: `Without options: every file that is tracked or would be. A secret is never printed; each has a mark that it is known by.
 Rules of a .gitleaks.toml count. Exit code 3 when something was found.
 

@@ -13,9 +13,6 @@ interface ServerOptions {
 }
 
 export const server = command<ServerOptions>({
-  path: ['server'],
-  args: '',
-  summary: 'Run the control plane of this workspace',
   help: [
     'Other commands start one by themselves where none runs; this is for running it under a supervisor, with a',
     'database of your own, or for others to reach. Log lines (JSON) go to stderr. Ends on SIGTERM or Ctrl-C;',

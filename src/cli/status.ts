@@ -23,9 +23,6 @@ interface Row {
 }
 
 export const status = command<StatusOptions>({
-  path: ['status'],
-  args: '[release]',
-  summary: 'Show what runs where and what is under way, or one release',
   help: 'With -w and no release: follows the one that is under way. The exit code is then that of the release.\n\n  $ sluice status\n  $ sluice status r-42\n  $ sluice status -w r-42',
   options: [environmentOption(), watchOption(), ...followOptions()],
   async run(session, { args, options }) {

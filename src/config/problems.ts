@@ -38,6 +38,9 @@ export class ConfigError extends UserError {
     );
     this.problems = problems;
   }
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return super[Symbol.hasInstance](value) && (value as UserError).code === 'CONFIG_INVALID';
+  }
 }
 
 /** `sluice.config.yaml:12:5 apps.web.path: …` */
