@@ -8,7 +8,7 @@ export const DEFAULTS = {
   strategy: 'allAtOnce',
   build: { output: '.' },
   run: { instances: 1, drain: '30s' },
-  health: { path: '/up', interval: '1s', timeout: '5s' },
+  health: { path: '/up', interval: '1s', timeout: '5s', status: '2xx' },
   smoke: { timeout: '30s' },
   deadlines: { build: '10m', healthy: '30s', smoke: '1m', progress: '10m' },
   releaseDeadlines: { queue: '1h', pause: '24h', rollback: '5m' },

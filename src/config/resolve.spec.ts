@@ -150,6 +150,22 @@ describe('which value counts', () => {
     expect(found.routes).toEqual([{ host: null, pathPrefix: '/c' }]);
   });
 
+  test('health names its Host header and its statuses; the smoke test takes the same Host unless it has its own', () => {
+    const found = app({ health: { host: 'Shop.Example', status: [204, '3xx'] }, smoke: '/' });
+    expect(found.health).toMatchObject({
+      host: 'shop.example',
+      statuses: [
+        { from: 204, to: 204 },
+        { from: 300, to: 399 },
+      ],
+    });
+    expect(found.smoke).toMatchObject({ host: 'shop.example' });
+    expect(app({ health: { host: 'a.example' }, smoke: { paths: ['/'], host: 'b.example:81' } }).smoke).toMatchObject({
+      host: 'b.example:81',
+    });
+    expect(app({ health: '/up', smoke: '/' })).toMatchObject({ health: expect.not.objectContaining({ host: expect.anything() }) });
+  });
+
   test('a variable is replaced as a whole, and false takes a check away', () => {
     const found = app(
       { env: { A: { fromEnv: 'X' }, B: 'text' }, health: '/up', smoke: '/' },

@@ -13,7 +13,7 @@ import type { ExpandedApp } from './expand.ts';
 import { expand, merge } from './expand.ts';
 import { environmentNames, environmentOf, normalPath } from './names.ts';
 import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
-import { defined, ms, parseRoute, route, splitArgv } from './values.ts';
+import { defined, ms, parseRoute, parseStatus, route, splitArgv } from './values.ts';
 
 export { environmentNames, environmentOf, normalPath } from './names.ts';
 
@@ -78,7 +78,7 @@ function resolveApp(app: string, own: AppConfig, merged: ExpandedApp, sticky: St
     build: buildOf(merged.build),
     run: runOf(merged.run, routes.length > 0 || health !== null),
     health,
-    smoke: smokeOf(merged.smoke),
+    smoke: smokeOf(merged.smoke, health),
     routes,
     sticky: merged.sticky === undefined ? sticky : stickyOf(merged.sticky),
     strategy: strategyOf(merged.strategy ?? D.strategy, merged),
@@ -109,17 +109,26 @@ function runOf(run: ExpandedApp['run'], reachable: boolean): RunSpec {
 
 function healthOf(health: ExpandedApp['health']): HealthSpec | null {
   if (health === undefined || health === false) return null;
+  const statuses = [health.status ?? []].flat().flatMap((status) => parseStatus(status) ?? []);
   return {
     path: health.path ?? D.health.path,
     intervalMs: ms(health.interval ?? D.health.interval),
     timeoutMs: ms(health.timeout ?? D.health.timeout),
+    ...(health.host === undefined ? {} : { host: health.host.toLowerCase() }),
+    ...(statuses.length === 0 ? {} : { statuses }),
   };
 }
 
-function smokeOf(smoke: ExpandedApp['smoke']): SmokeSpec | null {
+function smokeOf(smoke: ExpandedApp['smoke'], health: HealthSpec | null): SmokeSpec | null {
   if (smoke === undefined || smoke === false) return null;
   const command = argvOf(smoke.command);
-  return { command: command.length === 0 ? null : command, paths: smoke.paths ?? [], timeoutMs: ms(smoke.timeout ?? D.smoke.timeout) };
+  const host = smoke.host?.toLowerCase() ?? health?.host;
+  return {
+    command: command.length === 0 ? null : command,
+    paths: smoke.paths ?? [],
+    timeoutMs: ms(smoke.timeout ?? D.smoke.timeout),
+    ...(host === undefined ? {} : { host }),
+  };
 }
 
 export function routesOf(routes: AppConfig['routes']): EdgeRoute[] {

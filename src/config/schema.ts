@@ -26,7 +26,7 @@ import {
   whole,
 } from './schema-parts.ts';
 import { strategy } from './schema-strategy.ts';
-import { ROUTE } from './values.ts';
+import { parseStatus, ROUTE, STATUS } from './values.ts';
 
 /*
  * The one definition of the configuration: its checks, its types, `schema/sluice.schema.json` and
@@ -62,21 +62,43 @@ const run = z
   .union([argv, runObject], { error: `${ARGV_ALLOWED}; or an object with command, env, instances, listens, drain` })
   .meta({ id: 'Run', description: 'How a version runs. A command alone is short for `{ command }`.' });
 
+const hostHeader = matching(/^[A-Za-z0-9._-]+(?::\d{1,5})?$/, 'a host name, with or without a port, such as "shop.example.com"');
+const STATUS_ALLOWED = 'a status such as 204, a class such as "2xx", or a range such as "200-399"';
+const status = z.union(
+  [
+    z.int({ error: STATUS_ALLOWED }).min(100, { error: STATUS_ALLOWED }).max(599, { error: STATUS_ALLOWED }),
+    matching(STATUS, STATUS_ALLOWED).refine((text) => parseStatus(text) !== null, { error: STATUS_ALLOWED }),
+  ],
+  { error: STATUS_ALLOWED },
+);
+
 const healthObject = object({
   path: urlPath('a path that answers 2xx when all is well')
     .optional()
     .meta({ description: 'Path that answers 2xx when the instance can take traffic.', default: D.health.path }),
   interval: positive.optional().meta({ description: 'Time between two looks.', default: D.health.interval }),
   timeout: positive.optional().meta({ description: 'Time one look may take.', default: D.health.timeout }),
+  host: hostHeader
+    .optional()
+    .describe('Host header of a look, for apps that answer only to their own names (Django, Rails). Left out: `127.0.0.1:PORT`.'),
+  status: z
+    .union([status, z.array(status, { error: `a list of ${STATUS_ALLOWED}` }).min(1, { error: 'at least one status' })], {
+      error: `${STATUS_ALLOWED}, or a list of these`,
+    })
+    .optional()
+    .meta({
+      description: 'Statuses that say healthy: `204`, `"2xx"`, `"200-399"`, or a list. Redirects are not followed.',
+      default: D.health.status,
+    }),
 });
 const health = z
   .union([z.literal(false), urlPath('a path'), healthObject], {
-    error: 'a path such as "/up", an object with path, interval, timeout, or false',
+    error: 'a path such as "/up", an object with path, host, status, interval, timeout, or false',
   })
   .meta({
     id: 'Health',
     description:
-      'When an instance may take traffic. A path alone is short for `{ path }`; false: no check of its own, it is healthy when it runs (and accepts connections, if it listens).',
+      'When an instance may take traffic. A path alone is short for `{ path }`; false: no check of its own, an instance is healthy when it runs and, if it listens, accepts connections at its `PORT` (and answers HTTP, if the app has routes).',
   });
 
 const smokeObject = object({
@@ -85,11 +107,12 @@ const smokeObject = object({
     .array(urlPath('a path'), { error: 'a list of paths' })
     .optional()
     .describe('Paths of the new version that must answer 2xx or 3xx.'),
+  host: hostHeader.optional().describe('Host header of these requests. Left out: that of `health`.'),
   timeout: positive.optional().meta({ description: 'Time the whole test may take.', default: D.smoke.timeout }),
 });
 const smoke = z
   .union([z.literal(false), urlPath('a path'), smokeObject], {
-    error: 'a path such as "/", an object with command, paths, timeout, or false',
+    error: 'a path such as "/", an object with command, paths, host, timeout, or false',
   })
   .meta({
     id: 'Smoke',
@@ -135,7 +158,11 @@ const settings = {
   platform: oneOf(['processes']).optional().meta({ description: 'Where the app runs.', default: D.platform }),
   build: build.optional().describe('How the artifact is made from the sources. Left out: the folder as it is committed.'),
   run: run.optional().describe('How a version is run.'),
-  health: health.optional().describe('When an instance may take traffic. Left out or false: when it runs (and accepts connections).'),
+  health: health
+    .optional()
+    .describe(
+      'When an instance may take traffic. Left out or false: when it runs and accepts connections at its `PORT` (and answers HTTP, with routes).',
+    ),
   smoke: smoke.optional().describe('What must answer well before a version gets traffic.'),
   strategy: strategy.optional().meta({ description: 'How traffic gets from the old version to the new one.', default: D.strategy }),
   analysis: analysis

@@ -1,6 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseCondition, parseDuration, parseMeasure, parseRoute, shellSyntax, splitArgv } from './values.ts';
+import { parseCondition, parseDuration, parseMeasure, parseRoute, parseStatus, shellSyntax, splitArgv } from './values.ts';
+
+test.each([
+  [204, { from: 204, to: 204 }],
+  ['301', { from: 301, to: 301 }],
+  ['2xx', { from: 200, to: 299 }],
+  ['200-399', { from: 200, to: 399 }],
+  ['399-200', null],
+  ['6xx', null],
+  ['2XX', null],
+  [99, null],
+  ['200,204', null],
+])('the status %j is %j', (value, range) => {
+  expect(parseStatus(value)).toEqual(range);
+});
 
 test.each([
   ['250ms', 250],

@@ -1,5 +1,6 @@
 import type { Condition, Measure } from '../core/analysis/policy.ts';
 import type { EdgeRoute } from '../ports/edge.ts';
+import type { StatusRange } from '../ports/platform.ts';
 
 export const DURATION = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -10,6 +11,15 @@ export function parseDuration(value: string | number): number | null {
   const match = DURATION.exec(value);
   const unit = UNIT_MS[match?.[2] ?? ''];
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
+}
+
+export const STATUS = /^(?:([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?)$/;
+
+/** `204`, `"204"`, `"2xx"` or `"200-399"` as HTTP statuses, both ends included; null when it is none of these. */
+export function parseStatus(value: string | number): StatusRange | null {
+  const [, hundreds, from, to = from] = STATUS.exec(String(value)) ?? [];
+  if (hundreds !== undefined) return { from: Number(hundreds) * 100, to: Number(hundreds) * 100 + 99 };
+  return from === undefined || Number(from) > Number(to) ? null : { from: Number(from), to: Number(to) };
 }
 
 /**

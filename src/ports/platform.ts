@@ -67,6 +67,8 @@ export interface DeployTarget extends AppRef {
   readonly artifact: string;
   readonly run: RunSpec;
   readonly health: HealthSpec | null;
+  /** Whether users reach it through routes: an instance is then healthy only once it answers HTTP. Left out: no. */
+  readonly routed?: boolean;
   readonly fence: number;
 }
 
@@ -86,10 +88,20 @@ export type EnvValue = string | { readonly fromEnv: string };
 
 export interface HealthSpec {
   readonly path: string;
+  /** Host header of a look. Left out: the address that is asked. */
+  readonly host?: string;
+  /** Statuses that say healthy. Left out: 200 to 299. */
+  readonly statuses?: readonly StatusRange[];
   /** Time between two looks, ms (Kamal: 1 s). */
   readonly intervalMs: number;
   /** Time one look may take, ms (Kamal: 5 s). */
   readonly timeoutMs: number;
+}
+
+/** HTTP statuses `from`…`to`, both included. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface ObservedVersion {
@@ -111,11 +123,20 @@ export interface ObservedInstance {
 }
 
 export type Health =
-  | { readonly state: 'healthy' }
+  | { readonly state: 'healthy'; readonly evidence: HealthEvidence }
   /** Not yet; `reason` is one sentence for people. */
   | { readonly state: 'waiting'; readonly reason: string }
   /** It will not become healthy by waiting (for example: crashed again and again). */
   | { readonly state: 'failed'; readonly reason: string };
+
+/** What `healthy` rests on: a look in which every instance did what was asked of it. */
+export interface HealthEvidence {
+  /** What each instance was asked, for people: `GET /up`, `a connection`, `to stay up`. */
+  readonly asked: string;
+  readonly instances: number;
+  /** Starts after the first one, of all instances together: one more than at an earlier look means that one has ended since. */
+  readonly restarts: number;
+}
 
 export interface LogOptions {
   readonly lines: number;

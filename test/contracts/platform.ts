@@ -126,7 +126,7 @@ async function clear(platform: Platform, ref: AppRef): Promise<void> {
 
 export async function untilHealthy(platform: Platform, target: DeployTarget): Promise<void> {
   const seen = await untilHealth(platform, target, ({ state }) => state !== 'waiting');
-  expect(seen).toEqual({ state: 'healthy' });
+  expect(seen).toMatchObject({ state: 'healthy' });
 }
 
 /** Look until `enough`; the last look when that takes too long. */

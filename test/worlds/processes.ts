@@ -17,6 +17,7 @@ import { SECRET_NAME } from '../contracts/platform.ts';
 const APP = `
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { spawn } from 'node:child_process';
 const [behaviour = 'good', argument = ''] = process.argv.slice(2);
 const { PORT, SLUICE_VERSION, STARTS } = process.env;
@@ -31,8 +32,23 @@ const listen = () => {
     response.end(request.url === '/env' ? JSON.stringify(process.env) : process.pid + ' ' + process.cwd());
   }).listen(Number(PORT), '127.0.0.1', () => console.log('version ' + SLUICE_VERSION + ' listens'));
 };
+const sockets = (answer, port = PORT, host = '127.0.0.1') =>
+  createSocketServer((socket) => { socket.on('error', () => {}); answer(socket); }).listen({ port: Number(port), host });
 const behaviours = {
   good: listen,
+  // Listens, but elsewhere than it was told to.
+  'other-port': () => { process.env.PORT = '0'; createServer((_, response) => response.end()).listen(Number(argument), '127.0.0.1'); },
+  'other-address': () => createServer((_, response) => response.end()).listen({ port: Number(PORT), host: argument }),
+  nowhere: () => setInterval(() => {}, 1000),
+  // Accepts connections and does not speak HTTP.
+  mute: () => sockets((socket) => socket.resume()),
+  'hangs-up': () => sockets((socket) => socket.once('data', () => socket.end())),
+  greets: () => sockets((socket) => socket.end('220 mail.example ESMTP\\r\\n')),
+  tls: () => sockets((socket) => socket.once('data', () => socket.end(Buffer.from([21, 3, 1, 0, 2, 2, 70])))),
+  http2: () => sockets((socket) => socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]))),
+  // Its child, not itself, listens.
+  child: () => spawn(process.execPath, ['app.mjs', 'good'], { stdio: 'inherit' }),
+  status: () => createServer((_, response) => { response.statusCode = Number(argument); response.end(); }).listen(Number(PORT), '127.0.0.1'),
   sick: () => { status = 500; listen(); },
   slow: () => setTimeout(listen, Number(argument)),
   crash: () => { console.error('cannot go on: ' + (process.env.TOKEN ?? 'no token')); process.exit(3); },

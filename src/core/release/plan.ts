@@ -92,6 +92,8 @@ export interface SmokeSpec {
   readonly command: readonly string[] | null;
   /** GET paths of the new version that must answer 2xx or 3xx. */
   readonly paths: readonly string[];
+  /** Host header of these requests. Left out: the address that is asked. */
+  readonly host?: string;
   readonly timeoutMs: number;
 }
 

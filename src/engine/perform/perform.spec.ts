@@ -66,6 +66,18 @@ describe('a smoke test passes only by a clear yes', () => {
     expect(await smoke(spec)).toMatchObject([{ type: 'SmokeFailed', reason: expect.stringMatching(reason) }]);
   });
 
+  test('an app that answers only to its own name is asked by that name', async () => {
+    const strict = createServer((request, response) => {
+      response.statusCode = request.headers.host === 'shop.example' ? 200 : 400;
+      response.end();
+    });
+    await new Promise<void>((resolve) => strict.listen(0, '127.0.0.1', resolve));
+    const own = { host: '127.0.0.1', port: (strict.address() as { port: number }).port };
+    expect(await smoke({ paths: ['/'] }, [own])).toMatchObject([{ type: 'SmokeFailed', reason: expect.stringContaining('answered 400') }]);
+    expect(await smoke({ paths: ['/'], host: 'shop.example' }, [own])).toMatchObject([{ type: 'SmokePassed' }]);
+    strict.close();
+  });
+
   test('a version without an endpoint, or that refuses connections, fails', async () => {
     expect(await smoke({ paths: ['/200'] }, [])).toMatchObject([{ type: 'SmokeFailed', reason: expect.stringContaining('no endpoint') }]);
     expect(await smoke({ paths: ['/200'] }, [{ host: '127.0.0.1', port: 1 }])).toMatchObject([{ type: 'SmokeFailed' }]);

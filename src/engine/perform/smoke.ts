@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { SmokeSpec } from '../../core/release/plan.ts';
+import type { Endpoint } from '../../ports/edge.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { refOf } from './traffic.ts';
-import { within } from '../../adapters/_shared/within.ts';
+import { askHttp } from '../../adapters/_shared/ask-http.ts';
 
 const OUTPUT_LINES = 8;
 
@@ -21,27 +22,22 @@ export async function performSmoke(
   const observed = await ports.platform(app.platform).observe(refOf(app, context));
   const endpoint = observed.find((one) => one.version === version.id)?.endpoints[0];
   const url = endpoint === undefined ? null : `http://${endpoint.host}:${endpoint.port}`;
-  const reason = (await smokePaths(spec, url, context.signal)) ?? (await smokeCommand(ports, spec, version.artifact, url, context.signal));
+  const reason =
+    (await smokePaths(spec, endpoint, context.signal)) ?? (await smokeCommand(ports, spec, version.artifact, url, context.signal));
   context.signal.throwIfAborted();
   if (reason !== null) return [{ type: 'SmokeFailed', app: app.app, version: version.id, reason }];
   return [{ type: 'SmokePassed', app: app.app, version: version.id }];
 }
 
-async function smokePaths(spec: SmokeSpec, url: string | null, signal: AbortSignal): Promise<string | null> {
+async function smokePaths(spec: SmokeSpec, endpoint: Endpoint | undefined, signal: AbortSignal): Promise<string | null> {
   for (const path of spec.paths) {
-    if (url === null) return `smoke test of ${path}: the version has no endpoint`;
-    try {
-      const answer = await fetch(url + path, {
-        redirect: 'manual',
-        signal: within(signal, spec.timeoutMs),
-      });
-      await answer.body?.cancel();
-      if (answer.status < 200 || answer.status >= 400) return `smoke test of ${path}: answered ${answer.status}`;
-    } catch (error) {
-      signal.throwIfAborted();
-      const timedOut = error instanceof Error && error.name === 'TimeoutError';
-      return `smoke test of ${path}: ${timedOut ? `no answer within ${spec.timeoutMs} ms` : 'no answer'}`;
-    }
+    if (endpoint === undefined) return `smoke test of ${path}: the version has no endpoint`;
+    const headers = { 'user-agent': 'sluice-smoke', ...(spec.host === undefined ? {} : { host: spec.host }) };
+    const answer = await askHttp({ address: endpoint.host, port: endpoint.port, path, headers, timeoutMs: spec.timeoutMs }, signal);
+    if (answer.kind === 'silent') return `smoke test of ${path}: no answer within ${spec.timeoutMs} ms`;
+    if (answer.kind === 'notHttp') return `smoke test of ${path}: answered with ${answer.what}`;
+    if (answer.kind !== 'answer') return `smoke test of ${path}: no answer`;
+    if (answer.status < 200 || answer.status >= 400) return `smoke test of ${path}: answered ${answer.status}`;
   }
   return null;
 }

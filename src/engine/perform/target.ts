@@ -5,5 +5,5 @@ import { refOf } from './traffic.ts';
 
 export function targetOf(app: PlannedApp, version: VersionRef, context: PerformContext): DeployTarget {
   const { id, artifact, run, health } = version;
-  return { ...refOf(app, context), version: id, artifact, run, health, fence: context.fence };
+  return { ...refOf(app, context), version: id, artifact, run, health, routed: app.routes.length > 0, fence: context.fence };
 }

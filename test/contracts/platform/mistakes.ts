@@ -11,7 +11,7 @@ export const mistakes: PlatformSuite = (check) => {
     expect(refused).toBeInstanceOf(UserError);
     expect((refused as UserError).hint).not.toBeNull();
     expect(await world.starts(ref, 'v2')).toBe(0);
-    expect(await world.platform.health(good, UNSTOPPED)).toEqual({ state: 'healthy' });
+    expect(await world.platform.health(good, UNSTOPPED)).toMatchObject({ state: 'healthy' });
     await world.platform.retire(ref, 'v2', 0, 1);
     expect((await world.platform.observe(ref)).map(({ version }) => version)).toEqual(['v1']);
   });

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { killGroup, startTimeOf } from '../../_shared/process-identity.ts';
+import { pidsOf } from '../../_shared/sockets.ts';
 import type { ProcessIdentity } from './records.ts';
 
 /*
@@ -46,7 +47,7 @@ export async function clearRemains(leader: ProcessIdentity, instanceFolder: stri
 export async function findLeaders(instanceFolder: string): Promise<(ProcessIdentity & { readonly port: number | null })[]> {
   if (!ON_LINUX) return [];
   const found: (ProcessIdentity & { port: number | null })[] = [];
-  for (const pid of allPids()) {
+  for (const pid of pidsOf()) {
     const environment = environmentOf(pid);
     if (!environment.includes(`SLUICE_INSTANCE_DIR=${instanceFolder}`) || statOf(pid)?.group !== pid) continue;
     const startTime = await startTimeOf(pid);
@@ -56,10 +57,32 @@ export async function findLeaders(instanceFolder: string): Promise<(ProcessIdent
   return found;
 }
 
-function membersLeft(group: number, instanceFolder: string): number[] {
-  return allPids().filter((pid) => {
+/**
+ * Every process of an instance that can be known: its group, what has left the group with the environment that it was
+ * given, and what any of these started. Empty elsewhere than on Linux.
+ */
+export function membersOf(leader: ProcessIdentity, instanceFolder: string): readonly number[] {
+  if (!ON_LINUX) return [];
+  const all = pidsOf().flatMap((pid) => {
     const stat = statOf(pid);
-    return stat !== null && stat.group === group && !stat.dead && environmentOf(pid).includes(`SLUICE_INSTANCE_DIR=${instanceFolder}`);
+    return stat === null || stat.dead ? [] : [{ pid, ...stat }];
+  });
+  const members = new Set(all.flatMap(({ pid, group }) => (group === leader.pid || isMarked(pid, instanceFolder) ? [pid] : [])));
+  for (let before = -1; before !== members.size;) {
+    before = members.size;
+    for (const { pid, parent } of all) if (members.has(parent)) members.add(pid);
+  }
+  return [...members];
+}
+
+function isMarked(pid: number, instanceFolder: string): boolean {
+  return environmentOf(pid).includes(`SLUICE_INSTANCE_DIR=${instanceFolder}`);
+}
+
+function membersLeft(group: number, instanceFolder: string): number[] {
+  return pidsOf().filter((pid) => {
+    const stat = statOf(pid);
+    return stat !== null && stat.group === group && !stat.dead && isMarked(pid, instanceFolder);
   });
 }
 
@@ -79,15 +102,11 @@ function tryKill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function allPids(): number[] {
-  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
-}
-
-function statOf(pid: number): { readonly group: number; readonly dead: boolean } | null {
+function statOf(pid: number): { readonly group: number; readonly parent: number; readonly dead: boolean } | null {
   const stat = read(`/proc/${pid}/stat`);
   // After the command name, which is in parentheses and may contain anything: state, parent, group.
-  const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return group === undefined ? null : { group: Number(group), dead: state === 'Z' || state === 'X' };
+  const [state, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return group === undefined ? null : { group: Number(group), parent: Number(parent), dead: state === 'Z' || state === 'X' };
 }
 
 function environmentOf(pid: number): string[] {

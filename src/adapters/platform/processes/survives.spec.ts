@@ -77,7 +77,7 @@ describe('the supervisor is killed', () => {
     const before = await platform.observe(ref);
     await killSupervisor(ref);
     expect(await platform.observe(ref)).toEqual(before);
-    expect(await platform.health(target, UNSTOPPED)).toEqual({ state: 'healthy' });
+    expect(await platform.health(target, UNSTOPPED)).toMatchObject({ state: 'healthy' });
     await platform.ensure(target, UNSTOPPED);
     expect(await platform.observe(ref)).toEqual(before);
     await expectOne(ref, target);

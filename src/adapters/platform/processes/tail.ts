@@ -1,20 +1,18 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 
-const LAST_LINE_BYTES = 8 * 1024;
+const END_BYTES = 64 * 1024;
+/** Of a longer line only the beginning is looked at. */
+const END_LINE_CHARS = 1_000;
 const CHUNK_BYTES = 64 * 1024;
 /** A line longer than this is handed on in pieces. */
 export const LINE_BYTES_MAX = 256 * 1024;
 
-/** The last line that says anything, without colours; empty when there is none. */
-export function lastLineOf(path: string): string {
-  const text = stripVTControlCharacters(readEnd(path, LAST_LINE_BYTES).toString('utf8'));
-  return (
-    text
-      .split('\n')
-      .findLast((line) => line.trim() !== '')
-      ?.trim() ?? ''
-  );
+/** The last lines, without colours. */
+export function endOfLog(path: string): string[] {
+  return stripVTControlCharacters(readEnd(path, END_BYTES).toString('utf8'))
+    .split('\n')
+    .map((line) => line.replace(/\r$/, '').slice(0, END_LINE_CHARS));
 }
 
 /**
