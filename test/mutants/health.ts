@@ -26,6 +26,6 @@ export default [
     from: 'from === undefined || Number(from) > Number(to) ?',
     to: 'from === undefined ?',
     spec: 'src/config/values.spec.ts',
-    title: 'the status \"399-200\" is null',
+    title: 'the status',
   },
 ] satisfies readonly Mutant[];
