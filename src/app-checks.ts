@@ -13,6 +13,7 @@ import { resolveEnvironment } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
 import { suggestion } from './core/changes/did-you-mean.ts';
 import { UserError } from './core/errors.ts';
+import type { Base } from './core/gates/base.ts';
 import type { CheckOutcome, CheckReport, Measures } from './core/gates/report.ts';
 import type { Checks } from './ports/checks.ts';
 import type { SourceControl } from './ports/source.ts';
@@ -55,7 +56,7 @@ export interface WorkspaceChecked {
   /** Apps that were left alone because nothing of theirs has changed. */
   readonly unchanged: readonly string[];
   readonly commit: string;
-  readonly base: string | null;
+  readonly base: Base;
   /** As it was before, for the comparison. */
   readonly before: ReadonlyMap<string, Measures>;
 }
@@ -71,13 +72,14 @@ export async function checkWorkspace(options: WorkspaceCheckOptions, signal: Abo
   const source = gitSource({ dir });
   const history = gitHistory(dir);
   const commit = await stateOf(source);
-  const base = options.since === null ? await history.usualBase() : await history.commit(options.since);
+  const base: Base = options.since === null ? await history.usualBase() : { kind: 'commit', commit: await history.commit(options.since) };
   // The same as a plan for that environment has, so that its release finds the evidence.
   const readers = changeReaders(dir, options.version);
   const at = async (id: string): Promise<ReadonlyMap<string, string>> =>
     (await workspaceAt(readers, id, config, resolveEnvironment(config, options.environment))).fingerprints;
   const now = await at(commit);
-  const then = options.changed && base !== null ? await at(base) : new Map<string, string>();
+  // Where the base is not known every app counts as changed.
+  const then = options.changed && base.kind === 'commit' ? await at(base.commit) : new Map<string, string>();
   const apps = asked.filter((app) => !options.changed || now.get(app) !== then.get(app));
   const checks = localChecks({
     ...common(dir),

@@ -76,7 +76,10 @@ async function check(app: App, ask: Ask = {}, options: Partial<LocalChecksOption
   });
   const head = await git('rev-parse', 'HEAD');
   const { base = head, fingerprint = head, signal = never } = ask;
-  return checks.run({ app: 'web', commit: head, base, fingerprint }, signal);
+  return checks.run(
+    { app: 'web', commit: head, base: base === null ? { kind: 'none', why: 'A test.' } : { kind: 'commit', commit: base }, fingerprint },
+    signal,
+  );
 }
 
 const node = (program: string): string[] => [process.execPath, '-e', program];

@@ -1,23 +1,23 @@
 import { execFile, spawn } from 'node:child_process';
 import { posix } from 'node:path';
 import { OutsideError, UserError } from '../../core/errors.ts';
+import type { Base, UnknownBase } from '../../core/gates/base.ts';
 import type { SourceFile } from '../../core/gates/duplication.ts';
 import type { NewLines } from '../../core/gates/new-lines.ts';
 import { newLinesOf } from '../../core/gates/new-lines.ts';
+import type { RunGit } from './base.ts';
+import { commitOf, isShallow, UNSHALLOW, usualBase } from './base.ts';
 
 /** What gates need of the workspace's git repository. Commits may also be tree ids. Paths are inside the workspace. */
 export interface History {
   files(commit: string): Promise<readonly string[]>;
   read(commit: string, paths: readonly string[], signal: AbortSignal): Promise<SourceFile[]>;
-  /** Lines of `commit` that `base` does not have; null: all of them. @throws UserError COMMIT_UNKNOWN */
-  newLines(base: string | null, commit: string): Promise<NewLines>;
+  /** Lines of `commit` that `base` does not have; a base that is not known is handed back. @throws UserError COMMIT_UNKNOWN */
+  newLines(base: Base, commit: string): Promise<NewLines | UnknownBase>;
   /** Ids of what stands at these paths, folders and files alike; null where nothing does. */
   ids(commit: string, paths: readonly string[]): Promise<(string | null)[]>;
-  /**
-   * What a change is compared with when nobody says: where the branch left the default one; on that one itself, the commit
-   * before. Null when there is no commit before.
-   */
-  usualBase(): Promise<string | null>;
+  /** What a change is compared with when nothing is said: where the branch left the default one; on that one itself, the commit before. */
+  usualBase(): Promise<Base>;
   /** Full id of a commit by any name git knows. @throws UserError COMMIT_UNKNOWN */
   commit(name: string): Promise<string>;
 }
@@ -25,15 +25,13 @@ export interface History {
 const LARGEST_OUTPUT = 512 * 1024 * 1024;
 
 export function gitHistory(dir: string): History {
-  const run = (args: readonly string[], accept: readonly number[] = []): Promise<string> => git(dir, args, accept);
+  const run: RunGit = (args, accept = []) => git(dir, args, accept);
   let prefix: Promise<string> | null = null;
   const inside = async (path: string): Promise<string> => {
     prefix ??= run(['rev-parse', '--show-prefix']).then((text) => text.trim());
     const joined = posix.join(await prefix, path);
     return joined === '.' || joined === './' ? '' : joined.replace(/\/$/, '');
   };
-  const resolve = async (name: string): Promise<string | null> =>
-    (await run(['rev-parse', '--verify', '--quiet', `${name}^{commit}`], [1, 128])).trim() || null;
   const known = async (id: string): Promise<boolean> =>
     (await run(['rev-parse', '--verify', '--quiet', `${id}^{tree}`], [1, 128])).trim() !== '';
   const history: History = {
@@ -47,11 +45,13 @@ export function gitHistory(dir: string): History {
       return paths.flatMap((path, i) => (texts[i] == null ? [] : [{ path, text: texts[i] }]));
     },
     async newLines(base, commit) {
-      const from = base ?? (await run(['hash-object', '-t', 'tree', '/dev/null'])).trim();
-      if (base !== null && !(await known(base))) {
-        // Shallow clones have the branch's end alone; the one commit is enough.
-        await run(['fetch', '--quiet', '--depth', '1', 'origin', base], [1, 128]);
-        if (!(await known(base))) throw unknownCommit(base);
+      if (base.kind === 'unknown') return base;
+      const from = base.kind === 'none' ? (await run(['hash-object', '-t', 'tree', '/dev/null'])).trim() : base.commit;
+      if (base.kind === 'commit' && !(await known(from))) {
+        // A shallow clone has the branch's end alone, and the one commit is enough; a full clone must stay a full one.
+        const depth = (await isShallow(run)) ? ['--depth', '1'] : [];
+        await run(['fetch', '--quiet', ...depth, 'origin', from], [1, 128]);
+        if (!(await known(from))) throw await unknownCommit(run, from);
       }
       const options = [
         '--unified=0',
@@ -71,20 +71,10 @@ export function gitHistory(dir: string): History {
           async (path) => (await run(['rev-parse', '--verify', '--quiet', `${commit}:${await inside(path)}`], [1, 128])).trim() || null,
         ),
       ),
-    async usualBase() {
-      const head = await resolve('HEAD');
-      if (head === null) return null;
-      for (const name of ['origin/HEAD', 'origin/main', 'origin/master', 'main', 'master']) {
-        const other = await resolve(name);
-        if (other === null || other === head) continue;
-        const fork = (await run(['merge-base', 'HEAD', name], [1, 128])).trim();
-        if (fork !== '' && fork !== head) return fork;
-      }
-      return resolve('HEAD^');
-    },
+    usualBase: () => usualBase(run),
     async commit(name) {
-      const found = await resolve(name);
-      if (found === null) throw unknownCommit(name);
+      const found = await commitOf(run, name);
+      if (found === null) throw await unknownCommit(run, name);
       return found;
     },
   };
@@ -107,14 +97,21 @@ function lastAnswer<A extends readonly unknown[], R>(ask: (...question: A) => Pr
   };
 }
 
-function unknownCommit(name: string): UserError {
-  return new UserError('COMMIT_UNKNOWN', `${name.slice(0, 40)} is not in this clone of the repository.`, `git fetch origin ${name}`);
+async function unknownCommit(run: RunGit, name: string): Promise<UserError> {
+  if (name.trim() === '') return new UserError('COMMIT_UNKNOWN', 'No commit is named.', 'Say which commit; a variable may be empty.');
+  if (/^0+$/.test(name))
+    return new UserError('COMMIT_UNKNOWN', 'There is no commit of that name: a build gives it for a new branch.', 'Leave --since out.');
+  const fix = (await isShallow(run)) ? UNSHALLOW : `Fetch it: git fetch origin ${name.slice(0, 80)}.`;
+  return new UserError('COMMIT_UNKNOWN', `${name.slice(0, 80)} is not in this clone of the repository.`, fix);
 }
 
-/** Inherited GIT_* (as inside a hook) would point at some other repository or index. */
+/**
+ * Inherited GIT_* (as inside a hook) would point at some other repository or index. History is read as it was written:
+ * replacements and grafts would give a commit other parents.
+ */
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_') || name.startsWith('GIT_CONFIG_'));
-  return { ...Object.fromEntries(kept), LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0' };
+  return { ...Object.fromEntries(kept), LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0', GIT_NO_REPLACE_OBJECTS: '1', GIT_GRAFT_FILE: '/dev/null' };
 }
 
 function git(dir: string, args: readonly string[], accept: readonly number[]): Promise<string> {

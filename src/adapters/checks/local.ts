@@ -6,6 +6,7 @@ import { OutsideError, UserError } from '../../core/errors.ts';
 import type { ReadReport } from '../../core/gates/contents.ts';
 import { reportOf } from '../../core/gates/assemble.ts';
 import { judge } from '../../core/gates/judge.ts';
+import { areKnown } from '../../core/gates/new-lines.ts';
 import type { CheckOutcome, CheckReport } from '../../core/gates/report.ts';
 import type { AppChecks, CheckSpec, ReportSpec } from '../../core/gates/specs.ts';
 import { inOrder } from '../../core/gates/specs.ts';
@@ -109,7 +110,9 @@ async function runApp(request: CheckRequest, context: Context, signal: AbortSign
   );
   const previous = before.findLast((one) => one.verdict === 'passed')?.measures.metrics ?? {};
   const reports = checked.flatMap((one) => one.reports);
-  const ownLines = new Map([...newLines].filter(([path]) => settings.path === '.' || path.startsWith(`${settings.path}/`)));
+  const ownLines = areKnown(newLines)
+    ? new Map([...newLines].filter(([path]) => settings.path === '.' || path.startsWith(`${settings.path}/`)))
+    : newLines;
   const judgement =
     settings.gates === null ? null : judge(settings.gates, { reports, newLines: ownLines, sources, previous, now: context.now() });
   const report = reportOf({ request, startedAt, endedAt: context.now(), checks: checked.map((one) => one.outcome), judgement });

@@ -3,8 +3,8 @@ import { countCoverage, coveragePercent, mergeCoverage, ranges, uncovered } from
 import type { SourceFile } from './duplication.ts';
 import { matchesAny } from './glob.ts';
 import type { Material } from './material.ts';
-import { contentsOf, gate, percent, plural } from './material.ts';
-import { isNewLine } from './new-lines.ts';
+import { contentsOf, gate, gateWithoutBase, percent, plural } from './material.ts';
+import { areKnown, isNewLine } from './new-lines.ts';
 import type { GateResult } from './report.ts';
 import type { GateSettings } from './settings.ts';
 import { codeLineNumbers, isSource } from './tokens.ts';
@@ -27,16 +27,23 @@ export function judgeCoverage(settings: Settings | null, smallChange: number, ma
   const exclude = settings?.exclude ?? [];
   const files = mergeCoverage(reports.map((report) => report.files)).filter((file) => !matchesAny(file.path, exclude));
   const unmeasured = settings?.unmeasured === 'ignore' ? [] : unmeasuredFiles(files, material.sources, exclude);
-  const isNew = isNewLine(material.newLines);
+  const { newLines } = material;
+  const isNew = isNewLine(newLines);
   const fresh = withUnmeasured(countCoverage(files, isNew), unmeasured, isNew);
   const all = withUnmeasured(countCoverage(files), unmeasured, () => true);
-  const measured = { coverage: coveragePercent(all), newCoverage: coveragePercent(fresh) };
+  const measured = { coverage: coveragePercent(all), newCoverage: areKnown(newLines) ? coveragePercent(fresh) : null };
   if (settings === null) return { gates: [], ...measured };
   if (reports.length === 0 || (measured.coverage === null && settings.overall !== null))
     return { gates: withoutReport(settings), coverage: null, newCoverage: null };
   return {
     gates: [
-      ...(settings.new === null ? [] : [newGate(settings.new, smallChange, fresh, () => holes(files, unmeasured, isNew))]),
+      ...(settings.new === null
+        ? []
+        : [
+            areKnown(newLines)
+              ? newGate(settings.new, smallChange, fresh, () => holes(files, unmeasured, isNew))
+              : gateWithoutBase('coverage.new', newLines, measured.coverage === 100, 'All of the code is covered.', settings.new),
+          ]),
       ...(settings.overall === null ? [] : [overallGate(settings.overall, measured.coverage)]),
     ],
     ...measured,

@@ -2,8 +2,8 @@ import type { Duplication } from './duplication.ts';
 import { countDuplicated, duplicationPercent, findDuplication } from './duplication.ts';
 import { matchesAny } from './glob.ts';
 import type { Material } from './material.ts';
-import { gate, percentUp, plural } from './material.ts';
-import { countNewLines, isNewLine } from './new-lines.ts';
+import { gate, gateWithoutBase, percentUp, plural } from './material.ts';
+import { areKnown, countNewLines, isNewLine } from './new-lines.ts';
 import type { GateResult } from './report.ts';
 import type { GateSettings } from './settings.ts';
 import { isSource } from './tokens.ts';
@@ -25,12 +25,25 @@ export function judgeDuplication(settings: GateSettings['duplication'], smallCha
   );
   const found = findDuplication(files);
   const known = new Set(files.map(({ path }) => path));
-  const isNew = isNewLine(material.newLines);
-  const lines = countNewLines(material.newLines, (path) => known.has(path));
+  const { newLines } = material;
+  const isNew = isNewLine(newLines);
+  const lines = areKnown(newLines) ? countNewLines(newLines, (path) => known.has(path)) : 0;
   const newDuplication = duplicationPercent(countDuplicated(found, isNew), lines);
   const duplication = duplicationPercent(countDuplicated(found), found.lineCount);
   const gates = [
-    ...(settings?.new == null ? [] : [newGate(settings.new, smallChange, lines, newDuplication, () => blocksOf(found, isNew))]),
+    ...(settings?.new == null
+      ? []
+      : [
+          areKnown(newLines)
+            ? newGate(settings.new, smallChange, lines, newDuplication, () => blocksOf(found, isNew))
+            : gateWithoutBase(
+                'duplication.new',
+                newLines,
+                found.blocks.length === 0,
+                'No line stands in a duplicated block.',
+                settings.new,
+              ),
+        ]),
     ...(settings?.overall == null ? [] : [overallGate(settings.overall, duplication, () => blocksOf(found, () => true))]),
   ];
   return { gates, duplication, newDuplication, codeLines: found.codeLines };

@@ -1,7 +1,8 @@
+import { type UnknownBase, unknownBaseText } from './base.ts';
 import type { Finding, FindingKind, Severity } from './finding.ts';
 import { isAtLeast } from './finding.ts';
 import type { JudgedFinding } from './findings.ts';
-import { gate, percentUp, plural } from './material.ts';
+import { gate, gateWithoutBase, percentUp, plural } from './material.ts';
 import type { Rating } from './ratings.ts';
 import { debtRatio, isWorse, issueRating, maintainabilityRating, reviewRating } from './ratings.ts';
 import type { GateResult } from './report.ts';
@@ -11,7 +12,8 @@ import type { GateSettings, RatingName } from './settings.ts';
 export interface CodeSize {
   /** Lines of code in all. */
   readonly all: number;
-  readonly new: number;
+  /** Of the new code, or why that is not known: then every finding may be new. */
+  readonly new: number | UnknownBase;
 }
 
 /** Gates about what reports found. `hasReport`: at least one report of findings counts. */
@@ -24,12 +26,22 @@ export function judgeFindings(
   const open = findings.filter((one) => !one.isWaived);
   const ratio = hasReport ? debtRatio(minutesOf(open), size.all) * 100 : null;
   const gates = [
-    ...countGate('findings.new', settings.findings?.new ?? null, hasReport, open, (one) => one.isNew),
+    ...newGate(settings.findings?.new ?? null, hasReport, open, size),
     ...countGate('findings.overall', settings.findings?.overall ?? null, hasReport, open, () => true),
     ...ratingGates(settings, open, size, hasReport),
     ...debtGate(settings.debtRatio, ratio),
   ];
   return { gates, debtRatio: ratio };
+}
+
+function newGate(limit: Severity | null, hasReport: boolean, open: readonly Finding[], size: CodeSize): GateResult[] {
+  const gates = countGate('findings.new', limit, hasReport, open, (one) => one.isNew);
+  const base = size.new;
+  // Without a base any finding may be new: where there is none at all, none is.
+  if (typeof base === 'number') return gates;
+  return gates.map((one) =>
+    one.result === 'passed' || one.value === null ? one : { ...one, value: null, message: unknownBaseText(base) },
+  );
 }
 
 function countGate(
@@ -63,7 +75,8 @@ function ratingGates(settings: GateSettings, open: readonly JudgedFinding[], siz
   const rate: Readonly<Record<RatingName, () => Rating>> = {
     reliability: () => issueRating(of('bug')),
     security: () => issueRating(of('vulnerability')),
-    maintainability: () => maintainabilityRating(debtRatio(minutesOf(counted), isNewCode ? size.new : size.all)),
+    maintainability: () =>
+      maintainabilityRating(debtRatio(minutesOf(counted), isNewCode && typeof size.new === 'number' ? size.new : size.all)),
     review: () => {
       const hotspots = of('hotspot');
       return reviewRating(hotspots.filter((one) => one.isReviewed).length, hotspots.length);
@@ -74,11 +87,29 @@ function ratingGates(settings: GateSettings, open: readonly JudgedFinding[], siz
     const limit = settings.ratings[name];
     if (limit === null) return [];
     if (!hasReport) return [gate(`rating.${name}`, 'failed', 'There is no report of findings that counts.')];
+    const { new: base } = size;
+    if (isNewCode && typeof base !== 'number')
+      return [
+        gateWithoutBase(
+          `rating.${name}`,
+          base,
+          of(RATED[name]).length === 0,
+          `There is nothing in all of the code that its ${name} is rated by.`,
+        ),
+      ];
     const rating = rate[name]();
     const message = `The ${name} of ${isNewCode ? 'new' : 'all'} code is rated ${rating}; ${limit === 'A' ? 'A' : `${limit} or better`} is asked for.`;
     return [gate(`rating.${name}`, isWorse(rating, limit) ? 'failed' : 'passed', message)];
   });
 }
+
+/** What each rating is made of. */
+const RATED: Readonly<Record<RatingName, FindingKind>> = {
+  reliability: 'bug',
+  security: 'vulnerability',
+  maintainability: 'codeSmell',
+  review: 'hotspot',
+};
 
 function minutesOf(findings: readonly Finding[]): number {
   return findings.filter((one) => one.kind === 'codeSmell').reduce((sum, one) => sum + one.minutes, 0);

@@ -1,12 +1,13 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { UnknownBase } from './base.ts';
 import type { RawFinding, ReadReport } from './contents.ts';
 import type { SourceFile } from './duplication.ts';
 import type { Finding } from './finding.ts';
 import { SEVERITIES } from './finding.ts';
 import { matchesAny } from './glob.ts';
 import { contentsOf } from './material.ts';
-import type { NewLines } from './new-lines.ts';
+import { areKnown, type NewLines } from './new-lines.ts';
 import { MINUTES } from './ratings.ts';
 import type { Waivers } from './waivers.ts';
 
@@ -15,7 +16,7 @@ export type JudgedFinding = Finding & { readonly isReviewed: boolean };
 
 /**
  * What all reports found: which is new, which is waived, and how it is recognised again. New is what stands on a new line;
- * what has no place, or one that is not in the workspace, counts as new.
+ * what has no place, or one that is not in the workspace, counts as new, and so does everything where the base is not known.
  */
 export function findingsOf(
   reports: readonly ReadReport[],
@@ -24,7 +25,7 @@ export function findingsOf(
     newLines,
     exclude,
     waivers,
-  }: { sources: readonly SourceFile[]; newLines: NewLines; exclude: readonly string[]; waivers: Waivers },
+  }: { sources: readonly SourceFile[]; newLines: NewLines | UnknownBase; exclude: readonly string[]; waivers: Waivers },
 ): JudgedFinding[] {
   const texts = new Map(sources.map(({ path, text }) => [path, text]));
   const split = new Map<string, readonly string[]>();
@@ -64,8 +65,8 @@ export function findingsOf(
     .sort((a, b) => Number(b.isNew) - Number(a.isNew) || SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity));
 }
 
-function isOnNewLine({ path, line, endLine }: RawFinding, texts: ReadonlyMap<string, string>, newLines: NewLines): boolean {
-  if (path === null || !texts.has(path)) return true;
+function isOnNewLine({ path, line, endLine }: RawFinding, texts: ReadonlyMap<string, string>, newLines: NewLines | UnknownBase): boolean {
+  if (path === null || !texts.has(path) || !areKnown(newLines)) return true;
   const lines = newLines.get(path);
   if (lines === undefined) return false;
   if (line === null) return true;

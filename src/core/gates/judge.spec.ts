@@ -279,9 +279,15 @@ describe('performance', () => {
     [{ worse: 10 }, 110, { p95: 100 }, 'passed'],
     [{ worse: 10 }, 111, { p95: 100 }, 'failed'],
     [{ least: 1, worse: 10 }, 89, { p95: 100 }, 'failed'],
-    [{ worse: 10 }, 999, {}, 'passed'],
+    [{ worse: 10 }, 999, {}, 'notApplicable'],
+    [{ worse: 10, most: 1000 }, 999, {}, 'passed'],
   ] as const)('%j at %d after %j: %s', (budget, value, previous, result) => {
     expect(gates(budgets(budget), { reports: [figures(value)], previous })['performance.p95']?.result).toBe(result);
+  });
+  it('a figure that was nothing has become worse as soon as it is something', () => {
+    const result = (value: number, before: number) =>
+      gates(budgets({ worse: 10 }), { reports: [figures(value)], previous: { p95: before } })['performance.p95']?.result;
+    expect([result(1, 0), result(0, 0), result(-1, -2)]).toEqual(['failed', 'passed', 'failed']);
   });
   it("the tool's own thresholds count", () =>
     expect(gates({}, { reports: [figures(1, ['p95 < 1'])] })['performance']?.result).toBe('failed'));

@@ -1,10 +1,11 @@
 import { judgeCoverage } from './coverage-gates.ts';
 import { judgeDuplication } from './duplication-gates.ts';
 import type { Finding } from './finding.ts';
-import { judgeFindings } from './finding-gates.ts';
+import { type CodeSize, judgeFindings } from './finding-gates.ts';
 import { findingsOf } from './findings.ts';
 import type { Material } from './material.ts';
 import { contentsOf, gate } from './material.ts';
+import { areKnown, type NewLines } from './new-lines.ts';
 import type { GateResult, Measures, WaiverUse } from './report.ts';
 import { judgeBudgets, judgeQualityGate, judgeTests } from './run-gates.ts';
 import type { GateSettings } from './settings.ts';
@@ -27,7 +28,8 @@ export function judge(settings: GateSettings, material: Material): Judgement {
   const duplication = judgeDuplication(settings.duplication, settings.smallChange, material);
   const findings = findingsOf(reports, { sources, newLines, exclude: settings.findings?.exclude ?? [], waivers });
   const hasFindings = contentsOf(reports, 'findings').length > 0;
-  const found = judgeFindings(settings, findings, { all: duplication.codeLines, new: newCodeLines(material) }, hasFindings);
+  const size: CodeSize = { all: duplication.codeLines, new: areKnown(newLines) ? newCodeLines(sources, newLines) : newLines };
+  const found = judgeFindings(settings, findings, size, hasFindings);
   const tests = judgeTests(settings.tests, material);
   const budgets = judgeBudgets(settings.budgets, material);
   const judged = [
@@ -94,7 +96,7 @@ const WORDS = {
   unreachable: 'could not be had',
 } as const;
 
-function newCodeLines({ sources, newLines }: Material): number {
+function newCodeLines(sources: Material['sources'], newLines: NewLines): number {
   return sources.reduce((sum, { path, text }) => {
     const fresh = newLines.get(path);
     return fresh === undefined || !isSource(path) ? sum : sum + codeLineNumbers(path, text).filter((line) => fresh.has(line)).length;

@@ -1,3 +1,4 @@
+import { type UnknownBase, unknownBaseText } from './base.ts';
 import type { ContentKind, ReadReport, ReportContent } from './contents.ts';
 import type { SourceFile } from './duplication.ts';
 import type { NewLines } from './new-lines.ts';
@@ -7,8 +8,8 @@ import type { GateResult } from './report.ts';
 export interface Material {
   /** Paths in them are inside the workspace already. */
   readonly reports: readonly ReadReport[];
-  /** New lines of the app. */
-  readonly newLines: NewLines;
+  /** New lines of the app, or why they cannot be known. */
+  readonly newLines: NewLines | UnknownBase;
   /** The app's own sources. */
   readonly sources: readonly SourceFile[];
   /** Metrics as they were when all gates last passed. */
@@ -59,4 +60,18 @@ export function percentUp(value: number): string {
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/**
+ * A gate of new things whose base is not known: it passes only where no choice of new lines could fail it (`isSure`), for the
+ * reason given, and fails otherwise.
+ */
+export function gateWithoutBase(
+  name: string,
+  base: UnknownBase,
+  isSure: boolean,
+  because: string,
+  limit: number | null = null,
+): GateResult {
+  return isSure ? gate(name, 'passed', because, { limit }) : gate(name, 'failed', unknownBaseText(base), { limit });
 }

@@ -1,8 +1,16 @@
+import type { UnknownBase } from './base.ts';
+
 /** Lines that are new since the base: path → line numbers from 1. Moved lines are not new. */
 export type NewLines = ReadonlyMap<string, ReadonlySet<number>>;
 
-export function isNewLine(lines: NewLines): (path: string, line: number) => boolean {
-  return (path, line) => lines.get(path)?.has(line) === true;
+/** Whether it is known which lines are new. */
+export function areKnown(lines: NewLines | UnknownBase): lines is NewLines {
+  return !('kind' in lines);
+}
+
+/** Where it is not known, every line may be new. */
+export function isNewLine(lines: NewLines | UnknownBase): (path: string, line: number) => boolean {
+  return areKnown(lines) ? (path, line) => lines.get(path)?.has(line) === true : () => true;
 }
 
 export function countNewLines(lines: NewLines, isCounted: (path: string) => boolean = () => true): number {

@@ -1,3 +1,4 @@
+import type { Base } from './base.ts';
 import type { Finding } from './finding.ts';
 
 /** What the checks and gates of one app said about one state of its sources. Plain data, kept with the release. */
@@ -5,8 +6,8 @@ export interface CheckReport {
   readonly app: string;
   /** Commit or recorded snapshot that was looked at. */
   readonly commit: string;
-  /** What lines are new against; null: all of them are. */
-  readonly base: string | null;
+  /** What lines are new against. */
+  readonly base: Base;
   readonly fingerprint: string;
   /** Passed only on evidence: an app that asks for no checks and no gates is `none`. */
   readonly verdict: 'passed' | 'failed' | 'none';

@@ -74,13 +74,21 @@ function judgeBudget(name: string, { most, least, worse }: Budget, value: number
     ...(least !== null && value < least ? [`less than ${least}`] : []),
   ];
   const isLowerWorse = least !== null && most === null;
-  const change = previous === undefined || previous === 0 ? null : ((isLowerWorse ? previous - value : value - previous) / previous) * 100;
+  const change = previous === undefined ? null : worsened(isLowerWorse ? previous - value : value - previous, previous);
   if (worse !== null && change !== null && change > worse)
-    problems.push(`${change.toFixed(1)} % worse than ${previous}, where ${worse} % is allowed`);
+    problems.push(`${Number.isFinite(change) ? `${change.toFixed(1)} % ` : ''}worse than ${previous}, where ${worse} % is allowed`);
+  // A first figure is no comparison: it is said, and does not pass as one.
+  if (problems.length === 0 && worse !== null && change === null && most === null && least === null)
+    return gate(title, 'notApplicable', `${name} is ${value}; there is nothing to compare it with yet.`, { value });
   const compared = worse === null ? '' : change === null ? '; nothing to compare with yet' : ` (before: ${previous})`;
   return problems.length === 0
     ? gate(title, 'passed', `${name} is ${value}${compared}.`, { value, limit: most ?? least })
     : gate(title, 'failed', `${name} is ${value}: ${problems.join(', and ')}.`, { value, limit: most ?? least });
+}
+
+/** Percent of what it was; whatever is worse than nothing is worse without bound. */
+function worsened(by: number, previous: number): number {
+  return previous === 0 ? (by > 0 ? Number.POSITIVE_INFINITY : 0) : (by / Math.abs(previous)) * 100;
 }
 
 /** What SonarQube itself said of this very analysis. Anything but OK fails. */

@@ -1,4 +1,5 @@
 import { UserError } from '../../core/errors.ts';
+import type { Base } from '../../core/gates/base.ts';
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { CheckEvidence } from '../../core/release/stages.ts';
@@ -25,7 +26,9 @@ export const performCheck: Performing<'check'> = async (ports, effect, context) 
   const worker = async (): Promise<void> => {
     for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
       const fingerprint = plan.apps.find(({ app }) => app === one.app)?.fingerprint ?? '';
-      const { app, base } = one;
+      const { app } = one;
+      // A plan names the commit that runs there; none does before the first release.
+      const base: Base = one.base === null ? { kind: 'none', why: 'Nothing of it runs there yet.' } : { kind: 'commit', commit: one.base };
       const report = await checks.run({ app, base, fingerprint, commit: effect.commit ?? '' }, context.signal);
       reports.push({ app, verdict: report.verdict, evidence: report.evidence, waivers: report.waivers });
     }
