@@ -6,9 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backupAdapter, backupStore } from './adapters/backup/index.ts';
 import { createKeeper, type Journal, type Keeper } from './adapters/backup/keeper.ts';
 import type { Programs } from './adapters/backup/physical/programs.ts';
+import { createSecrets } from './app-secrets.ts';
 import { type BackupConfig, backupSources, OWN_EVENTS, policyOf } from './config/backup.ts';
 import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
+import type { Config } from './config/schema.ts';
 import { runbook, usualOrder } from './core/backup/runbook.ts';
 import { UserError } from './core/errors.ts';
 import type { BackupStage } from './engine/perform/index.ts';
@@ -31,7 +33,10 @@ export interface BackupsOptions {
   isFirst?(): Promise<boolean>;
   warn(message: string): void;
   /** Values that must never leave. */
-  notice(secret: string): void;
+  /** The configuration as it stands now. */
+  config(): Promise<Config>;
+  /** Value of a variable; undefined: it is nowhere set. */
+  value(name: string): string | undefined;
 }
 
 interface EmbeddedServer {
@@ -86,7 +91,7 @@ export function createBackups(options: BackupsOptions): Backups {
     },
     async runbook() {
       const all = await keepers();
-      const { sources } = await configured(workspace);
+      const { sources } = await configured(options.config);
       const facts = all.map(async (keeper) => {
         const seen = await keeper.overview();
         const { capabilities } = keeper.options.backup;
@@ -155,7 +160,8 @@ export async function restoreOffline(
     planner: null,
     journal: { append: async () => {}, read: async () => [] },
     warn: where.say,
-    notice: () => {},
+    config: () => loadConfig(where.workspace),
+    value: (name) => createSecrets({ workspace: where.workspace, own: process.env, ownFirst: true }).value(name, null),
   });
   return backups.restore(where.source, { ...request, say: stepsOnly(where.say) }, new AbortController().signal);
 }
@@ -221,8 +227,8 @@ function startRounds(
   };
 }
 
-async function configured(workspace: string): Promise<ReturnType<typeof backupSources>> {
-  const config = await loadConfig(workspace).catch((error: unknown) => {
+async function configured(read: () => Promise<Config>): Promise<ReturnType<typeof backupSources>> {
+  const config = await read().catch((error: unknown) => {
     if (error instanceof UserError && error.code === 'CONFIG_NOT_FOUND') return null;
     throw error;
   });
@@ -253,7 +259,7 @@ async function stampOf(workspace: string): Promise<string> {
 }
 
 async function makeKeepers(options: BackupsOptions): Promise<readonly Keeper[]> {
-  const { sources, isScheduled } = await configured(options.workspace);
+  const { sources, isScheduled } = await configured(options.config);
   return Promise.all(Object.entries(sources).map(([source, config]) => makeKeeper(source, config, isScheduled, options)));
 }
 
@@ -265,14 +271,13 @@ async function makeKeeper(source: string, config: BackupConfig, isScheduled: boo
     ...('programs' in config && config.programs !== undefined ? { folder: config.programs } : {}),
   });
   const secret = (name: string): string => {
-    const value = process.env[name];
+    const value = options.value(name);
     if (value === undefined || value === '')
       throw new UserError(
         'BACKUP_VARIABLE_MISSING',
         `the variable ${name} is not set, and backups of ${source} need it`,
-        `Set ${name} for the control plane.`,
+        `Put it into .env, or set ${name} where the control plane is started.`,
       );
-    options.notice(value);
     return value;
   };
   const named = 'database' in config ? config.database : undefined;

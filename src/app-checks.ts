@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { cleanEnvironment } from './adapters/_shared/clean-environment.ts';
 import { gitHistory } from './adapters/checks/history.ts';
 import { localChecks } from './adapters/checks/local.ts';
 import { fileTrends } from './adapters/checks/trends.ts';
 import { reportReaders } from './adapters/reports/index.ts';
 import { gitSource } from './adapters/source/git.ts';
+import { createSecrets } from './app-secrets.ts';
 import { changeReaders } from './app-changes.ts';
 import { workspaceAt } from './config/changes.ts';
 import { loadConfig } from './config/load.ts';
@@ -18,13 +20,22 @@ import type { CheckOutcome, CheckReport, Measures } from './core/gates/report.ts
 import type { Checks } from './ports/checks.ts';
 import type { SourceControl } from './ports/source.ts';
 
+export interface ReleaseChecksOptions {
+  readonly dir: string;
+  readonly source: SourceControl;
+  /** The configuration as it stands now. */
+  readonly config: () => Promise<Config>;
+  /** Where the tokens of report servers stand. */
+  readonly value: (name: string) => string | undefined;
+}
+
 /** Checks of commits, as releases ask for them: each in a checkout of its own, without our own variables. */
-export function createReleaseChecks({ dir, source }: { readonly dir: string; readonly source: SourceControl }): Checks {
+export function createReleaseChecks({ dir, source, config, value }: ReleaseChecksOptions): Checks {
   return localChecks({
-    ...common(dir),
+    ...common(dir, value),
     source,
-    settings: async (app) => resolveChecks(await loadConfig(dir), app),
-    environment: usualEnvironment(),
+    settings: async (app) => resolveChecks(await config(), app),
+    environment: cleanEnvironment(process.env),
     place: 'checkout',
     concurrency: availableParallelism(),
     failFast: false,
@@ -82,7 +93,7 @@ export async function checkWorkspace(options: WorkspaceCheckOptions, signal: Abo
   const then = options.changed && base.kind === 'commit' ? await at(base.commit) : new Map<string, string>();
   const apps = asked.filter((app) => !options.changed || now.get(app) !== then.get(app));
   const checks = localChecks({
-    ...common(dir),
+    ...common(dir, (name) => createSecrets({ workspace: dir, own: process.env, ownFirst: true }).value(name, null)),
     source,
     settings: (app) => Promise.resolve(resolveChecks(config, app)),
     environment: definedOnly(process.env),
@@ -133,21 +144,15 @@ async function measuresBefore(dir: string, apps: readonly string[], now: Readonl
   return new Map(found.flat());
 }
 
-function common(dir: string) {
+function common(dir: string, value: (name: string) => string | undefined) {
   return {
     dir,
     store: join(dir, '.sluice', 'checks'),
     history: gitHistory(dir),
     readers: reportReaders,
-    secret: (name: string) => process.env[name] ?? null,
+    secret: (name: string) => value(name) ?? null,
     now: Date.now,
   };
-}
-
-/** What any command needs, and no secrets of the control plane. */
-function usualEnvironment(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
-  return definedOnly(Object.fromEntries(names.map((name) => [name, process.env[name]])));
 }
 
 function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {

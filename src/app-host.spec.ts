@@ -7,6 +7,8 @@ import { type FakeGithub, fakeGithub } from '../test/worlds/github.ts';
 import { type MemoryEngine, memoryEngine } from '../test/worlds/memory-engine.ts';
 import { type MemoryPlanner, memoryPlanner } from '../test/worlds/memory-planner.ts';
 import { createHost } from './app-host.ts';
+import { loadConfig } from './config/load.ts';
+import { type ConfigReader, createConfigReader } from './config/reader.ts';
 import { createServer } from './server/create.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 10 };
@@ -16,6 +18,8 @@ let github: FakeGithub;
 let engine: MemoryEngine;
 let planner: MemoryPlanner;
 let workspace: string;
+let config: ConfigReader;
+let readings: number;
 let warnings: string[];
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -24,6 +28,7 @@ beforeEach(async () => {
   engine = { ...memoryEngine(), controlPlanes: () => Promise.resolve([]) };
   planner = memoryPlanner({ web: {} });
   warnings = [];
+  readings = 0;
   workspace = await mkdtemp(join(tmpdir(), 'sluice-host-'));
   await mkdir(join(workspace, 'web'));
   closers.push(
@@ -31,6 +36,13 @@ beforeEach(async () => {
     () => engine.close(),
     () => github.close(),
   );
+  config = createConfigReader({
+    dir: workspace,
+    load(dir) {
+      readings += 1;
+      return loadConfig(dir);
+    },
+  });
   await configure({});
 });
 afterEach(async () => {
@@ -62,12 +74,11 @@ function host(more: { readonly env?: NodeJS.ProcessEnv; readonly now?: number } 
   return createHost({
     engine,
     planner,
-    workspace,
-    env: more.env ?? env,
+    config,
+    value: (name) => new Map(Object.entries(more.env ?? env)).get(name),
     environmentUrl: () => Promise.resolve('https://shop.test/'),
     now: () => more.now ?? Date.now(),
     warn: (message) => warnings.push(message),
-    notice() {},
   });
 }
 
@@ -144,17 +155,28 @@ describe('a delivery', () => {
     deployment: null,
   };
 
-  async function deliver(
-    content: object,
-    more: { readonly name?: string; readonly secret?: string; readonly env?: NodeJS.ProcessEnv } = {},
-  ) {
-    const one = host(more.env === undefined ? {} : { env: more.env });
-    const server = createServer({ engine, planner, workspace, version: '0', token: 'sluice_t', hook: one.take });
+  interface Delivered {
+    readonly name?: string;
+    readonly secret?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly id?: string;
+    /** Instead of the right one; null: none. */
+    readonly signature?: string | null;
+    readonly host?: string;
+  }
+
+  const receiver = (more: Pick<Delivered, 'env'> = {}) => {
+    const server = createServer({ engine, planner, workspace, version: '0', token: 'sluice_t', hook: host(more).deliveries });
     closers.push(() => server.close());
+    return server;
+  };
+
+  async function deliver(content: object, more: Delivered = {}, server = receiver(more)) {
     const payload = JSON.stringify(content);
-    const signature = createHmac('sha256', more.secret ?? env.HOOK_SECRET)
+    const right = `sha256=${createHmac('sha256', more.secret ?? env.HOOK_SECRET)
       .update(payload)
-      .digest('hex');
+      .digest('hex')}`;
+    const signature = more.signature === undefined ? right : more.signature;
     return server.inject({
       method: 'POST',
       url: '/hooks/github',
@@ -162,11 +184,14 @@ describe('a delivery', () => {
       headers: {
         'content-type': 'application/json',
         'x-github-event': more.name ?? 'deployment_protection_rule',
-        'x-github-delivery': 'd-1',
-        'x-hub-signature-256': `sha256=${signature}`,
+        'x-github-delivery': more.id ?? 'd-1',
+        ...(more.host === undefined ? {} : { host: more.host }),
+        ...(signature === null ? {} : { 'x-hub-signature-256': signature }),
       },
     });
   }
+
+  beforeEach(() => config.read());
 
   test('of a run that waits is answered: yes', async () => {
     expect((await deliver(event)).statusCode).toBe(202);
@@ -197,6 +222,52 @@ describe('a delivery', () => {
     expect((await deliver(push, { name: 'push' })).json()).toEqual({ taken: false, kind: 'push' });
     expect((await deliver(event, { env: {} })).json()).toMatchObject({ code: 'GITHUB_VARIABLE_MISSING' });
     await configure({ webhookSecrets: [] });
+    await config.read();
     expect((await deliver(event)).statusCode).toBe(404);
+  });
+
+  test('evaluates no configuration, whoever sends it and however often', async () => {
+    const server = receiver();
+    const before = readings;
+    const signatures = [null, '', 'sha256=', `sha256=${'0'.repeat(64)}`, `sha1=${'0'.repeat(40)}`, 'sha256=zz'];
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => deliver({ ...event, i }, { signature: signatures[i % signatures.length] ?? null }, server)),
+    );
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([401]));
+    // Also a signed one is verified with the secrets that are known.
+    expect((await deliver({ zen: 'Keep it logically awesome.' }, { name: 'ping' }, server)).statusCode).toBe(202);
+    expect(readings).toBe(before);
+    expect(github.requests).toEqual([]);
+  });
+
+  test('is not taken before a configuration has been read, and is taken although it has broken since', async () => {
+    config = createConfigReader({ dir: workspace });
+    const server = receiver();
+    expect((await deliver(event, {}, server)).statusCode).toBe(404);
+    await config.read();
+    await writeFile(join(workspace, 'sluice.config.json'), '{');
+    await expect(config.read()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    expect((await deliver(event, {}, server)).statusCode).toBe(202);
+  });
+
+  test('that comes again does nothing again, under whatever id; one that could not be answered may come again', async () => {
+    const server = receiver();
+    expect((await deliver(event, {}, server)).json()).toEqual({ taken: true, kind: 'protection' });
+    await expect.poll(() => github.state.protection.length, PATIENCE).toBe(1);
+    expect((await deliver(event, {}, server)).json()).toEqual({ taken: false, kind: 'protection', repeated: true });
+    expect((await deliver(event, { id: 'd-2' }, server)).json()).toEqual({ taken: false, kind: 'protection', repeated: true });
+    expect((await deliver({ ...event, environment: 'staging' }, { id: 'd-1' }, server)).json()).toMatchObject({ repeated: true });
+    expect(github.state.protection).toHaveLength(1);
+
+    const other = { ...event, environment: 'staging' };
+    github.failures.push({ status: 404, message: 'no such run' });
+    await deliver(other, { id: 'd-3' }, server);
+    await expect.poll(() => warnings.length, PATIENCE).toBe(1);
+    expect((await deliver(other, { id: 'd-3' }, server)).json()).toEqual({ taken: true, kind: 'protection' });
+    await expect.poll(() => github.state.protection.length, PATIENCE).toBe(2);
+  });
+
+  test('under another host name is refused', async () => {
+    expect((await deliver(event, { host: 'rebound.example' })).statusCode).toBe(421);
   });
 });

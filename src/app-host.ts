@@ -1,42 +1,43 @@
+import { createHash } from 'node:crypto';
 import { githubHost } from './adapters/source-control/github/github.ts';
 import { plainRequest } from './adapters/source-control/github/request.ts';
-import { githubEvent } from './adapters/source-control/github/webhook.ts';
+import { githubEvent, unsigned } from './adapters/source-control/github/webhook.ts';
 import type { GithubConfig } from './config/github.ts';
-import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
+import type { ConfigReader } from './config/reader.ts';
 import { closedText } from './core/access/window.ts';
 import { SluiceError, UserError } from './core/errors.ts';
 import type { Engine } from './engine/face.ts';
 import { type ReportedHost, startHostReports } from './host-reports.ts';
 import type { HostEvent, ProtectionAnswer } from './ports/source-control.ts';
-import type { HookAnswer } from './server/hooks.ts';
+import type { Deliveries } from './server/hooks.ts';
+
+interface FromEnv {
+  readonly fromEnv: string;
+}
 
 export interface HostOptions {
   readonly engine: Engine;
   readonly planner: Planner;
-  /** Root of the workspace. */
-  readonly workspace: string;
-  /** The control plane's own variables. */
-  readonly env: NodeJS.ProcessEnv;
+  readonly config: ConfigReader;
+  /** Value of a variable; undefined: it is nowhere set. */
+  value(name: string): string | undefined;
   environmentUrl(environment: string): Promise<string | null>;
   now(): number;
   warn(message: string): void;
-  /** A value that must not show anywhere. */
-  notice(secret: string): void;
 }
 
 /** The host of the repository, as `github` of the configuration names it: reports go there, deliveries come from there. */
 export function createHost(options: HostOptions) {
   return {
-    /** Takes one delivery. @throws UserError `WEBHOOK_UNKNOWN`, `WEBHOOK_UNSIGNED`, `WEBHOOK_INVALID`. */
-    take: (headers: Readonly<Record<string, string | string[] | undefined>>, body: Uint8Array) => take(options, headers, body),
+    deliveries: deliveriesOf(options),
     start: () =>
       startHostReports({
         engine: options.engine,
         environmentUrl: options.environmentUrl,
         warn: options.warn,
         host: async () => {
-          const { github } = await loadConfig(options.workspace);
+          const { github } = await options.config.read();
           return github === undefined ? null : connect(github, options);
         },
       }),
@@ -56,32 +57,54 @@ function connect(github: GithubConfig, options: HostOptions): ReportedHost {
   };
 }
 
-async function take(
-  options: HostOptions,
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  body: Uint8Array,
-): Promise<HookAnswer> {
-  const { github } = await loadConfig(options.workspace);
-  const secrets = github?.webhookSecrets ?? [];
-  if (github === undefined || secrets.length === 0)
+/** Deliveries that are remembered, so that one that comes again does nothing again. */
+const REMEMBERED = 10_000;
+
+/**
+ * A delivery is verified with the secrets of the last good reading of the configuration: evaluating it for anybody who knocks would
+ * let them start processes.
+ */
+function deliveriesOf(options: HostOptions): Deliveries {
+  const seen = new Set<string>();
+  const settings = (): { readonly github: GithubConfig; readonly secrets: readonly FromEnv[] } => {
+    const github = options.config.last()?.github;
+    const secrets = github?.webhookSecrets ?? [];
+    if (github !== undefined && secrets.length > 0) return { github, secrets };
     throw new UserError(
       'WEBHOOK_UNKNOWN',
       'no deliveries of GitHub are taken here',
-      'Name what they are signed with: github: { webhookSecrets: [{ fromEnv: "…" }] } in the configuration.',
+      'Name what they are signed with: github: { webhookSecrets: [{ fromEnv: "…" }] } in the configuration, then run `sluice plan`.',
     );
-  const event = githubEvent(
-    { headers, body },
-    secrets.map((one) => valueOf(one, options)),
-  );
-  if (event.kind !== 'protection') return { taken: false, kind: event.kind };
-  const { host } = connect(github, options);
-  // GitHub waits ten seconds for the receipt, and thirty days for the answer.
-  void answerOf(options, event)
-    .then((answer) => host.protection(answer))
-    .catch((error: unknown) => {
-      options.warn(`run ${event.run} was not answered: ${error instanceof Error ? error.message : String(error)}`);
-    });
-  return { taken: true, kind: event.kind };
+  };
+  return {
+    expect(headers) {
+      settings();
+      if (!/^sha256=[0-9a-f]{64}$/i.test(String(headers['x-hub-signature-256'] ?? ''))) throw unsigned();
+    },
+    async take(headers, body) {
+      const { github, secrets } = settings();
+      const event = githubEvent(
+        { headers, body },
+        secrets.map((one) => valueOf(one, options)),
+      );
+      // The signature covers the body alone: the id beside it could be another one each time.
+      const keys = [`id ${event.delivery}`, `body ${createHash('sha256').update(body).digest('hex')}`];
+      if (keys.some((key) => seen.has(key))) return { taken: false, kind: event.kind, repeated: true };
+      if (event.kind !== 'protection') return { taken: false, kind: event.kind };
+      const { host } = connect(github, options);
+      for (const key of keys) seen.add(key);
+      for (const key of seen) if (seen.size > REMEMBERED) seen.delete(key);
+      // GitHub waits ten seconds for the receipt, and thirty days for the answer.
+      void answerOf(options, event)
+        .then((answer) => host.protection(answer))
+        .catch((error: unknown) => {
+          // "Redeliver" at GitHub is how a person tries again.
+          for (const key of keys) seen.delete(key);
+          options.warn(`run ${event.run} was not answered: ${error instanceof Error ? error.message : String(error)}`);
+        });
+      return { taken: true, kind: event.kind };
+    },
+  };
 }
 
 /**
@@ -111,14 +134,13 @@ async function refusal({ planner, engine, now }: HostOptions, environment: strin
 }
 
 /** @throws UserError `GITHUB_VARIABLE_MISSING`. */
-function valueOf({ fromEnv }: { readonly fromEnv: string }, { env, notice }: HostOptions): string {
-  const found = env[fromEnv] ?? '';
+function valueOf({ fromEnv }: FromEnv, { value }: HostOptions): string {
+  const found = value(fromEnv) ?? '';
   if (found === '')
     throw new UserError(
       'GITHUB_VARIABLE_MISSING',
       `\`github\` needs ${fromEnv}, and the control plane does not have it`,
-      `Start it with ${fromEnv} set: \`sluice down\`, then any command.`,
+      `Put it into .env, or set ${fromEnv} where the control plane is started.`,
     );
-  notice(found);
   return found;
 }

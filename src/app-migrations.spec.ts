@@ -22,7 +22,7 @@ beforeEach(async () => {
   migrations = createMigrations({
     workspace: dir,
     source: gitSource({ dir }),
-    env: { SHOP_URL: database.url },
+    value: (name) => (name === 'SHOP_URL' ? database.url : undefined),
     manifest: async (environment) => ({ environment, apps: {} }),
   });
 }, 60_000);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { postgresDatabase } from './adapters/database/postgres/postgres.ts';
 import { migrationKinds } from './adapters/migrations/index.ts';
 import { gitSource } from './adapters/source/git.ts';
+import { createSecrets } from './app-secrets.ts';
 import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
 import { loadConfig } from './config/load.ts';
 import type { Planner } from './config/planner.ts';
@@ -24,13 +25,13 @@ export interface MigrationsOptions {
   /** Root of the workspace. */
   readonly workspace: string;
   readonly source: SourceControl;
+  /** The configuration as it stands now. Default: read from `workspace`. */
+  readonly config?: () => Promise<Config>;
   /** Where the addresses of the databases stand. */
-  readonly env: NodeJS.ProcessEnv;
+  readonly value: (name: string, environment: string | null) => string | undefined;
   readonly manifest: (environment: string) => Promise<Manifest>;
   /** A server of ours for scratch clones, where the user's own may not be used. */
   readonly scratch?: () => Promise<string>;
-  /** Each address as it is read, so that it gets into no log. */
-  readonly notice?: (secret: string) => void;
   readonly log?: (message: string) => void;
 }
 
@@ -58,7 +59,7 @@ const DEADLINE_MS = 3_600_000;
 export function createMigrations(options: MigrationsOptions): Migrations {
   const { manifest } = options;
   const databases = async (environment: string): Promise<ResolvedDatabase[]> =>
-    resolveDatabases(await loadConfig(options.workspace), environment);
+    resolveDatabases(await (options.config ?? (() => loadConfig(options.workspace)))(), environment);
   const open = (database: ResolvedDatabase): Database => openDatabase(database, options);
   const files = (database: ResolvedDatabase, commit: string | null): Promise<MigrationFile[]> => filesAt(database, commit, options);
   const needsOf = async (database: ResolvedDatabase, app: string, version: string, commit: string | null): Promise<SchemaNeeds> => ({
@@ -174,14 +175,18 @@ export function createMigrations(options: MigrationsOptions): Migrations {
 }
 
 /** For the command line, which works from where the person sits. */
-export function migrationsOf(options: Omit<MigrationsOptions, 'source' | 'scratch'>): Migrations {
+export function migrationsOf({
+  env,
+  ...options
+}: Pick<MigrationsOptions, 'workspace' | 'manifest'> & { readonly env: NodeJS.ProcessEnv }): Migrations {
+  const { value } = createSecrets({ workspace: options.workspace, own: env, ownFirst: true });
   const scratch = async (): Promise<string> => {
     const dir = join(options.workspace, '.sluice');
     if ((await findEmbedded(dir))?.running !== true)
       throw new UserError('SCRATCH_NONE', 'no PostgreSQL of ours runs in this workspace', null);
     return (await startEmbeddedPostgres(dir)).url;
   };
-  return createMigrations({ ...options, source: gitSource({ dir: options.workspace }), scratch });
+  return createMigrations({ ...options, value, source: gitSource({ dir: options.workspace }), scratch });
 }
 
 /** A file that is judged by itself. */
@@ -212,17 +217,15 @@ function answer(reasons: readonly string[]): SchemaFit {
   return { works: reasons.length === 0, reason: reasons.length === 0 ? null : reasons.join('; ') };
 }
 
-function openDatabase(database: ResolvedDatabase, { env, scratch, notice }: MigrationsOptions): Database {
+function openDatabase(database: ResolvedDatabase, { value: valueOf, scratch }: MigrationsOptions): Database {
   const address = (name: string): string => {
-    const value = env[name];
+    const value = valueOf(name, database.environment);
     if (value === undefined || value === '')
       throw new UserError(
         'DATABASE_ADDRESS_MISSING',
         `${name}, the address of database ${database.name}, is not set`,
-        `Set ${name} where the control plane (or this command) runs.`,
+        `Put it into .env.${database.environment} or .env, or set ${name} in the shell that runs this command.`,
       );
-    notice?.(value);
-    if (URL.canParse(value)) notice?.(decodeURIComponent(new URL(value).password));
     return value;
   };
   const servers = [

@@ -1,6 +1,6 @@
 import { createNotifier } from './adapters/notify/index.ts';
 import type { NotifyConfig } from './config/approvals-schema.ts';
-import { loadConfig } from './config/load.ts';
+import type { Config } from './config/schema.ts';
 import { splitArgv } from './config/values.ts';
 import { UserError } from './core/errors.ts';
 import type { Engine } from './engine/face.ts';
@@ -11,22 +11,22 @@ export interface NotifyOptions {
   readonly engine: Engine;
   /** Root of the workspace. */
   readonly workspace: string;
-  /** The control plane's own variables. */
-  readonly env: NodeJS.ProcessEnv;
+  /** The configuration as it stands now. */
+  config(): Promise<Config>;
+  /** Value of a variable; undefined: it is nowhere set. */
+  value(name: string): string | undefined;
   /** What commands inherit: no secrets. */
   readonly jobEnv: NodeJS.ProcessEnv;
   warn(message: string): void;
-  /** A value that must not show anywhere. */
-  notice(secret: string): void;
 }
 
 /** Tells the people whom `notify` of the configuration names. */
 export function notifyPeople(options: NotifyOptions): { stop(): Promise<void> } {
-  const { engine, workspace, warn } = options;
+  const { engine, config, warn } = options;
   return startNotices({
     engine,
     warn,
-    notifiers: async () => ((await loadConfig(workspace)).notify ?? []).map((one, i) => orUnable(one, i, () => notifierOf(one, options))),
+    notifiers: async () => ((await config()).notify ?? []).map((one, i) => orUnable(one, i, () => notifierOf(one, options))),
   });
 }
 
@@ -41,33 +41,27 @@ function orUnable({ on }: NotifyConfig[number], index: number, make: () => Notif
 
 type Value = string | { readonly fromEnv: string };
 
-function notifierOf(one: NotifyConfig[number], { env, jobEnv, workspace, warn, notice }: NotifyOptions): Notifier {
+function notifierOf(one: NotifyConfig[number], { value: find, jobEnv, workspace, warn }: NotifyOptions): Notifier {
   const { webhook, command, format = 'json', secret, env: variables = {}, on = null } = one;
   if (webhook !== undefined) {
-    const url = valueOf(webhook, env);
-    const key = secret === undefined ? null : valueOf(secret, env);
-    notice(url);
-    if (key !== null) notice(key);
+    const url = valueOf(webhook, find);
+    const key = secret === undefined ? null : valueOf(secret, find);
     return createNotifier({ kind: 'webhook', url, format, secret: key, on });
   }
   if (command === undefined) return createNotifier({ kind: 'log', write: warn, on });
   const argv = typeof command === 'string' ? (splitArgv(command) ?? []) : command;
-  const own = Object.entries(variables).map(([name, value]): [string, string] => {
-    const said = valueOf(value, env);
-    if (typeof value !== 'string') notice(said);
-    return [name, said];
-  });
+  const own = Object.entries(variables).map(([name, value]): [string, string] => [name, valueOf(value, find)]);
   return createNotifier({ kind: 'command', argv, cwd: workspace, env: { ...jobEnv, ...Object.fromEntries(own) }, on });
 }
 
 /** @throws UserError `NOTIFY_VARIABLE_MISSING`. */
-function valueOf(value: Value, env: NodeJS.ProcessEnv): string {
+function valueOf(value: Value, find: NotifyOptions['value']): string {
   if (typeof value === 'string') return value;
-  const found = env[value.fromEnv] ?? '';
+  const found = find(value.fromEnv) ?? '';
   if (found !== '') return found;
   throw new UserError(
     'NOTIFY_VARIABLE_MISSING',
     `\`notify\` needs ${value.fromEnv}, and the control plane does not have it`,
-    `Start it with ${value.fromEnv} set: \`sluice down\`, then any command.`,
+    `Put it into .env, or set ${value.fromEnv} where the control plane is started.`,
   );
 }

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresProjections, postgresProjections, type Source } from './adapters/projections/index.ts';
-import { loadConfig } from './config/load.ts';
 import { projectionSources } from './config/projections.ts';
 import { environmentNames } from './config/resolve.ts';
 import type { Config } from './config/schema.ts';
@@ -13,10 +12,12 @@ import type { SourceControl } from './ports/source.ts';
 export interface ProjectionsParts {
   /** Root of the workspace. */
   readonly workspace: string;
+  /** The configuration as it stands now. */
+  readonly config: () => Promise<Config>;
+  /** Where the addresses of the sources stand. */
+  readonly value: (name: string, environment: string | null) => string | undefined;
   readonly source: SourceControl;
   readonly warn: (message: string) => void;
-  /** Values that must not be shown. */
-  readonly notice: (value: string) => void;
 }
 
 /** Projections as the API, the planner and a release see them. */
@@ -30,21 +31,17 @@ export interface ProjectionsOfWorkspace {
 
 const LOOK_MS = 500;
 
-export function createProjections({ workspace, source, warn, notice }: ProjectionsParts): ProjectionsOfWorkspace {
+export function createProjections({ workspace, config: read, value, source, warn }: ProjectionsParts): ProjectionsOfWorkspace {
   const sourcesOf = (config: Config, environment: string): Source[] =>
-    projectionSources(config, environment).map((one) => {
-      const url = process.env[one.variable] ?? null;
-      if (url !== null && URL.canParse(url)) notice(decodeURIComponent(new URL(url).password));
-      return { ...one, url };
-    });
+    projectionSources(config, environment).map((one) => ({ ...one, url: value(one.variable, environment) ?? null }));
   const port = postgresProjections({
     dir: workspace,
-    sources: async (environment) => sourcesOf(await loadConfig(workspace), environment),
+    sources: async (environment) => sourcesOf(await read(), environment),
     checkout: (commit, into) => source.export(commit, '.', into),
     now: Date.now,
     warn,
   });
-  void loadConfig(workspace)
+  void read()
     .then((config) => port.adopt(environmentNames(config)))
     .catch((error: unknown) => warn(`projections are not looked after: ${error instanceof Error ? error.message : String(error)}`));
 

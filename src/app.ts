@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
-import { createServer as createNetServer, type Server } from 'node:net';
+import { createHmac } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
+import { cleanEnvironment } from './adapters/_shared/clean-environment.ts';
 import { fileArtifacts } from './adapters/artifacts/files.ts';
 import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
@@ -18,8 +18,11 @@ import { createHost } from './app-host.ts';
 import { createMetrics } from './app-metrics.ts';
 import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
+import { createSecrets, type Secrets } from './app-secrets.ts';
+import { createVariables } from './app-variables.ts';
 import { startCaretaker } from './caretaker.ts';
-import { createPlanner, type Planner } from './config/planner.ts';
+import { createPlanner } from './config/planner.ts';
+import { createConfigReader } from './config/reader.ts';
 import { restorePointsOf } from './config/restore-points.ts';
 import type { Config } from './config/schema.ts';
 import { isOldest } from './followers.ts';
@@ -42,6 +45,10 @@ export interface ControlPlaneOptions {
   /** A PostgreSQL server of your own; without it an embedded one runs below `.sluice/`. */
   readonly databaseUrl?: string;
   readonly host?: string;
+  /** Where people reach it, when that is another name than its own address. */
+  readonly publicUrl?: string;
+  /** Started by a command, in the background: its environment is that of one command's shell, and counts least. */
+  readonly isBackground?: boolean;
   /** Port of the API; 0 (default) takes any free one. */
   readonly port?: number;
   readonly version: string;
@@ -71,50 +78,59 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { onProgress = () => {}, writeLog = () => {}, logLevel = 'info' } = options;
   const workspace = resolve(options.workspaceDir);
   const dir = join(workspace, '.sluice');
-  const lock = options.databaseUrl === undefined ? await lockWorkspace(workspace) : null;
   const token = options.token ?? newToken();
-  const secrets = secretValues(token);
-  const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.values), writeLog));
+  const secrets = secretsOf(options, workspace, token);
+  const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.known), writeLog));
+  const config = createConfigReader({ dir: workspace, onRead: secrets.learnConfig });
+  // Awaited before anything is served: by then the redactor knows what the configuration names in every environment.
+  const firstReading = config.read().catch((error: unknown) => {
+    log.warn(`the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  });
 
   const source = gitSource({ dir: workspace });
   const migrations = createMigrations({
     workspace,
     source,
-    env: process.env,
+    config: config.read,
+    value: secrets.value,
     manifest: (environment) => engine.manifest(environment),
     scratch: async () => database.url,
-    notice: secrets.notice,
     log: (message) => log.info(message),
   });
-  const projections = createProjections({ workspace, source, warn: (message) => log.warn(message), notice: secrets.notice });
-  const stages = async ({ name }: { readonly name: string }, commit: string, config: Config) => {
-    const [planned, rebuilds] = await Promise.all([migrations.planned(name, commit, config), projections.planned(name, commit, config)]);
-    const backup = restorePointsOf(config, name, planned?.databases.map(({ database: changed }) => changed) ?? []);
+  const projections = createProjections({
+    workspace,
+    config: config.read,
+    value: secrets.value,
+    source,
+    warn: (message) => log.warn(message),
+  });
+  const stages = async ({ name }: { readonly name: string }, commit: string, now: Config) => {
+    const [planned, rebuilds] = await Promise.all([migrations.planned(name, commit, now), projections.planned(name, commit, now)]);
+    const backup = restorePointsOf(now, name, planned?.databases.map(({ database: changed }) => changed) ?? []);
     return {
       ...(backup === undefined ? {} : { backup }),
       ...(planned === undefined ? {} : { migrations: planned }),
       ...(rebuilds === undefined ? {} : { projections: rebuilds }),
     };
   };
-  const planner = noticing(
-    withGateResults(
-      withSchemaGate(
-        createPlanner({
-          dir: workspace,
-          source,
-          stages,
-          authors: (change) => gitAuthors(workspace, change),
-          readers: changeReaders(workspace, options.version),
-        }),
-        migrations,
-      ),
-      workspace,
+  const planner = withGateResults(
+    withSchemaGate(
+      createPlanner({
+        dir: workspace,
+        config: config.read,
+        identity: secrets.identity,
+        source,
+        stages,
+        authors: (change) => gitAuthors(workspace, change),
+        readers: changeReaders(workspace, options.version),
+      }),
+      migrations,
     ),
-    secrets.notice,
+    workspace,
   );
   const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });
   const builder = localBuilder({ dir: join(dir, 'builds'), source, artifacts });
-  const processes = processesPlatform({ dir: join(dir, 'apps'), artifacts });
+  const processes = processesPlatform({ dir: join(dir, 'apps'), artifacts, values: secrets.forStart });
   const edges = createEdges({
     dir: join(dir, 'edges'),
     kinds: edgeKinds,
@@ -122,7 +138,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     warn: (message) => log.warn(message),
   });
   const database = await openDatabase(options, dir, onProgress);
-  secrets.notice(new URL(database.url).password);
+  secrets.notice(decodeURIComponent(new URL(database.url).password));
 
   const platform = (name: string) => platformOf(name, [processes]);
   const backups = createBackups({
@@ -135,14 +151,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     },
     isFirst: () => isOldest(engine),
     warn: (message) => log.warn(message),
-    notice: secrets.notice,
+    config: config.read,
+    value: (name) => secrets.value(name, null),
   });
   const metrics = createMetrics({
     workspace,
     appsDir: join(dir, 'apps'),
     edge: edges.of,
-    env: process.env,
-    jobEnv: smokeEnvironment(),
+    env: secrets.of(null),
+    jobEnv: cleanEnvironment(process.env),
   });
   const performer = createPerformer({
     platform,
@@ -151,40 +168,46 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     builder,
     artifacts,
     clock: systemClock,
-    environment: smokeEnvironment(),
+    environment: cleanEnvironment(process.env),
     backup: backups.stage,
     migrations: migrations.stage,
     projections: projections.stage,
-    checks: createReleaseChecks({ dir: workspace, source }),
+    checks: createReleaseChecks({ dir: workspace, config: config.read, value: (name) => secrets.value(name, null), source }),
   });
   onProgress('Starting the engine');
-  const engine = await createEngine({
+  const variables = createVariables({ config, secrets });
+  const engine = variables.keeping(await createEngine({
     databaseUrl: database.url,
     runbook: { evolve, next },
     performer,
     log,
     ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }),
-  });
+  }));
+  await Promise.all([firstReading, learnManifests(engine, secrets)]);
 
   const host = createHost({
     engine,
     planner,
-    workspace,
-    env: process.env,
+    config,
+    value: (name) => secrets.value(name, null),
     environmentUrl: edges.url,
     now: () => systemClock.now(),
     warn: (message) => log.warn(message),
-    notice: secrets.notice,
   });
   const server = createServer({
     engine,
-    hook: host.take,
+    hook: host.deliveries,
+    hosts: {
+      bound: options.host ?? '127.0.0.1',
+      ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+    },
+    variables,
     planner: metrics.checked(planner),
     metrics: metrics.intake,
     workspace,
     version: options.version,
     token,
-    secrets: secrets.values,
+    secrets: secrets.known,
     log: { level: logLevel, write: writeLog },
     logs: (ref, wanted) => processes.logs(ref, wanted),
     edgeUrl: edges.url,
@@ -205,10 +228,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const notices = notifyPeople({
     engine,
     workspace,
-    env: process.env,
-    jobEnv: smokeEnvironment(),
+    config: config.read,
+    value: (name) => secrets.value(name, null),
+    jobEnv: cleanEnvironment(process.env),
     warn: (message) => log.warn(message),
-    notice: secrets.notice,
   });
 
   const hostReports = host.start();
@@ -219,7 +242,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await projections.close();
     await server.close();
     await engine.close();
-    lock?.close();
   };
   return {
     url,
@@ -236,35 +258,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       await database.embedded?.stop();
     },
   };
-}
-
-/**
- * One control plane a workspace, as long as its database is the embedded one. The kernel gives the name back when
- * the process ends, however it ends.
- * @throws UserError CONTROL_PLANE_RUNNING
- */
-async function lockWorkspace(workspace: string): Promise<Server> {
-  const id = createHash('sha256').update(workspace).digest('hex').slice(0, 24);
-  await mkdir(join(workspace, '.sluice'), { recursive: true, mode: 0o755 });
-  // A name in Linux's abstract namespace leaves nothing behind; elsewhere a port stands in for it.
-  const address =
-    process.platform === 'linux'
-      ? { path: `\0sluice-${process.getuid?.() ?? 0}-${id}` }
-      : { host: '127.0.0.1', port: 20_000 + (Number.parseInt(id.slice(0, 6), 16) % 20_000) };
-  const server = createNetServer();
-  server.unref();
-  return new Promise((done, reject) => {
-    server.once('error', () =>
-      reject(
-        new UserError(
-          'CONTROL_PLANE_RUNNING',
-          `a control plane of ${workspace} runs already`,
-          '`sluice status` talks to it; `sluice down` ends it.',
-        ),
-      ),
-    );
-    server.listen(address, () => done(server));
-  });
 }
 
 async function openDatabase(
@@ -302,30 +295,19 @@ async function stopApps(dir: string, platform: Platform, fence: number): Promise
 
 const STOP_MS = 10_000;
 
-/** Smoke commands get what any command needs, and no secrets of the control plane. */
-function smokeEnvironment(): NodeJS.ProcessEnv {
-  const names = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'];
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+/** What only the events know: variables of versions that run, or may be gone back to, and that the configuration names no more. */
+async function learnManifests(engine: Engine, secrets: Secrets): Promise<void> {
+  for (const environment of await engine.environments()) secrets.learn(await engine.manifest(environment), [environment]);
 }
 
-/** Values that must never leave: our own, and those of every variable that a configuration refers to by name. */
-function secretValues(token: string): { notice(value: string): void; values(): readonly string[] } {
-  const known = new Set([token]);
-  return {
-    notice: (value) => value !== '' && known.add(value),
-    values: () => [...known],
-  };
-}
-
-/** Notes the values of the `{ fromEnv }` variables of every environment that is looked at. */
-function noticing(planner: Planner, notice: (value: string) => void): Planner {
-  return {
-    ...planner,
-    async plan(request) {
-      const { apps } = await planner.environment(request.environment);
-      for (const app of apps)
-        for (const value of Object.values(app.run.env)) if (typeof value !== 'string') notice(process.env[value.fromEnv] ?? '');
-      return planner.plan(request);
-    },
-  };
+function secretsOf({ databaseUrl, isBackground = false, token: given }: ControlPlaneOptions, workspace: string, token: string): Secrets {
+  const secrets = createSecrets({
+    workspace,
+    own: process.env,
+    ownFirst: !isBackground,
+    // Control planes that share a database share a token, and have to agree on what has changed.
+    ...(databaseUrl === undefined || given === undefined ? {} : { key: createHmac('sha256', given).update('values').digest('base64url') }),
+  });
+  secrets.notice(token);
+  return secrets;
 }

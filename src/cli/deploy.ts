@@ -6,6 +6,7 @@ import { carryOut, type CarryOutOptions, carryOutOptions } from './_carry-out.ts
 import { breakGlassOption } from './_options.ts';
 import { environmentOf } from './_pick.ts';
 import { command, type Session } from './_session.ts';
+import { offerValues, planWithValues } from './_values.ts';
 import { planBody, type PlanOptions, planOptions } from './plan.ts';
 
 interface DeployOptions extends PlanOptions, CarryOutOptions {
@@ -37,11 +38,12 @@ export const deploy = command<DeployOptions>({
   async run(session, { args, options }) {
     if (options.plan !== undefined) {
       const made = await keptPlan(session, options.plan, args, options);
+      await offerValues(session, await session.client(), made.plan.environment);
       return carryOut(session, made, options, { plan: made.plan, ...(options.liftHold === true ? { liftHold: true } : {}) });
     }
     const client = await session.client();
     const body = planBody(await environmentOf(session, client, options.env), args, options);
-    const made = await client.post<Made>('/v1/plans', body);
+    const made = await planWithValues(session, client, body);
     return carryOut(session, made, options, { ...body, planHash: made.plan.hash });
   },
 });

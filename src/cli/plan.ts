@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { Plan } from '../core/release/plan.ts';
 import { EXIT } from './_exit.ts';
 import { breakGlassOption, environmentOption } from './_options.ts';
 import { environmentOf } from './_pick.ts';
 import { fullPlanText, planMarkdown } from './_plan-text.ts';
 import { command } from './_session.ts';
+import { planWithValues } from './_values.ts';
 
 /** What a plan is made of, as `plan` and `deploy` ask for it. */
 export interface PlanOptions {
@@ -20,7 +20,7 @@ export const planOptions = (): Option[] => [
   new Option('--lift-hold', 'take versions that a rollback has rejected, too'),
 ];
 
-export function planBody(environment: string, apps: readonly string[], options: PlanOptions): object {
+export function planBody(environment: string, apps: readonly string[], options: PlanOptions): { readonly environment: string } {
   return {
     environment,
     ...(apps.length === 0 ? {} : { apps }),
@@ -36,8 +36,9 @@ export const plan = command<PlanOptions & { readonly markdown?: boolean }>({
   async run(session, { args, options }) {
     const client = await session.client();
     const environment = await environmentOf(session, client, options.env);
-    const { plan: made, notices } = await client.post<{ plan: Plan; notices: string[] }>('/v1/plans', planBody(environment, args, options));
+    const { plan: made, notices, variables } = await planWithValues(session, client, planBody(environment, args, options));
     const text = (options.markdown === true ? planMarkdown : fullPlanText)(made, notices, session.now());
-    return { exit: EXIT.ok, data: { plan: made, notices }, text };
+    const isMissing = variables.some(({ from }) => from === null);
+    return { exit: isMissing ? EXIT.waiting : EXIT.ok, data: { plan: made, notices, variables }, text };
   },
 });

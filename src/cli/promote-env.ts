@@ -2,6 +2,7 @@ import type { Plan } from '../core/release/plan.ts';
 import { carryOut, type CarryOutOptions, carryOutOptions } from './_carry-out.ts';
 import { breakGlassOption } from './_options.ts';
 import { command } from './_session.ts';
+import { offerValues } from './_values.ts';
 
 interface PromoteEnvOptions extends CarryOutOptions {
   readonly breakGlass?: string;
@@ -19,6 +20,7 @@ export const promoteEnv = command<PromoteEnvOptions>({
   async run(session, { args, options }) {
     const [from = '', to = '', ...apps] = args;
     const client = await session.client();
+    await offerValues(session, client, to);
     const made = await client.post<{ plan: Plan; notices: string[] }>('/v1/promotions', {
       from,
       to,

@@ -5,6 +5,7 @@ import { follow } from './_follow.ts';
 import { detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
 import { confirmProduction, environmentOf } from './_pick.ts';
 import { command } from './_session.ts';
+import { offerValues } from './_values.ts';
 
 interface RetryOptions extends FollowOptions {
   readonly env?: string;
@@ -35,6 +36,7 @@ export const retry = command<RetryOptions>({
       row = { id: args[0], environment: state.plan.environment, apps: state.plan.apps.map((app) => app.app) } as unknown as ReleaseRow;
     }
     await confirmProduction(session, row.environment, `deploy ${row.apps.join(', ')} again`, options.yes);
+    await offerValues(session, client, row.environment);
     const { id, message } = await client.post<{ id: string; message: string }>(`/v1/releases/${encodeURIComponent(row.id)}/retry`, {
       by: session.by,
     });

@@ -5,6 +5,7 @@ import { follow } from './_follow.ts';
 import { appOption, detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
 import { confirmProduction, environmentOf } from './_pick.ts';
 import { command } from './_session.ts';
+import { offerValues } from './_values.ts';
 import { planText } from './_words.ts';
 
 interface RollbackOptions extends FollowOptions {
@@ -50,6 +51,7 @@ export const rollback = command<RollbackOptions>({
       ...(options.app === undefined ? {} : { app: options.app }),
       ...(options.to === undefined ? {} : { to: options.to }),
     };
+    await offerValues(session, client, environment);
     const preview = await client.post<RolledBack>('/v1/rollback', { ...body, preview: true });
     if (preview.plan !== null) {
       if (!session.json) session.say(planText(preview.plan));

@@ -9,6 +9,7 @@ interface ServerOptions {
   readonly host?: string;
   readonly port?: string;
   readonly databaseUrl?: string;
+  readonly publicUrl?: string;
   readonly detach?: boolean;
 }
 
@@ -25,14 +26,15 @@ export const server = command<ServerOptions>({
     new Option('--host <address>', 'address to listen on (127.0.0.1)'),
     new Option('--port <number>', 'port to listen on (any free one)'),
     new Option('--database-url <url>', 'PostgreSQL to use (or SLUICE_DATABASE_URL; otherwise an embedded one)'),
+    new Option('--public-url <url>', 'where people and webhooks reach it, when that is not its own address (or SLUICE_PUBLIC_URL)'),
     new Option('--detach', 'start it in the background, unless it runs already'),
   ],
   run: async (session, { options }) => (options.detach === true ? inBackground(session, options) : inForeground(session, options)),
 });
 
 async function inBackground(session: Session, options: ServerOptions): Promise<Answer> {
-  const { host, port, databaseUrl } = options;
-  const args = [...given('--host', host), ...given('--port', port)];
+  const { host, port, databaseUrl, publicUrl } = options;
+  const args = [...given('--host', host), ...given('--port', port), ...given('--public-url', publicUrl)];
   // Not as an argument: every user of the machine can read those.
   const env = databaseUrl === undefined ? session.env : { ...session.env, SLUICE_DATABASE_URL: databaseUrl };
   const target = await ensureLocal({
@@ -54,12 +56,15 @@ async function inForeground(session: Session, options: ServerOptions): Promise<A
   const parent = session.env[REPORTS] === '1' ? reportToParent() : null;
   try {
     const workspaceDir = await session.workspace();
-    // Whoever runs it under a supervisor, with a database of its own, may run several.
-    if (parent !== null) await claim(workspaceDir);
     const port = options.port === undefined ? undefined : numberOf('--port', options.port, 4700);
     if (port !== undefined && port > 65_535) throw new UserError('USAGE', `there is no port ${port}`, 'Ports go up to 65535.');
     const databaseUrl = options.databaseUrl ?? (session.env['SLUICE_DATABASE_URL'] || undefined);
     const token = session.env['SLUICE_TOKEN'] || undefined;
+    const publicUrl = options.publicUrl ?? (session.env['SLUICE_PUBLIC_URL'] || undefined);
+    if (publicUrl !== undefined && !/^https?:\/\/[^/@\s]+\/?$/.test(publicUrl))
+      throw new UserError('USAGE', `--public-url ${publicUrl} is not an address`, 'For example https://sluice.example.com.');
+    // With a database of its own a supervisor may run several.
+    if (parent !== null || databaseUrl === undefined) await claim(workspaceDir);
     // Only here, and only now: everything else is a client and needs neither engine nor adapters.
     const { createControlPlane } = await import('../app.ts');
     let end = (_how: { readonly all: boolean }): void => {};
@@ -80,6 +85,8 @@ async function inForeground(session: Session, options: ServerOptions): Promise<A
       ...(port === undefined ? {} : { port }),
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       ...(token === undefined ? {} : { token }),
+      ...(publicUrl === undefined ? {} : { publicUrl }),
+      isBackground: parent !== null,
     });
     const dispose = session.terminal.onInterrupt(() => end({ all: false }));
     await announce(workspaceDir, { url: controlPlane.url, token: controlPlane.token, version: session.version });

@@ -57,6 +57,7 @@ export const databaseOverrides = z.record(name, overrides, { error: 'an object o
 
 export interface ResolvedDatabase {
   readonly name: string;
+  readonly environment: string;
   readonly path: string;
   readonly kind: string;
   readonly apps: readonly string[];
@@ -93,6 +94,7 @@ export function resolveDatabases(config: Config, environment: string): ResolvedD
     }
     return {
       name: key,
+      environment,
       path: general.migrations.path,
       kind: general.migrations.kind ?? 'sql',
       apps: general.apps,

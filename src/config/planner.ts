@@ -13,12 +13,17 @@ import type { SourceControl, SourceHead } from '../ports/source.ts';
 import { type AuthorsBetween, withAuthors } from './authors.ts';
 import { comparedWith, workspaceAt } from './changes.ts';
 import { loadConfig } from './load.ts';
+import { type Identity, withIdentities } from './identities.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
 import type { Config } from './schema.ts';
 
 export interface PlannerOptions {
   /** Root of the workspace. */
   readonly dir: string;
+  /** The configuration as it stands now. Default: read from `dir`. */
+  readonly config?: () => Promise<Config>;
+  /** Tells one value of a variable from another; null: it has none. Left out: plans do not notice that a value changed. */
+  readonly identity?: Identity;
   readonly source: SourceControl;
   /** What tells which app is made from what. */
   readonly readers: Readers;
@@ -92,20 +97,22 @@ export interface RollbackRequest {
 }
 
 /** Ties configuration, history and manifest together. Reads everything anew for each plan. */
-export function createPlanner({ dir, source, readers, stages, authors = async () => [] }: PlannerOptions): Planner {
-  const environment = async (name: string): Promise<ResolvedEnvironment> => resolveEnvironment(await loadConfig(dir), name);
+export function createPlanner(options: PlannerOptions): Planner {
+  const { dir, source, readers, stages, authors = async () => [], config: read = () => loadConfig(dir), identity } = options;
+  const resolve = (config: Config, name: string): ResolvedEnvironment => withValues(resolveEnvironment(config, name), identity);
+  const environment = async (name: string): Promise<ResolvedEnvironment> => resolve(await read(), name);
   /** What apps are made from hardly changes between what is deployed and the present commit. */
   const graphNow = async (name: string): Promise<ProjectGraph | null> => {
-    const config = await loadConfig(dir);
+    const config = await read();
     const { commit } = await source.head();
-    return commit === null ? null : (await workspaceAt(readers, commit, config, resolveEnvironment(config, name))).graph;
+    return commit === null ? null : (await workspaceAt(readers, commit, config, resolve(config, name))).graph;
   };
   return {
-    environments: async () => environmentNames(await loadConfig(dir)),
+    environments: async () => environmentNames(await read()),
     environment,
     async plan({ environment: name, manifest, only, force, liftHold, breakGlass }) {
-      const config = await loadConfig(dir);
-      const resolved = resolveEnvironment(config, name);
+      const config = await read();
+      const resolved = resolve(config, name);
       const from = await sourceOf(resolved, source);
       await refuseMissing(resolved, from, source);
       const { graph, fingerprints } = await workspaceAt(readers, from.commit, config, resolved);
@@ -134,7 +141,7 @@ export function createPlanner({ dir, source, readers, stages, authors = async ()
         ...(breakGlass === undefined ? {} : { breakGlass }),
       });
       const commitOf = ({ app }: PlannedApp): string | null => from.apps[app]?.stable?.commit ?? null;
-      const data = stages === undefined ? {} : await dataOf(plan, commitOf, (commit, config) => stages(here, commit, config), dir);
+      const data = stages === undefined ? {} : await dataOf(plan, commitOf, (commit, config) => stages(here, commit, config), read);
       return withAuthors(withHash({ ...plan, ...data }), { governance: here.governance, authors, graph: () => graphNow(to), commitOf });
     },
     async rollback({ environment: name, manifest, apps, to }) {
@@ -143,7 +150,7 @@ export function createPlanner({ dir, source, readers, stages, authors = async ()
     },
     async retry({ plan, manifest }) {
       const here = await environment(plan.environment);
-      const again = makeRetryPlan(plan, manifest, here);
+      const again = makeRetryPlan({ ...plan, apps: withIdentities(plan.apps, plan.environment, identity) }, manifest, here);
       if (again.kind === 'rollback') return again;
       return withAuthors(again, {
         governance: here.governance,
@@ -190,10 +197,10 @@ async function dataOf(
   plan: Plan,
   commitOf: (app: PlannedApp) => string | null,
   stagesAt: (commit: string, config: Config) => Promise<DataStages>,
-  dir: string,
+  read: () => Promise<Config>,
 ): Promise<DataStages> {
   const commits = [...new Set(plan.apps.map(commitOf))].filter((commit) => commit !== null);
-  const config = await loadConfig(dir);
+  const config = await read();
   const found = await Promise.all(commits.map((commit) => stagesAt(commit, config)));
   const [first, ...more] = found;
   if (more.length === 0 || found.every((one) => Object.keys(one).length === 0)) return first ?? {};
@@ -278,6 +285,10 @@ function withWorkspaceBuilds(environment: ResolvedEnvironment, graph: ProjectGra
         : app,
     ),
   };
+}
+
+function withValues(environment: ResolvedEnvironment, identity: Identity | undefined): ResolvedEnvironment {
+  return identity === undefined ? environment : { ...environment, apps: withIdentities(environment.apps, environment.name, identity) };
 }
 
 function newestRelease(manifest: PlannerManifest): string[] {

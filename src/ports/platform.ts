@@ -84,7 +84,13 @@ export interface RunSpec {
 }
 
 /** Plain text, or the name of a variable in the control plane's own environment (never recorded). */
-export type EnvValue = string | { readonly fromEnv: string };
+export type EnvValue =
+  | string
+  | {
+      readonly fromEnv: string;
+      /** Tells one value from another by a key of the workspace, and nothing about it; left out where it was not known. */
+      readonly identity?: string;
+    };
 
 export interface HealthSpec {
   readonly path: string;

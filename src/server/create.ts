@@ -1,18 +1,22 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { UserError } from '../core/errors.ts';
 import { isAuthorized, metricsTokenOf } from './auth.ts';
 import { backupRoutes } from './backups.ts';
-import { hooks, type TakeDelivery } from './hooks.ts';
+import { type Deliveries, hooks } from './hooks.ts';
+import { type HostNames, refuseStrangers } from './hosts.ts';
 import { openapi } from './openapi.ts';
 import { operationRoutes } from './operations.ts';
 import { acceptOtlp, OTLP_PATH, otlpRoutes } from './otlp.ts';
 import type { ServerParts } from './parts.ts';
 import { projectionRoutes } from './projections.ts';
-import { checked, type Problem, problemOf } from './problems.ts';
+import { checked, type Problem, problemOf, refuseUnstorable } from './problems.ts';
 import { createRedactor, type Redactor, redactedStream } from './redact.ts';
 import { releaseRoutes } from './releases.ts';
 import type { Input, Route } from './route.ts';
 import { type EventSink, openEvents } from './sse.ts';
+import { variableRoutes } from './variables.ts';
 
 export type { Finding, ServerParts } from './parts.ts';
 export { newToken } from './auth.ts';
@@ -27,7 +31,9 @@ export interface ServerOptions extends ServerParts {
   /** Time between two signs of life on a quiet event stream, ms. */
   readonly heartbeatMs?: number;
   /** Takes signed deliveries of the repository's host; without it there is no such address. */
-  readonly hook?: TakeDelivery;
+  readonly hook?: Deliveries;
+  /** Names that it goes by besides those of loopback. */
+  readonly hosts?: HostNames;
   /** Hold answers against their schema and fail when they differ: for tests. */
   readonly checkAnswers?: boolean;
 }
@@ -41,18 +47,28 @@ export function createServer(options: ServerOptions): FastifyInstance {
     bodyLimit: 1_000_000,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
+    clientErrorHandler: answerUnreadable,
+    // What the router cannot read comes by no hook: it is let in, or refused, here.
+    frameworkErrors(error, request, reply) {
+      const refused = refusalOf(() => admit(request, [options.token]));
+      void answerProblem(problemOf(refused ?? error), refused ?? error, request, reply, redactor);
+    },
   });
-  const closing = new AbortController();
-  server.addHook('preClose', async () => closing.abort());
-  server.addHook('onRequest', async (request) => {
-    const { config, url } = request.routeOptions;
-    const tokens = url === OTLP_PATH ? [options.token, metricsToken] : [options.token];
-    if (config.isSigned === true || tokens.some((token) => isAuthorized(request.headers.authorization, token))) return;
+  const admit = (request: FastifyRequest, tokens: readonly string[]): void => {
+    refuseStrangers(request.raw, options.hosts ?? {});
+    if (tokens.some((token) => isAuthorized(request.headers.authorization, token))) return;
     throw new UserError(
       'UNAUTHORIZED',
       'the request carries no valid token',
       'Send `Authorization: Bearer <token>`: the token stands in .sluice/control-plane.json, or in SLUICE_TOKEN for a remote control plane.',
     );
+  };
+  const closing = new AbortController();
+  server.addHook('preClose', async () => closing.abort());
+  server.addHook('onRequest', async (request) => {
+    const { config, url } = request.routeOptions;
+    if (config.isSigned === true) return refuseStrangers(request.raw, options.hosts ?? {});
+    admit(request, url === OTLP_PATH ? [options.token, metricsToken] : [options.token]);
   });
   server.setErrorHandler((error, request, reply) => answerProblem(problemOf(error), error, request, reply, redactor));
   server.setNotFoundHandler((request, reply) => {
@@ -75,7 +91,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
 /** Every route, in the order of the documentation. */
 export function allRoutes(parts: ServerParts): readonly Route[] {
-  return [...releaseRoutes(parts), ...operationRoutes(parts), ...backupRoutes(parts), ...projectionRoutes(parts), ...otlpRoutes(parts)];
+  return [...releaseRoutes(parts), ...operationRoutes(parts), ...variableRoutes(parts), ...backupRoutes(parts), ...projectionRoutes(parts), ...otlpRoutes(parts)];
 }
 
 interface Surroundings {
@@ -100,8 +116,18 @@ function register(server: FastifyInstance, route: Route, around: Surroundings): 
   });
 }
 
+function refusalOf(admit: () => void): unknown {
+  try {
+    admit();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
 function inputOf(route: Route, request: FastifyRequest): Input {
   const last = Number(request.headers['last-event-id']);
+  refuseUnstorable({ path: request.params, query: request.query, body: request.body });
   return {
     params: route.params === null ? null : checked(route.params, request.params, 'path'),
     query: route.query === null ? null : checked(route.query, request.query, 'query'),
@@ -134,6 +160,19 @@ async function stream(run: NonNullable<Route['stream']>, input: Input, reply: Fa
     opened.end();
   }
   return reply;
+}
+
+/** What is no HTTP request: says so and nothing else, because nothing about the sender is known. */
+function answerUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const body = JSON.stringify(problemOf(Object.assign(new Error('this is no HTTP request that can be read'), { statusCode: status })));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 function answerProblem(problem: Problem, error: unknown, request: FastifyRequest, reply: FastifyReply, redactor: Redactor): FastifyReply {

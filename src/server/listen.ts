@@ -51,7 +51,8 @@ async function explained(error: NodeJS.ErrnoException, host: string, port: numbe
 /** Only a control plane answers with this code when no token is sent. */
 async function isSluice(host: string, port: number): Promise<boolean> {
   try {
-    const answer = await fetch(`http://${host.includes(':') ? `[${host}]` : host}:${port}/v1/health`, {
+    const asked = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+    const answer = await fetch(`http://${asked.includes(':') ? `[${asked}]` : asked}:${port}/v1/health`, {
       signal: AbortSignal.timeout(1000),
     });
     const body = (await answer.json()) as { code?: unknown } | null;

@@ -3,8 +3,10 @@ import type { Planner } from '../config/planner.ts';
 import type { Engine } from '../engine/face.ts';
 import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
 import type { Projections } from '../ports/projections.ts';
+import type { Plan } from '../core/release/plan.ts';
 import type { BackupsFace } from './backups.ts';
 import type { finding } from './schemas.ts';
+import type { Variable } from './variables.ts';
 
 export type Finding = z.output<typeof finding>;
 
@@ -13,6 +15,15 @@ export interface MetricsIntake {
   take(json: unknown): { readonly rejected: number; readonly reason: string } | null;
   decode(bytes: Uint8Array): unknown;
   encode(refused: { readonly rejected: number; readonly reason: string } | null): Uint8Array;
+}
+
+/** Values of the variables that configurations name with `fromEnv`. */
+export interface VariablesPort {
+  /** Those that an environment may take. */
+  wanted(environment: string): Promise<readonly Variable[]>;
+  offer(environment: string, values: Readonly<Record<string, string>>): Promise<void>;
+  /** Those that the apps of a plan take. */
+  of(plan: Plan): readonly Variable[];
 }
 
 /** What the API speaks for; handed in by the composition root. */
@@ -30,6 +41,8 @@ export interface ServerParts {
   readonly edgeUrl?: (environment: string) => Promise<string | null>;
   /** Takes what apps report over OTLP. */
   readonly metrics?: MetricsIntake;
+  /** Without it `fromEnv` is not looked into. */
+  readonly variables?: VariablesPort;
   /** Without it nothing is backed up. */
   readonly backups?: BackupsFace;
   /** Without it there are no projections. */

@@ -14,6 +14,8 @@ export interface Problem {
 
 const STATUS: Readonly<Record<string, number>> = {
   UNAUTHORIZED: 401,
+  HOST_NOT_ALLOWED: 421,
+  ORIGIN_NOT_ALLOWED: 403,
   WEBHOOK_UNSIGNED: 401,
   WEBHOOK_INVALID: 400,
   WEBHOOK_UNKNOWN: 404,
@@ -41,10 +43,12 @@ const STATUS: Readonly<Record<string, number>> = {
 const TITLES: Readonly<Record<number, string>> = {
   400: 'The request cannot be read',
   401: 'Not signed in',
+  403: 'Not allowed',
   404: 'Not found',
   409: 'Not possible now',
   413: 'The request is too large',
   415: 'The request is not JSON',
+  421: 'Not meant for this server',
   422: 'Not possible',
   500: 'A bug in Sluice',
   503: 'Something outside did not work',
@@ -81,5 +85,34 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string):
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;
   const mistakes = result.error.issues.map((issue) => `${[where, ...issue.path].join('.')}: ${issue.message}`);
-  throw new UserError('REQUEST_INVALID', mistakes.join('; '), 'GET /openapi.json describes every request.');
+  throw invalid(mistakes.join('; '));
+}
+
+/** Levels of lists and objects in each other. A plan, the deepest that is sent to us, has 9. */
+const DEEPEST = 64;
+/** PostgreSQL stores neither NUL nor half of a surrogate pair. */
+// oxlint-disable-next-line no-control-regex -- NUL is what is looked for
+const UNSTORABLE = /\u0000|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+
+/**
+ * Refuses what no schema describes and everything behind them would stumble over: texts that cannot be stored, and data so deep
+ * that walking it would exhaust the stack.
+ * @throws UserError `REQUEST_INVALID`.
+ */
+export function refuseUnstorable(parts: Readonly<Record<string, unknown>>): void {
+  let level: unknown[] = Object.values(parts);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > DEEPEST) throw invalid('lists and objects lie too deep in each other');
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value === 'string' && UNSTORABLE.test(value)) throw invalid('a text contains a NUL or half a character');
+      if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) continue;
+      for (const [key, item] of Object.entries(value)) next.push(key, item);
+    }
+    level = next;
+  }
+}
+
+function invalid(what: string): UserError {
+  return new UserError('REQUEST_INVALID', what, 'GET /openapi.json describes every request.');
 }

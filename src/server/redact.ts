@@ -1,3 +1,5 @@
+import { formsOf } from '../core/secrets/forms.ts';
+
 export interface Redactor {
   /** One text without any secret value in it. */
   text(value: string): string;
@@ -5,19 +7,17 @@ export interface Redactor {
   deep<T>(value: T): T;
 }
 
-/** Shorter values say nothing and would tear holes into everything ("on", "80"). */
-const SHORTEST = 5;
 const MASK = '[redacted]';
 
 /**
  * Takes secret values out of whatever leaves the control plane: by value, as the last stage, so that it
- * does not matter by which way one got in. Finds each as it is, in base64, in a URL and inside JSON.
+ * does not matter by which way one got in. Which values, and in which forms: `core/secrets/forms.ts`.
  */
 export function createRedactor(secrets: () => Iterable<string>): Redactor {
   let known = '';
   let forms: readonly string[] = [];
   const refresh = (): readonly string[] => {
-    const values = [...secrets()].filter((value) => value.length >= SHORTEST);
+    const values = [...secrets()];
     const key = values.join('\0');
     if (key !== known) {
       known = key;
@@ -41,20 +41,6 @@ export function createRedactor(secrets: () => Iterable<string>): Redactor {
       return all.length === 0 ? value : (walk(value, all) as T);
     },
   };
-}
-
-function formsOf(secret: string): string[] {
-  const bytes = Buffer.from(secret);
-  const base64 = bytes.toString('base64').replace(/=+$/, '');
-  const inJson = JSON.stringify(secret).slice(1, -1);
-  return [
-    secret,
-    base64,
-    base64.replaceAll('+', '-').replaceAll('/', '_'),
-    encodeURIComponent(secret),
-    new URLSearchParams({ v: secret }).toString().slice(2),
-    inJson,
-  ].filter((form) => form.length >= SHORTEST);
 }
 
 /** Where log lines go, each without secrets: also those in another case of header, in a message or in a stack. */

@@ -6,6 +6,7 @@ import type { ServerParts } from './parts.ts';
 import type { Route } from './route.ts';
 import { eventRoute, route } from './route.ts';
 import * as schema from './schemas.ts';
+import { valueNotices } from './variables.ts';
 import { createSeenPlans } from './seen-plans.ts';
 import type { EventSink } from './sse.ts';
 
@@ -53,7 +54,8 @@ export function releaseRoutes(given: ServerParts): readonly Route[] {
       answer: schema.planAnswer,
       handle: async ({ body }) => {
         const plan = seen.remember(await makePlan(parts, body));
-        return { plan, notices: await planner.notices(body.environment, plan) };
+        const variables = given.variables?.of(plan) ?? [];
+        return { plan, notices: [...(await planner.notices(body.environment, plan)), ...valueNotices(variables, body.environment)], variables };
       },
     }),
     route({

@@ -260,8 +260,30 @@ export const rollbackBody = z.strictObject({
   by,
 });
 
+export const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of a variable');
+
+/** A variable that `{ fromEnv }` names. Its value is told to nobody. */
+export const variable = z
+  .object({
+    name: variableName,
+    apps: z.array(z.string()).describe('Apps that take it; empty: the control plane itself.'),
+    from: z
+      .string()
+      .nullable()
+      .describe('Where its value is found: `caller`, a `.env` file, `kept` from an earlier deploy, or `control plane`; null: nowhere.'),
+    isHidden: z.boolean().describe('Whether its value is taken out of logs and answers: short and everyday ones are not.'),
+  })
+  .meta({ id: 'Variable' });
+
 export const planAnswer = z
-  .object({ plan, notices: z.array(z.string()).describe('What a person should know first.') })
+  .object({
+    plan,
+    notices: z.array(z.string()).describe('What a person should know first.'),
+    variables: z
+      .array(variable)
+      .optional()
+      .describe('Variables that the apps of the plan take. A deploy is refused while one has no value.'),
+  })
   .meta({ id: 'PlanAnswer' });
 
 export const requested = z

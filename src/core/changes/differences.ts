@@ -18,6 +18,7 @@ export function changedSettings(before: Settings, after: Settings): string[] {
 }
 
 function compare(name: string, before: unknown, after: unknown, names: string[]): void {
+  if (isSameReference(before, after)) return;
   if (isSettings(before) && isSettings(after) && !isReference(before) && !isReference(after)) {
     for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) compare(`${name}.${key}`, before[key], after[key], names);
   } else if (said(before) !== said(after)) names.push(name);
@@ -29,6 +30,12 @@ function said(value: unknown): string {
 
 function isSettings(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Of the same variable, and not known to have another value now: what was deployed by an earlier Sluice has no identity. */
+function isSameReference(before: unknown, after: unknown): boolean {
+  if (!isSettings(before) || !isSettings(after) || !isReference(before) || before['fromEnv'] !== after['fromEnv']) return false;
+  return before['identity'] === undefined || after['identity'] === undefined || before['identity'] === after['identity'];
 }
 
 /** `{ fromEnv: 'NAME' }` is one value, not a group of settings. */

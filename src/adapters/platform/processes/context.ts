@@ -11,6 +11,8 @@ export interface Context {
   readonly artifacts: { folder(digest: string): Promise<string> };
   /** The control plane's environment. */
   readonly env: NodeJS.ProcessEnv;
+  /** Where the values of `{ fromEnv }` come from in an environment. */
+  readonly values: (environment: string) => NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly supervisorEntry: URL;

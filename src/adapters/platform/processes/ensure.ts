@@ -59,7 +59,7 @@ export async function prepare(
   signal: AbortSignal,
   only: readonly number[] | null,
 ): Promise<Program> {
-  const env = appEnvironment(target, context.env);
+  const env = appEnvironment(target, context.env, context.values(target.environment));
   for (;;) {
     if (!(await isReleaseMade(paths, target.artifact))) {
       const source = await context.artifacts.folder(target.artifact);

@@ -1,4 +1,5 @@
 import { UserError } from '../../../core/errors.ts';
+import { formsOf } from '../../../core/secrets/forms.ts';
 import type { DeployTarget, EnvValue } from '../../../ports/platform.ts';
 
 /** What an app inherits from the control plane; everything else it gets by its own settings. */
@@ -10,20 +11,24 @@ export function inheritedEnvironment(control: NodeJS.ProcessEnv): Record<string,
 
 /**
  * The whole environment of an app but what differs between its instances.
- * @throws UserError ENV_MISSING naming every variable that the control plane does not have; ENV_INVALID.
+ * @throws UserError ENV_MISSING naming every variable that has no value; ENV_INVALID.
  */
-export function appEnvironment(target: DeployTarget, control: NodeJS.ProcessEnv): Record<string, string> {
+export function appEnvironment(
+  target: DeployTarget,
+  control: NodeJS.ProcessEnv,
+  values: NodeJS.ProcessEnv,
+): Record<string, string> {
   const named = Object.entries(target.run.env);
-  const missing = named.flatMap(([, value]) => (typeof value !== 'string' && control[value.fromEnv] === undefined ? [value.fromEnv] : []));
+  const missing = named.flatMap(([, value]) => (typeof value !== 'string' && values[value.fromEnv] === undefined ? [value.fromEnv] : []));
   if (missing.length > 0) {
     const names = [...new Set(missing)].join(', ');
     throw new UserError(
       'ENV_MISSING',
-      `${target.app} needs ${names} from the control plane's environment, where it is not set`,
-      `Set ${names} where \`sluice\` or its control plane is started, then run the command again.`,
+      `${target.app} needs ${names}, and no value is known here`,
+      `Put ${names} into .env.${target.environment} or .env, or set it in the shell that runs \`sluice deploy\`, and deploy again.`,
     );
   }
-  const own = Object.fromEntries(named.map(([name, value]) => [name, resolved(value, control)]));
+  const own = Object.fromEntries(named.map(([name, value]) => [name, resolved(value, values)]));
   const invalid = Object.entries(own).find(([name, value]) => value.includes('\0') || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   if (invalid !== undefined) {
     throw new UserError(
@@ -36,36 +41,13 @@ export function appEnvironment(target: DeployTarget, control: NodeJS.ProcessEnv)
   return { ...inheritedEnvironment(control), ...own, ...told };
 }
 
-function resolved(value: EnvValue, control: NodeJS.ProcessEnv): string {
-  return typeof value === 'string' ? value : (control[value.fromEnv] ?? '');
+function resolved(value: EnvValue, values: NodeJS.ProcessEnv): string {
+  return typeof value === 'string' ? value : (values[value.fromEnv] ?? '');
 }
 
 /** Takes the values of `{ fromEnv }` variables out of a text that is going to be recorded (invariant 10). */
-export function withoutSecrets(text: string, env: Readonly<Record<string, EnvValue>>, control: NodeJS.ProcessEnv): string {
-  const secrets = Object.values(env).flatMap((value) => (typeof value === 'string' ? [] : formsOf(control[value.fromEnv] ?? '')));
+export function withoutSecrets(text: string, env: Readonly<Record<string, EnvValue>>, values: NodeJS.ProcessEnv): string {
+  const secrets = Object.values(env).flatMap((value) => (typeof value === 'string' ? [] : formsOf(values[value.fromEnv] ?? '')));
   // Longest first: a secret may contain another one.
   return secrets.toSorted((a, b) => b.length - a.length).reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
-}
-
-/** A secret as it may stand in a log line: itself, its lines, its encodings, and the password of a URL. */
-function formsOf(secret: string): string[] {
-  const plain = [secret, ...secret.split(/\r?\n/), ...passwordOf(secret)];
-  const forms = plain.flatMap((text) => [
-    text,
-    encodeURIComponent(text),
-    JSON.stringify(text).slice(1, -1),
-    Buffer.from(text).toString('base64'),
-  ]);
-  // One or two characters occur everywhere; replacing them would hide nothing and garble the text.
-  return [...new Set(forms)].filter((form) => form.trim().length > 2);
-}
-
-function passwordOf(text: string): string[] {
-  if (!URL.canParse(text)) return [];
-  const { password } = new URL(text);
-  try {
-    return [password, decodeURIComponent(password)];
-  } catch {
-    return [password];
-  }
 }

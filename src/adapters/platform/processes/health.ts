@@ -87,7 +87,7 @@ function endOf(context: Context, paths: VersionPaths, target: DeployTarget, { id
   const line = crashLine(endOfLog(join(paths.logs, `${id}.log`)));
   const more = `(\`sluice logs ${target.app} -e ${target.environment}\` shows more)`;
   if (line === null) return `: ${lastEnd}; it printed nothing`;
-  const text = withoutSecrets(line.text, target.run.env, context.env).slice(0, 300);
+  const text = withoutSecrets(line.text, target.run.env, context.values(target.environment)).slice(0, 300);
   return `: ${lastEnd}, ${line.kind === 'error' ? 'error' : 'last log line'}: ${text} ${more}`;
 }
 

@@ -19,6 +19,8 @@ export interface ProcessesOptions {
   readonly artifacts: { folder(digest: string): Promise<string> };
   /** The control plane's environment, for `{ fromEnv }` and PATH, HOME, LANG, TZ, TMPDIR. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Where the values of `{ fromEnv }` come from in an environment. Default: `env`. */
+  readonly values?: (environment: string) => NodeJS.ProcessEnv;
   readonly clock?: Clock;
   readonly limits?: Partial<Limits>;
   /** Another entry point for supervisors (tests that let them die at chosen moments). */
@@ -37,6 +39,7 @@ export function processesPlatform(options: ProcessesOptions): Platform {
     dir: resolve(options.dir),
     artifacts: options.artifacts,
     env: options.env ?? process.env,
+    values: options.values ?? (() => options.env ?? process.env),
     clock: options.clock ?? systemClock,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     supervisorEntry: options.supervisorEntry ?? SUPERVISOR_ENTRY,

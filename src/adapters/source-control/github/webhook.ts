@@ -17,6 +17,14 @@ export function isSigned(secret: string, body: Uint8Array, signature: string | u
   return secret !== '' && given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
+export function unsigned(): UserError {
+  return new UserError(
+    'WEBHOOK_UNSIGNED',
+    'the delivery is not signed with the secret of this webhook',
+    'Set the same secret at GitHub and in the variable that github.webhookSecrets names.',
+  );
+}
+
 /**
  * What a delivery tells us. Several secrets are taken while one replaces another.
  * @throws UserError `WEBHOOK_UNSIGNED`, `WEBHOOK_INVALID`.
@@ -27,11 +35,7 @@ export function githubEvent({ headers, body }: Delivery, secrets: readonly strin
     return typeof value === 'string' ? value : '';
   };
   if (!secrets.some((secret) => isSigned(secret, body, header('x-hub-signature-256'))))
-    throw new UserError(
-      'WEBHOOK_UNSIGNED',
-      'the delivery is not signed with the secret of this webhook',
-      'Set the same secret at GitHub and in the variable that github.webhookSecrets names.',
-    );
+    throw unsigned();
   const delivery = header('x-github-delivery');
   const name = header('x-github-event');
   try {
