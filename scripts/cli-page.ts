@@ -24,7 +24,7 @@ const HEAD = `# Commands
 \`sluice\` is always a client of a control plane. In a workspace (a folder with a \`sluice.config.*\`, or below one) it uses
 the workspace's own, and starts it in the background where none runs: however many commands start at once, there is
 one. Its address and token stand in \`.sluice/control-plane.json\`, its log in \`.sluice/control-plane.log\`. The control plane
-hands variables that apps take with \`fromEnv\` on from its own environment, which is that of the command that started it.
+takes the values of \`fromEnv\` variables from the shell of each \`plan\` and \`deploy\`, from \`.env\` files, and from what it kept: [secrets.md](secrets.md).
 
 | variable | what it means |
 |---|---|

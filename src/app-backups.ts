@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backupAdapter, backupStore } from './adapters/backup/index.ts';
 import { createKeeper, type Journal, type Keeper } from './adapters/backup/keeper.ts';
 import type { Programs } from './adapters/backup/physical/programs.ts';
+import { privateFolder } from './adapters/_shared/own-folder.ts';
 import { createSecrets } from './app-secrets.ts';
 import { type BackupConfig, backupSources, OWN_EVENTS, policyOf } from './config/backup.ts';
 import { loadConfig } from './config/load.ts';
@@ -326,7 +327,7 @@ function urlOf(named: (() => string) | null, isOwn: boolean, own: string | null)
 /** Where PostgreSQL's own user gets in. */
 function scratchFor(programs: Programs, spare: string, workspace: string): string {
   if (programs.owner === null) return join(workspace, '.sluice', 'scratch');
-  return spare.startsWith(workspace) ? join(tmpdir(), 'sluice-scratch', 'copies') : join(spare, 'scratch');
+  return spare.startsWith(workspace) ? join(privateFolder(join(tmpdir(), 'sluice-scratch'), 0o711), 'copies') : join(spare, 'scratch');
 }
 
 /** Of this source of this workspace alone: two that are shipped from one folder would be one heap of both logs. */

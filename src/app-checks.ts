@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { cleanEnvironment } from './adapters/_shared/clean-environment.ts';
+import { workspaceFolder } from './adapters/_shared/own-folder.ts';
 import { gitHistory } from './adapters/checks/history.ts';
 import { localChecks } from './adapters/checks/local.ts';
 import { fileTrends } from './adapters/checks/trends.ts';
@@ -78,6 +79,7 @@ export interface WorkspaceChecked {
  */
 export async function checkWorkspace(options: WorkspaceCheckOptions, signal: AbortSignal): Promise<WorkspaceChecked> {
   const dir = resolve(options.dir);
+  workspaceFolder(dir);
   const config = await loadConfig(dir);
   const asked = askedApps(config, options.apps);
   const source = gitSource({ dir });

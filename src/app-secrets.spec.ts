@@ -39,7 +39,9 @@ describe('the value of a variable', () => {
     secrets.offer('production', { KEY: 'from caller' });
     expect(secrets.value('KEY', 'production')).toBe('from own');
     secrets.keep('production', ['KEY', 'OTHER']);
-    expect(JSON.parse(await readFile(join(workspace, '.sluice/values.json'), 'utf8')).values).toEqual({ production: { OTHER: 'from file' } });
+    expect(JSON.parse(await readFile(join(workspace, '.sluice/values.json'), 'utf8')).values).toEqual({
+      production: { OTHER: 'from file' },
+    });
   });
 
   test('is nowhere: not in an empty line, not in a folder called .env, not in what objects inherit', async () => {
@@ -100,7 +102,11 @@ describe('the redactor', () => {
 
   test('knows whatever is looked up, by whatever way', () => {
     const secrets = start({ own: { A: 'value of a', B: 'value of b', C: 'value of c' } });
-    expect([secrets.value('A', null), secrets.of(null)['B'], secrets.forStart('x')['C']]).toEqual(['value of a', 'value of b', 'value of c']);
+    expect([secrets.value('A', null), secrets.of(null)['B'], secrets.forStart('x')['C']]).toEqual([
+      'value of a',
+      'value of b',
+      'value of c',
+    ]);
     expect(secrets.known()).toEqual(['value of a', 'value of b', 'value of c']);
   });
 });

@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { workspaceFolder } from './adapters/_shared/own-folder.ts';
 import { writeWhole } from './adapters/_shared/whole-file.ts';
 import { envFiles } from './config/env-files.ts';
 import { environmentNames } from './config/names.ts';
@@ -69,7 +70,8 @@ export function createSecrets({ workspace, own, ownFirst, key }: SecretsOptions)
   const notice = (value: string): void => {
     if (value !== '') known.add(value);
   };
-  for (const value of [...Object.values(kept?.values ?? {}).flatMap((values) => Object.values(values)), ...(kept?.former ?? [])]) notice(value);
+  for (const value of [...Object.values(kept?.values ?? {}).flatMap((values) => Object.values(values)), ...(kept?.former ?? [])])
+    notice(value);
 
   const layers = (environment: string | null): readonly (readonly [ValueSource, Readonly<Record<string, string | undefined>>])[] => {
     const scope = environment ?? '';
@@ -80,7 +82,7 @@ export function createSecrets({ workspace, own, ownFirst, key }: SecretsOptions)
   };
   const write = (now: Kept): void => {
     kept = now;
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    workspaceFolder(workspace);
     writeWhole(file, JSON.stringify(now), { mode: 0o600 });
   };
   const find = (name: string, environment: string | null): { readonly source: ValueSource; readonly value: string } | null => {
@@ -106,7 +108,10 @@ export function createSecrets({ workspace, own, ownFirst, key }: SecretsOptions)
       const value = find(name, environment)?.value;
       if (value === undefined) return null;
       if (key === undefined && kept === null) write(emptyKept());
-      return createHmac('sha256', key ?? kept?.key ?? '').update(`${name}\0${value}`).digest('hex').slice(0, 8);
+      return createHmac('sha256', key ?? kept?.key ?? '')
+        .update(`${name}\0${value}`)
+        .digest('hex')
+        .slice(0, 8);
     },
     offer(environment, values) {
       for (const value of Object.values(values)) notice(value);
@@ -163,7 +168,12 @@ function readText(file: string): string | null {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new OutsideError('VALUES_UNREADABLE', `${file} cannot be read: ${String(error)}`, 'See that it belongs to the user who runs Sluice.', error);
+    throw new OutsideError(
+      'VALUES_UNREADABLE',
+      `${file} cannot be read: ${String(error)}`,
+      'See that it belongs to the user who runs Sluice.',
+      error,
+    );
   }
 }
 

@@ -51,11 +51,18 @@ function refuseMissing(plan: Plan, secrets: Secrets): void {
   const missing = [...namesByApp(plan.apps)].filter(([name]) => secrets.sourceOf(name, plan.environment) === null);
   if (missing.length === 0) return;
   const said = missing.map(([name, apps]) => `${name} (${apps.join(', ')})`).join(', ');
-  throw new UserError('ENV_MISSING', `no value is known for ${said}`, missingHint(plan.environment, missing.map(([name]) => name)));
+  throw new UserError(
+    'ENV_MISSING',
+    `no value is known for ${said}`,
+    missingHint(
+      plan.environment,
+      missing.map(([name]) => name),
+    ),
+  );
 }
 
 /** What to do about variables without a value: advice that holds wherever the control plane was started. */
-export function missingHint(environment: string, names: readonly string[]): string {
+function missingHint(environment: string, names: readonly string[]): string {
   return `Put ${names.join(', ')} into .env.${environment} or .env at the root of the workspace, or set ${names.length === 1 ? 'it' : 'them'} in the shell that runs \`sluice deploy\`; for a control plane elsewhere, in its own environment.`;
 }
 

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { cleanEnvironment } from './adapters/_shared/clean-environment.ts';
+import { workspaceFolder } from './adapters/_shared/own-folder.ts';
 import { fileArtifacts } from './adapters/artifacts/files.ts';
 import { localBuilder } from './adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from './adapters/edge/index.ts';
@@ -77,7 +78,7 @@ export interface ControlPlane {
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { onProgress = () => {}, writeLog = () => {}, logLevel = 'info' } = options;
   const workspace = resolve(options.workspaceDir);
-  const dir = join(workspace, '.sluice');
+  const dir = workspaceFolder(workspace);
   const token = options.token ?? newToken();
   const secrets = secretsOf(options, workspace, token);
   const log = pino({ level: logLevel }, redactedStream(createRedactor(secrets.known), writeLog));
@@ -176,13 +177,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   onProgress('Starting the engine');
   const variables = createVariables({ config, secrets });
-  const engine = variables.keeping(await createEngine({
-    databaseUrl: database.url,
-    runbook: { evolve, next },
-    performer,
-    log,
-    ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }),
-  }));
+  const engine = variables.keeping(
+    await createEngine({
+      databaseUrl: database.url,
+      runbook: { evolve, next },
+      performer,
+      log,
+      ...(database.embedded === null ? {} : { reviveDatabase: database.embedded.revive }),
+    }),
+  );
   await Promise.all([firstReading, learnManifests(engine, secrets)]);
 
   const host = createHost({

@@ -1,5 +1,6 @@
-import { link, mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { workspaceFolder } from '../adapters/_shared/own-folder.ts';
 import { OutsideError, UserError } from '../core/errors.ts';
 import { controlPlanePath, readControlPlane } from './_local.ts';
 import { isRunning, startTimeOf } from './_process.ts';
@@ -13,8 +14,7 @@ const CLAIM = /^control-plane\.claim\.(\d+)$/;
  * @throws UserError `CONTROL_PLANE_RUNNING`.
  */
 export async function claim(workspace: string): Promise<void> {
-  const dir = join(workspace, '.sluice');
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const dir = workspaceFolder(workspace);
   const startTime = await startTimeOf(process.pid);
   if (startTime === null)
     throw new OutsideError(

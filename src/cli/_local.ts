@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { workspaceFolder } from '../adapters/_shared/own-folder.ts';
 import { OutsideError, type SluiceError, UserError } from '../core/errors.ts';
 import type { Target } from './_client.ts';
 import { isRunning } from './_process.ts';
@@ -119,7 +120,7 @@ async function answers(file: ControlPlaneFile): Promise<boolean> {
 
 /** Start one that outlives us; resolves once it says that it is ready, or that another one is. */
 async function start({ workspace, self, env, say, args = [], startMs = 120_000 }: LocalOptions): Promise<void> {
-  await mkdir(join(workspace, '.sluice'), { recursive: true, mode: 0o700 });
+  workspaceFolder(workspace);
   const log = await open(logPath(workspace), 'a', 0o600);
   const [program = process.execPath, ...first] = self;
   const child = spawn(program, [...first, 'server', '--workspace', workspace, ...args], {

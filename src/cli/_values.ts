@@ -9,7 +9,6 @@ export interface MadePlan {
   readonly variables: readonly Variable[];
 }
 
-
 /**
  * Hand the values of `fromEnv` variables that this shell has to the workspace's own control plane, which may have been started from
  * another one. Over loopback, with its token, in the body of a request; one elsewhere has values of its own and is told none.

@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { folderBelow } from '../adapters/_shared/own-folder.ts';
 import { SluiceError } from '../core/errors.ts';
 import { parseText } from './locate.ts';
 import type { Config } from './schema.ts';
@@ -27,9 +28,8 @@ function data(file: string, text: string): unknown {
 
 /** Read by a process of its own, from a folder of ours. */
 async function program(dir: string, file: string, text: string): Promise<unknown> {
-  const folder = join(dir, '.sluice', 'cache', `earlier-${process.pid}`);
+  const folder = folderBelow(dir, 'cache', `earlier-${process.pid}`);
   try {
-    await mkdir(folder, { recursive: true });
     await writeFile(join(folder, file), text);
     const { importConfig } = await import('./import-config.ts');
     const { value, mistakes } = await importConfig(join(folder, file));

@@ -31,6 +31,11 @@ function textOf(path: string): string | null {
     const { code } = error as NodeJS.ErrnoException;
     // Python keeps its virtual environment in a folder of that name.
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return null;
-    throw new OutsideError('ENV_FILE_UNREADABLE', `${path} cannot be read: ${String(error)}`, 'See that the user who runs Sluice may read it.', error);
+    throw new OutsideError(
+      'ENV_FILE_UNREADABLE',
+      `${path} cannot be read: ${String(error)}`,
+      'See that the user who runs Sluice may read it.',
+      error,
+    );
   }
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { cleanEnvironment } from '../adapters/_shared/clean-environment.ts';
 import { OutsideError, UserError } from '../core/errors.ts';
 import type { Mistake } from './problems.ts';
 
@@ -66,6 +67,15 @@ interface Read {
   readonly output: string;
 }
 
+/**
+ * What a configuration may read: it is code of the repository, and the control plane's own environment holds tokens. Further names
+ * are allowed by the person who starts Sluice, because a repository must not be able to ask for them.
+ */
+export function configEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
+  const allowed = (own['SLUICE_CONFIG_ENV'] ?? '').split(',').map((name) => name.trim());
+  return cleanEnvironment(own, ['CI', 'NODE_ENV', ...allowed]);
+}
+
 function runReader(path: string): Promise<Read> {
   const data = { config: pathToFileURL(path).href, self: SELF, tsx: import.meta.resolve('tsx/esm/api') };
   return new Promise((resolve, reject) => {
@@ -74,7 +84,7 @@ function runReader(path: string): Promise<Read> {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
-      env: { ...process.env, NODE_OPTIONS: '' },
+      env: configEnvironment(process.env),
     });
     const result: Buffer[] = [];
     let output = '';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { UserError } from '../core/errors.ts';
+import { configEnvironment } from './import-config.ts';
 import { findWorkspace, loadConfig } from './load.ts';
 import type { Problem } from './problems.ts';
 import { ConfigError } from './problems.ts';
@@ -109,6 +110,26 @@ describe('in TypeScript', () => {
     await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_FAILED', message: expect.stringContaining('broken here') });
     await write({ 'sluice.config.ts': 'export default {' });
     await expect(loadConfig(dir)).rejects.toMatchObject({ code: 'CONFIG_FAILED', message: expect.stringContaining('sluice.config.ts:1') });
+  });
+
+  test('it sees no variable that is not allowed', async () => {
+    await write({ 'sluice.config.ts': asTs(right).replace('"shop"', 'JSON.stringify(Object.keys(process.env).toSorted())') });
+    const named = (await loadConfig(dir).catch((error: unknown) => (error as { problems: Problem[] }).problems)) as never;
+    expect(JSON.stringify(named)).not.toContain('VITEST');
+    const own = {
+      PATH: '/bin',
+      HOME: '/root',
+      LC_ALL: 'C',
+      https_proxy: 'x',
+      CI: '1',
+      AWS_SECRET_ACCESS_KEY: 's',
+      SLUICE_TOKEN: 's',
+      DATABASE_URL: 's',
+      NODE_OPTIONS: '--x',
+      EXTRA: 'e',
+    };
+    expect(Object.keys(configEnvironment(own)).toSorted()).toEqual(['CI', 'HOME', 'LC_ALL', 'PATH', 'https_proxy']);
+    expect(configEnvironment({ ...own, SLUICE_CONFIG_ENV: 'EXTRA, MISSING' })).toMatchObject({ EXTRA: 'e' });
   });
 
   test('only plain data counts', async () => {

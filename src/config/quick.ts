@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { folderBelow } from '../adapters/_shared/own-folder.ts';
 import { writeWhole } from '../adapters/_shared/whole-file.ts';
 import { findConfig } from './find.ts';
 import type { Config } from './schema.ts';
@@ -39,7 +40,7 @@ export async function quickConfig({
   const known = recall(memory);
   if (known?.version === version && known.file === file && known.text === text) return { file, config: known.config };
   const config = await load(dir, asked);
-  remember(memory, { version, file, text, config });
+  remember(dir, memory, { version, file, text, config });
   return { file, config };
 }
 
@@ -74,9 +75,9 @@ function recall(memory: string): Remembered | null {
   }
 }
 
-function remember(memory: string, remembered: Remembered): void {
+function remember(dir: string, memory: string, remembered: Remembered): void {
   try {
-    mkdirSync(dirname(memory), { recursive: true });
+    folderBelow(dir, 'cache');
     writeWhole(memory, JSON.stringify(remembered));
   } catch {
     // It is only slower without.

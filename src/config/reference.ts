@@ -184,9 +184,16 @@ From weak to strong: the default below, the environment (\`concurrency\`, \`env\
 (\`environments.production.apps.api\`). Objects are merged key by key; lists, commands, strategies and \`sticky\` are replaced as a whole. An environment's
 \`strategy\` replaces the apps' own, except that an app with \`recreate\` keeps it, and what stands below the environment's \`apps\` counts more.
 
+## Values that stand in no file of the repository
+
+\`{ fromEnv: 'NAME' }\` takes a value from \`.env\` files or from the shell that deploys; [secrets.md](secrets.md) says from where first, who
+keeps it and where it is hidden. A configuration in TypeScript or JavaScript itself sees no such value: of the environment it gets \`PATH\`,
+\`HOME\`, \`USER\`, \`SHELL\`, \`LANG\`, \`TZ\`, \`TMPDIR\`, proxies and certificates, \`CI\`, \`NODE_ENV\`, and what \`SLUICE_CONFIG_ENV=NAME,NAME\`
+allows where Sluice is started.
+
 ## What makes an app part of a deploy
 
-Its sources or build settings changed (also those of an app it depends on), its run or health settings changed, it has never been
+Its sources or build settings changed (also those of an app it depends on), its run or health settings changed, the value of one of its \`fromEnv\` variables changed, it has never been
 deployed there, or it was asked for by name or by force. A version that a rollback rejected is held: it is left out until
 \`sluice retry\` lifts the hold. What is built is a commit, never the folder as it happens to be; \`development\` also takes
 uncommitted changes, by recording them first (see \`uncommitted\`).

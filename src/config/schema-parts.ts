@@ -54,7 +54,7 @@ const envValue = z.union(
     z.string({ error: 'text' }),
     object({
       fromEnv: envName.describe(
-        "Name of a variable of the control plane's own environment. Its value is read when a version starts, and recorded nowhere.",
+        'Name of a variable whose value comes from `.env` files or from the shell that deploys: [secrets.md](secrets.md). It is in no plan, event or answer.',
       ),
     }),
   ],

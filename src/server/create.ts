@@ -91,7 +91,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
 /** Every route, in the order of the documentation. */
 export function allRoutes(parts: ServerParts): readonly Route[] {
-  return [...releaseRoutes(parts), ...operationRoutes(parts), ...variableRoutes(parts), ...backupRoutes(parts), ...projectionRoutes(parts), ...otlpRoutes(parts)];
+  return [
+    ...releaseRoutes(parts),
+    ...operationRoutes(parts),
+    ...variableRoutes(parts),
+    ...backupRoutes(parts),
+    ...projectionRoutes(parts),
+    ...otlpRoutes(parts),
+  ];
 }
 
 interface Surroundings {

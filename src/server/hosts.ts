@@ -41,7 +41,9 @@ function isOurs(name: string | null, { bound, publicUrl, ownAddresses = addresse
   if (name === 'localhost' || /^127(\.\d+){3}$/.test(name) || name === '[::1]') return true;
   if (publicUrl !== undefined && name === originHost(publicUrl)) return true;
   if (bound === undefined) return false;
-  return EVERYWHERE.has(bound) ? ownAddresses().some((address) => name === hostnameOf(bracketed(address))) : name === hostnameOf(bracketed(bound));
+  return EVERYWHERE.has(bound)
+    ? ownAddresses().some((address) => name === hostnameOf(bracketed(address)))
+    : name === hostnameOf(bracketed(bound));
 }
 
 /** `example.com:4700` → `example.com`; null for what is no host and port. */

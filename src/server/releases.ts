@@ -55,7 +55,11 @@ export function releaseRoutes(given: ServerParts): readonly Route[] {
       handle: async ({ body }) => {
         const plan = seen.remember(await makePlan(parts, body));
         const variables = given.variables?.of(plan) ?? [];
-        return { plan, notices: [...(await planner.notices(body.environment, plan)), ...valueNotices(variables, body.environment)], variables };
+        return {
+          plan,
+          notices: [...(await planner.notices(body.environment, plan)), ...valueNotices(variables, body.environment)],
+          variables,
+        };
       },
     }),
     route({

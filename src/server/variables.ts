@@ -9,7 +9,7 @@ const answer = z.object({ variables: z.array(variable) });
 
 /** Values of the variables that configurations name. */
 export function variableRoutes({ variables }: ServerParts): readonly Route[] {
-  if (variables === undefined) return [];
+  const wanted = async (environment: string) => ({ variables: (await variables?.wanted(environment)) ?? [] });
   return [
     route({
       method: 'GET',
@@ -19,7 +19,7 @@ export function variableRoutes({ variables }: ServerParts): readonly Route[] {
       summary: 'Variables that an environment takes with `fromEnv`, and where their values are found. Never the values.',
       query: z.object({ environment: environmentName }),
       answer,
-      handle: async ({ query: { environment } }) => ({ variables: await variables.wanted(environment) }),
+      handle: ({ query: { environment } }) => wanted(environment),
     }),
     route({
       method: 'POST',
@@ -30,8 +30,8 @@ export function variableRoutes({ variables }: ServerParts): readonly Route[] {
       body: z.object({ environment: environmentName, values: z.record(variableName, z.string().max(1_000_000)) }),
       answer,
       async handle({ body: { environment, values } }) {
-        await variables.offer(environment, values);
-        return { variables: await variables.wanted(environment) };
+        await variables?.offer(environment, values);
+        return wanted(environment);
       },
     }),
   ];

@@ -67,7 +67,10 @@ it(
     expect(missing.out).toContain('No value is known for SHELL_KEY (worker), FILE_KEY (worker)');
     const refused = await sluice(['deploy', '-e', 'production', '--yes', '--json']);
     expect(refused.exit).toBe(1);
-    expect(refused.json<{ error: object }>().error).toMatchObject({ code: 'ENV_MISSING', message: expect.stringMatching(/SHELL_KEY.*FILE_KEY/) });
+    expect(refused.json<{ error: object }>().error).toMatchObject({
+      code: 'ENV_MISSING',
+      message: expect.stringMatching(/SHELL_KEY.*FILE_KEY/),
+    });
     expect(existsSync(join(dir, '.sluice/builds/logs'))).toBe(false);
 
     // What the hint advises works, with the control plane that runs already.
@@ -83,7 +86,11 @@ it(
     expect([logs.exit, logs.err]).toEqual([0, expect.stringContaining('Starting the control plane')]);
     expect(logs.out).toContain('all said');
     expect(logs.out.match(/\[redacted\]/g)).toHaveLength(5);
-    const api = await Promise.all([sluice(['history', '--json']), sluice(['manifest', '-e', 'production', '--json']), sluice(['doctor', '--json'])]);
+    const api = await Promise.all([
+      sluice(['history', '--json']),
+      sluice(['manifest', '-e', 'production', '--json']),
+      sluice(['doctor', '--json']),
+    ]);
     for (const { out } of [logs, ...api]) for (const value of [FROM_SHELL, FROM_FILE]) expect(out).not.toContain(value);
 
     // On disk they stand in one file for this user, and in what the app itself has written.

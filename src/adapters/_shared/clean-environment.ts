@@ -8,6 +8,8 @@ const USUAL =
  */
 export function cleanEnvironment(own: NodeJS.ProcessEnv, more: readonly string[] = []): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(own).flatMap(([name, value]) => (value !== undefined && (USUAL.test(name) || more.includes(name)) ? [[name, value]] : [])),
+    Object.entries(own).flatMap(([name, value]) =>
+      value !== undefined && (USUAL.test(name) || more.includes(name)) ? [[name, value]] : [],
+    ),
   );
 }

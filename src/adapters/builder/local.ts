@@ -5,6 +5,7 @@ import type { BuildSpec } from '../../core/release/plan.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
 import type { Builder, BuildRequest } from '../../ports/builder.ts';
 import type { SourceControl } from '../../ports/source.ts';
+import { cleanEnvironment } from '../_shared/clean-environment.ts';
 import { readJson, writeAtomic } from '../_shared/atomic-file.ts';
 import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
 import type { GuardedEnd } from './guarded.ts';
@@ -17,9 +18,6 @@ export interface LocalBuilderOptions {
   readonly artifacts: ArtifactStore;
 }
 
-/** Variables a build inherits; everything else (tokens above all) stays with the control plane. */
-const INHERITED =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/i;
 /** Lines of output that an error shows. */
 const LAST_LINES = 20;
 /** Logs kept for each app. */
@@ -80,13 +78,10 @@ async function runBuild(command: readonly string[], cwd: string, log: string, re
     if (last.length > LAST_LINES) last.shift();
     request.onOutput(line);
   };
-  const inherited = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => INHERITED.test(entry[0]) && entry[1] !== undefined,
-  );
   const end = await runGuarded({
     argv: command,
     cwd,
-    env: { ...Object.fromEntries(inherited), ...request.build?.env },
+    env: { ...cleanEnvironment(process.env), ...request.build?.env },
     log,
     onLine: note,
     timeoutMs: request.timeoutMs,

@@ -37,7 +37,9 @@ describe('a secret is taken out of a text', () => {
   });
 
   test('line by line, but not the lines that every key file has', () => {
-    const key = ['-----BEGIN KEY-----', 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC', 'BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj', '-----END KEY-----'].join('\r\n');
+    const key = ['-----BEGIN KEY-----', 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC', 'BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj', '-----END KEY-----'].join(
+      '\r\n',
+    );
     const { text } = createRedactor(() => [key]);
     expect(text('2: BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj')).toBe('2: [redacted]');
     expect(text('-----BEGIN KEY-----')).toBe('-----BEGIN KEY-----');

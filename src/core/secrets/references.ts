@@ -31,7 +31,8 @@ export function secretReferences(deep: unknown): References {
     seen.add(value);
     const { fromEnv } = value as { fromEnv?: unknown };
     if (typeof fromEnv === 'string') names.add(fromEnv);
-    else for (const [name, item] of Object.entries(value)) walk(item, Array.isArray(value) ? key : name, Array.isArray(value) ? around : key);
+    else
+      for (const [name, item] of Object.entries(value)) walk(item, Array.isArray(value) ? key : name, Array.isArray(value) ? around : key);
   };
   walk(deep, '', '');
   return { names: [...names].toSorted(), literals: [...literals].filter((value) => value !== '') };

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -99,3 +99,32 @@ async function withClient(url: string, use: (client: pg.Client) => Promise<void>
     await client.end();
   }
 }
+
+test.runIf(process.getuid?.() === 0)('a folder that another user has made beforehand is not used', { timeout: 60_000 }, async () => {
+  const temporary = await mkdtemp(join(tmpdir(), 'sluice-embedded-'));
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = temporary;
+  try {
+    await chmod(temporary, 0o1777);
+    const squatted = join(temporary, 'sluice-postgres');
+    await mkdir(squatted, { mode: 0o777 });
+    await chown(squatted, 65_534, 65_534);
+    const home = join(temporary, 'workspace', '.sluice');
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    const one = await startEmbeddedPostgres(home);
+    try {
+      expect(one.dataDirectory.startsWith(`${squatted}/`)).toBe(false);
+      expect(await readdir(squatted)).toEqual([]);
+    } finally {
+      await one.stop('immediate');
+    }
+    // The note of where it lies leads nowhere else, either.
+    await mkdir(join(squatted, 'data'), { mode: 0o777 });
+    await writeFile(join(home, 'postgres', 'location'), `${join(squatted, 'data')}\n`);
+    await expect(startEmbeddedPostgres(home)).rejects.toMatchObject({ code: 'FOLDER_FOREIGN' });
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+    await rm(temporary, { recursive: true, force: true });
+  }
+});

@@ -1,10 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, chmod, chown, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { appendFile, chmod, chown, link, lstat, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { foreign, privateFolder } from '../../adapters/_shared/own-folder.ts';
 import { OutsideError } from '../../core/errors.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { canEnter, whoRunsPostgres, type RunAs } from './identity.ts';
@@ -92,9 +94,8 @@ async function findPlace(dir: string): Promise<Place> {
  * A server that is left over from before has nobody any more, and is stopped; its data stays.
  */
 async function newFolderOutside(dir: string, note: string, runAs: RunAs): Promise<string> {
-  const base = baseOutside(dir);
+  const base = privateBase(dir);
   const name = createHash('sha256').update(dir).digest('hex').slice(0, 16);
-  await mkdir(base, { recursive: true, mode: 0o755 });
   for (const old of await readdir(base)) {
     const data = join(base, old, 'data');
     if (!old.startsWith(name) || (await running(data)) === null) continue;
@@ -125,13 +126,27 @@ async function recordOnce(note: string, data: string): Promise<string> {
 
 async function placed(data: string, runAs: RunAs): Promise<Place> {
   const spare = resolve(data, '..');
-  await mkdir(spare, { recursive: true });
+  privateFolder(spare, 0o755);
+  const owner = runAs?.uid ?? process.getuid?.() ?? null;
+  const why = (await exists(data)) ? foreign(await lstat(data), owner) : null;
+  if (why !== null)
+    throw new OutsideError('FOLDER_FOREIGN', `the cluster's folder ${data} ${why}`, 'Remove .sluice/postgres/location to begin a new one.');
   return { data, spare, runAs, binaries: await findBinaries(runAs, spare) };
 }
 
-function baseOutside(dir: string): string {
+/** A folder that PostgreSQL's own user can pass through, and that nobody but us may have put anything into. */
+function privateBase(dir: string): string {
   // Temporary workspaces leave nothing outside the temporary folder.
-  return dir.startsWith(tmpdir() + sep) ? join(tmpdir(), 'sluice-postgres') : '/var/lib/sluice/postgres';
+  if (!dir.startsWith(tmpdir() + sep)) return privateFolder('/var/lib/sluice/postgres', 0o755);
+  try {
+    return privateFolder(join(tmpdir(), 'sluice-postgres'), 0o755);
+  } catch (error) {
+    if (!(error instanceof OutsideError)) throw error;
+    // Another user made the usual one: they must not be able to keep us from starting, either.
+    const own = mkdtempSync(join(tmpdir(), 'sluice-postgres-'));
+    chmodSync(own, 0o755);
+    return own;
+  }
 }
 
 /** Made aside and moved into place, so that of two that start at once one wins and none sees half a cluster. */

@@ -13,11 +13,7 @@ export function inheritedEnvironment(control: NodeJS.ProcessEnv): Record<string,
  * The whole environment of an app but what differs between its instances.
  * @throws UserError ENV_MISSING naming every variable that has no value; ENV_INVALID.
  */
-export function appEnvironment(
-  target: DeployTarget,
-  control: NodeJS.ProcessEnv,
-  values: NodeJS.ProcessEnv,
-): Record<string, string> {
+export function appEnvironment(target: DeployTarget, control: NodeJS.ProcessEnv, values: NodeJS.ProcessEnv): Record<string, string> {
   const named = Object.entries(target.run.env);
   const missing = named.flatMap(([, value]) => (typeof value !== 'string' && values[value.fromEnv] === undefined ? [value.fromEnv] : []));
   if (missing.length > 0) {

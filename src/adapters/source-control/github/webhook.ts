@@ -34,8 +34,7 @@ export function githubEvent({ headers, body }: Delivery, secrets: readonly strin
     const value = headers[name];
     return typeof value === 'string' ? value : '';
   };
-  if (!secrets.some((secret) => isSigned(secret, body, header('x-hub-signature-256'))))
-    throw unsigned();
+  if (!secrets.some((secret) => isSigned(secret, body, header('x-hub-signature-256')))) throw unsigned();
   const delivery = header('x-github-delivery');
   const name = header('x-github-event');
   try {
