@@ -1,6 +1,7 @@
 import type { FileCoverage } from '../../core/gates/coverage.ts';
 import type { ReportReader } from '../../ports/reports.ts';
 import { damaged, problemOf, Unreadable } from './damage.ts';
+import { asUtf8 } from './encoding.ts';
 import type { CoverageScanner } from './lcov.ts';
 import { fileCoverage, lineTable, MOST } from './line-table.ts';
 import type { Attributes } from './tags.ts';
@@ -12,7 +13,7 @@ export const coberturaReader: ReportReader = {
   async read(chunks) {
     try {
       const scanner = coberturaScanner();
-      for await (const chunk of chunks) scanner.push(chunk);
+      for await (const chunk of asUtf8(chunks)) scanner.push(chunk);
       const files = scanner.end();
       return { content: { kind: 'coverage', files, roots: scanner.roots() } };
     } catch (error) {

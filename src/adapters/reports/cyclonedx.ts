@@ -1,5 +1,6 @@
 import type { Component, ReportContent } from '../../core/gates/contents.ts';
-import { jsonOf, Unreadable } from './damage.ts';
+import { Unreadable } from './damage.ts';
+import { jsonOf } from './encoding.ts';
 import type { BomComponent } from './schema.ts';
 import { cyclonedxSchema } from './schema.ts';
 import { checked, wholeReader } from './whole.ts';

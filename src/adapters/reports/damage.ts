@@ -35,25 +35,3 @@ export async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer>
   if (size === 0) throw new Unreadable('empty', 'the file is empty.');
   return Buffer.concat(parts);
 }
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** @throws Unreadable when it is not UTF-8. */
-export function textOf(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw damaged('it is not UTF-8 text.');
-  }
-}
-
-/** @throws Unreadable */
-export function jsonOf(bytes: Uint8Array): unknown {
-  const text = textOf(bytes);
-  if (text.trim() === '') throw new Unreadable('empty', 'the file is empty.');
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw damaged(`it is no JSON: ${error instanceof Error ? error.message.slice(0, 200) : ''}`);
-  }
-}

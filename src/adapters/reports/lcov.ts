@@ -1,6 +1,7 @@
 import type { FileCoverage } from '../../core/gates/coverage.ts';
 import type { ReportReader } from '../../ports/reports.ts';
 import { damaged, problemOf, Unreadable } from './damage.ts';
+import { asUtf8 } from './encoding.ts';
 import { fileCoverage, lineTable, MOST } from './line-table.ts';
 
 /**
@@ -12,7 +13,7 @@ export const lcovReader: ReportReader = {
   async read(chunks) {
     try {
       const scanner = lcovScanner();
-      for await (const chunk of chunks) scanner.push(chunk);
+      for await (const chunk of asUtf8(chunks)) scanner.push(chunk);
       return { content: { kind: 'coverage', files: scanner.end(), roots: [] } };
     } catch (error) {
       return problemOf(error);

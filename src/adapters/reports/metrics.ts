@@ -1,5 +1,6 @@
 import type { ReportContent } from '../../core/gates/contents.ts';
-import { damaged, jsonOf, Unreadable } from './damage.ts';
+import { damaged, Unreadable } from './damage.ts';
+import { jsonOf } from './encoding.ts';
 import { k6Schema } from './schema.ts';
 import { checked, wholeReader } from './whole.ts';
 

@@ -1,7 +1,8 @@
 import type { Advisory, ReportContent } from '../../core/gates/contents.ts';
 import type { ReadContext } from '../../ports/reports.ts';
 import { addressOf, askJson } from './ask.ts';
-import { damaged, jsonOf } from './damage.ts';
+import { damaged } from './damage.ts';
+import { jsonOf } from './encoding.ts';
 import { isNpmLock, lockedPackages } from './lockfile.ts';
 import { npmAuditSchema, npmBulkSchema } from './schema.ts';
 import { checked, wholeReader } from './whole.ts';

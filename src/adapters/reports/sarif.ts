@@ -1,6 +1,7 @@
 import type { RawFinding, ReportContent } from '../../core/gates/contents.ts';
 import type { FindingKind, Severity } from '../../core/gates/finding.ts';
-import { damaged, jsonOf, Unreadable } from './damage.ts';
+import { damaged, Unreadable } from './damage.ts';
+import { jsonOf } from './encoding.ts';
 import type { SarifResult, SarifRule } from './schema.ts';
 import { sarifSchema } from './schema.ts';
 import { checked, wholeReader } from './whole.ts';

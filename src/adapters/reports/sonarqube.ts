@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReportContent } from '../../core/gates/contents.ts';
 import type { ReadContext } from '../../ports/reports.ts';
 import { addressOf, askJson } from './ask.ts';
-import { damaged, jsonOf, textOf, Unreadable } from './damage.ts';
+import { damaged, Unreadable } from './damage.ts';
+import { jsonOf, textOf } from './encoding.ts';
 import { ceTaskSchema, projectStatusSchema } from './schema.ts';
 import { checked, wholeReader } from './whole.ts';
 

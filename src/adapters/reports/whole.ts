@@ -2,6 +2,7 @@ import type { Format, ReportContent } from '../../core/gates/contents.ts';
 import type { ReadContext, ReportReader } from '../../ports/reports.ts';
 import type { z } from 'zod';
 import { damaged, gather, problemOf } from './damage.ts';
+import { asUtf8 } from './encoding.ts';
 
 /** A reader of a format that is taken in as a whole. `parse` throws for whatever it cannot make sense of. */
 export function wholeReader(
@@ -12,7 +13,7 @@ export function wholeReader(
     format,
     async read(chunks, context) {
       try {
-        return { content: await parse(await gather(chunks), context) };
+        return { content: await parse(await gather(asUtf8(chunks)), context) };
       } catch (error) {
         if (context.signal.aborted) throw context.signal.reason;
         return problemOf(error);

@@ -28,8 +28,11 @@ export type ContentKind = ReportContent['kind'];
 export interface TestCase {
   /** `suite › name` */
   readonly name: string;
+  /** What did not run, or did not do what it is for, is skipped. */
   readonly result: 'passed' | 'failed' | 'skipped';
   readonly message: string | null;
+  /** It passed, and only after it had failed. */
+  readonly isFlaky?: boolean;
 }
 
 export interface RawFinding {

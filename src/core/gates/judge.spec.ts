@@ -289,6 +289,16 @@ describe('performance', () => {
       gates(budgets({ worse: 10 }), { reports: [figures(value)], previous: { p95: before } })['performance.p95']?.result;
     expect([result(1, 0), result(0, 0), result(-1, -2)]).toEqual(['failed', 'passed', 'failed']);
   });
+  it('of several reports with the same figure the worst counts', () => {
+    for (const reports of [
+      [figures(900), figures(1)],
+      [figures(1), figures(900)],
+    ]) {
+      expect(gates(budgets({ most: 500 }), { reports })['performance.p95']?.result).toBe('failed');
+      expect(gates(budgets({ least: 10 }), { reports })['performance.p95']?.result).toBe('failed');
+      expect(gates(budgets({ most: 1000, least: 10 }), { reports })['performance.p95']?.result).toBe('failed');
+    }
+  });
   it("the tool's own thresholds count", () =>
     expect(gates({}, { reports: [figures(1, ['p95 < 1'])] })['performance']?.result).toBe('failed'));
 });

@@ -4,6 +4,8 @@ import type { GateResult } from './report.ts';
 import type { Budget, GateSettings } from './settings.ts';
 import { wildcard } from './waivers.ts';
 
+const FLAKY_SHOWN = 5;
+
 /** Tests must have run, none may have failed, and those skipped must be known. */
 export function judgeTests(
   settings: GateSettings['tests'],
@@ -18,13 +20,14 @@ export function judgeTests(
   const skipped = tests.filter((one) => one.result === 'skipped');
   const expected = settings.expectedSkips.map(wildcard);
   const unexpected = skipped.filter((one) => !expected.some((pattern) => pattern.test(one.name)));
+  const flaky = tests.filter((one) => one.isFlaky === true).map((one) => one.name);
   const run = gate(
     'tests',
     failed.length === 0 && ran >= settings.least ? 'passed' : 'failed',
     ran < settings.least
       ? `${plural(ran, 'test')} ran; at least ${settings.least} must.`
       : failed.length === 0
-        ? `${plural(ran, 'test')} passed.`
+        ? `${plural(ran, 'test')} passed${flaky.length === 0 ? '' : `, ${flaky.length} only after failing: ${flaky.slice(0, FLAKY_SHOWN).join(', ')}`}.`
         : `${failed.length} of ${plural(ran, 'test')} failed.`,
     { value: failed.length, limit: 0, details: failed.map((one) => `${one.name}${one.message === null ? '' : `: ${one.message}`}`) },
   );
@@ -32,7 +35,7 @@ export function judgeTests(
   const skips = gate('tests.skipped', unexpected.length === 0 ? 'passed' : 'failed', split, {
     value: unexpected.length,
     limit: 0,
-    details: unexpected.map((one) => one.name),
+    details: unexpected.map((one) => `${one.name}${one.message === null ? '' : `: ${one.message}`}`),
   });
   return { gates: [run, skips], tests: ran };
 }
@@ -43,7 +46,8 @@ export function judgeBudgets(
   { reports, previous }: Material,
 ): { readonly gates: readonly GateResult[]; readonly metrics: Readonly<Record<string, number>> } {
   const contents = contentsOf(reports, 'metrics');
-  const values = new Map(contents.flatMap((content) => [...content.metrics]));
+  // Several reports may have the same figure: the worst of them counts.
+  const valuesOf = (name: string): number[] => contents.flatMap(({ metrics }) => metrics.get(name) ?? []);
   const broken = contents.flatMap((content) => content.broken);
   const own =
     contents.length === 0
@@ -58,23 +62,38 @@ export function judgeBudgets(
             { value: broken.length, limit: 0, details: broken },
           ),
         ];
-  const judged = Object.entries(budgets ?? {}).map(([name, budget]) => judgeBudget(name, budget, values.get(name), previous[name]));
-  const kept = Object.keys(budgets ?? {}).flatMap((name): [string, number][] => {
-    const value = values.get(name);
+  const judged = Object.entries(budgets ?? {}).map(([name, budget]) =>
+    judgeBudget(name, budget, worstOf(budget, valuesOf(name)), previous[name]),
+  );
+  const kept = Object.entries(budgets ?? {}).flatMap(([name, budget]): [string, number][] => {
+    const value = worstOf(budget, valuesOf(name));
     return value === undefined ? [] : [[name, value]];
   });
   return { gates: [...own, ...judged], metrics: Object.fromEntries(kept) };
 }
 
-function judgeBudget(name: string, { most, least, worse }: Budget, value: number | undefined, previous: number | undefined): GateResult {
+/** What is lower is worse where only `least` is asked for. */
+function isLowerWorse({ most, least }: Budget): boolean {
+  return least !== null && most === null;
+}
+
+/** A figure beyond either limit is worse than any within. */
+function worstOf(budget: Budget, values: readonly number[]): number | undefined {
+  const { least } = budget;
+  if (values.length === 0) return undefined;
+  const lowest = Math.min(...values);
+  return isLowerWorse(budget) || (least !== null && lowest < least) ? lowest : Math.max(...values);
+}
+
+function judgeBudget(name: string, budget: Budget, value: number | undefined, previous: number | undefined): GateResult {
+  const { most, least, worse } = budget;
   const title = `performance.${name}`;
   if (value === undefined) return gate(title, 'failed', `No report has the metric ${name}.`);
   const problems = [
     ...(most !== null && value > most ? [`more than ${most}`] : []),
     ...(least !== null && value < least ? [`less than ${least}`] : []),
   ];
-  const isLowerWorse = least !== null && most === null;
-  const change = previous === undefined ? null : worsened(isLowerWorse ? previous - value : value - previous, previous);
+  const change = previous === undefined ? null : worsened(isLowerWorse(budget) ? previous - value : value - previous, previous);
   if (worse !== null && change !== null && change > worse)
     problems.push(`${Number.isFinite(change) ? `${change.toFixed(1)} % ` : ''}worse than ${previous}, where ${worse} % is allowed`);
   // A first figure is no comparison: it is said, and does not pass as one.
