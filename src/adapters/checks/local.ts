@@ -207,7 +207,14 @@ async function reuse(spec: CheckSpec, evidence: Evidence | undefined, context: R
   const read = await Promise.all(
     spec.reports.map((report) =>
       readReports(
-        { spec: report, check: spec.check, files: reports.get(report.path) ?? [], problem: null, root },
+        {
+          spec: report,
+          check: spec.check,
+          files: reports.get(report.path) ?? [],
+          problem: null,
+          root,
+          isFromElsewhere: spec.command === null,
+        },
         context.reading(report, true),
       ),
     ),
@@ -240,6 +247,7 @@ function contextOf(spec: CheckSpec, key: string, settings: AppChecks, context: A
         readers: context.readers,
         appPath: settings.path,
         isThere,
+        files: context.files,
         isKept,
         server: report.server,
         token: report.token === null ? null : context.secret(report.token),

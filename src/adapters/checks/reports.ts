@@ -2,6 +2,8 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, posix, relative, sep } from 'node:path';
 import type { ReadReport, ReportContent, ReportProblem } from '../../core/gates/contents.ts';
+import type { FileCoverage } from '../../core/gates/coverage.ts';
+import { mapForeignRoot, type Mapped, wholePath } from '../../core/gates/foreign-root.ts';
 import { matchesAny } from '../../core/gates/glob.ts';
 import type { ReportSpec } from '../../core/gates/specs.ts';
 import type { ReadContext, ReportReader } from '../../ports/reports.ts';
@@ -53,6 +55,8 @@ export interface Reading {
   readonly problem: ReportProblem | null;
   /** Root of the tree the reports speak of. */
   readonly root: string;
+  /** No command of the check made them. */
+  readonly isFromElsewhere: boolean;
 }
 
 export interface ReadingContext extends ReadContext {
@@ -61,6 +65,8 @@ export interface ReadingContext extends ReadContext {
   readonly appPath: string;
   /** Everything in the tree that was checked. */
   readonly isThere: (path: string) => Promise<boolean>;
+  /** Files of the commit, in the whole workspace. */
+  readonly files: ReadonlySet<string>;
   /** Its files were all there when it was kept; those that were made then need not be any more. */
   readonly isKept: boolean;
 }
@@ -68,7 +74,7 @@ export interface ReadingContext extends ReadContext {
 /** Read what was asked for; each file once. */
 export async function readReports(reading: Reading, context: ReadingContext): Promise<ReadReport[]> {
   const { spec, check, files } = reading;
-  const base = { format: spec.format, check };
+  const base = { format: spec.format, check, ...(reading.isFromElsewhere ? { isFromElsewhere: true } : {}) };
   if (reading.problem !== null) return [{ ...base, name: spec.path, problem: reading.problem }];
   if (files.length === 0)
     return [{ ...base, name: spec.path, problem: { kind: 'missing', message: `${check} did not write it, or nobody did.` } }];
@@ -79,12 +85,12 @@ export async function readReports(reading: Reading, context: ReadingContext): Pr
       const answer = await reader.read(createReadStream(file, { highWaterMark: 1 << 20 }), context);
       if ('problem' in answer) return { ...base, name, problem: answer.problem };
       const resolved = await resolvePaths(answer.content, reading, context);
-      return 'problem' in resolved ? { ...base, name, problem: resolved.problem } : { ...base, name, content: resolved.content };
+      return { ...base, name, ...resolved };
     }),
   );
 }
 
-type Resolved = { readonly content: ReportContent } | { readonly problem: ReportProblem };
+type Resolved = { readonly content: ReportContent; readonly note?: string } | { readonly problem: ReportProblem };
 
 /** Paths as they stand in the workspace. A coverage report about files that are not there is about something else. */
 async function resolvePaths(content: ReportContent, { spec, root }: Reading, context: ReadingContext): Promise<Resolved> {
@@ -97,17 +103,37 @@ async function resolvePaths(content: ReportContent, { spec, root }: Reading, con
   }
   if (content.kind !== 'coverage') return { content };
   const asked = content.files.filter((one) => !matchesAny(one.path, [...spec.ignore, '**/node_modules/**']));
-  const found = await Promise.all(
-    asked.map(async (one) => ({ one, path: (await find(one.path, content.roots)) ?? (context.isKept ? one.path : null) })),
+  if (asked.length === 0) return { problem: { kind: 'empty', message: 'all of its files are ignored.' } };
+  const here = await Promise.all(asked.map(async (one) => (await find(one.path, content.roots)) ?? (context.isKept ? one.path : null)));
+  const lost = asked.filter((_, i) => here[i] === null);
+  if (lost.length === 0) return { content: { ...content, files: asked.map((one, i) => ({ ...one, path: here[i] ?? one.path })) } };
+  const mapped = mapForeignRoot(
+    lost.map((one) => wholePaths(one.path, content.roots)),
+    context.files,
+    context.appPath,
   );
-  const files = found.flatMap(({ one, path }) => (path === null ? [] : [{ ...one, path }]));
-  if (files.length < found.length) {
-    const some = [...new Set(found.flatMap(({ one, path }) => (path === null ? [one.path] : [])))];
-    const message = `${some.slice(0, 3).join(', ')}${some.length > 3 ? ` and ${some.length - 3} more` : ''}. Name them in the report's ignore if they belong to no source.`;
-    return { problem: { kind: 'unresolvable', message } };
-  }
-  if (files.length === 0) return { problem: { kind: 'empty', message: 'all of its files are ignored.' } };
-  return { content: { ...content, files } };
+  if (mapped.kind !== 'mapped') return { problem: { kind: 'unresolvable', message: unresolvable(lost, mapped) } };
+  const { root: foreign, paths } = mapped;
+  const there = new Map(lost.map((one, i) => [one, paths[i] ?? one.path]));
+  const files = asked.map((one, i) => ({ ...one, path: here[i] ?? there.get(one) ?? one.path }));
+  return {
+    content: { ...content, files },
+    note: `${foreign.from === '' ? '/' : foreign.from} is read as ${foreign.to === '' ? 'the workspace' : foreign.to}.`,
+  };
+}
+
+function wholePaths(path: string, roots: readonly string[]): string[] {
+  return [path, ...roots.map((root) => `${root.replace(/[\\/]$/, '')}/${path}`)].flatMap((one) => wholePath(one) ?? []);
+}
+
+function unresolvable(lost: readonly FileCoverage[], mapped: Mapped): string {
+  const some = [...new Set(lost.map((one) => one.path))];
+  const which = `${some.slice(0, 3).join(', ')}${some.length > 3 ? ` and ${some.length - 3} more` : ''}.`;
+  const could =
+    mapped.kind === 'ambiguous'
+      ? ` They could be of ${mapped.roots.map(({ to }) => (to === '' ? 'the workspace' : to)).join(' or ')}.`
+      : '';
+  return `${which}${could} Name them in the report's ignore if they belong to no source.`;
 }
 
 function pathFinder(

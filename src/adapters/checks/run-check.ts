@@ -66,7 +66,7 @@ export async function runCheck(spec: CheckSpec, command: readonly string[], cont
     const old = files.find(isOld);
     const problem: ReportProblem | null =
       old === undefined ? null : { kind: 'stale', message: `${old.name} is as it was before ${spec.check} ran.` };
-    return { spec: report, check: spec.check, files, problem, root };
+    return { spec: report, check: spec.check, files, problem, root, isFromElsewhere: false };
   });
   const reports = (await Promise.all(readings.map((one) => readReports(one, context.reading(one.spec, false))))).flat();
   const { result, message } = said(spec, command, end);
@@ -100,7 +100,7 @@ export async function readCheck(spec: CheckSpec, context: RunContext): Promise<C
   const readings = await Promise.all(
     listed.map(async ({ report, files }): Promise<Reading> => {
       const problem = isQuestion(report) ? null : await staleness(files, report, sourcesAt, now());
-      return { spec: report, check: spec.check, files, problem, root };
+      return { spec: report, check: spec.check, files, problem, root, isFromElsewhere: true };
     }),
   );
   const reports = (await Promise.all(readings.map((one) => readReports(one, context.reading(one.spec, false))))).flat();

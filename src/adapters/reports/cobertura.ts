@@ -69,8 +69,10 @@ function coberturaScanner(): CoverageScanner & { roots(): string[] } {
       else if (length === 18 && first === C && isNamed(bytes, nameAt, 'condition-coverage'))
         [taken, branches] = conditionCoverage(valueText(bytes, from, end));
     }
-    if (line < 1 || hits < 0) throw damaged(`a line of ${file} has no number or no hits.`);
+    if (line < 0 || hits < 0) throw damaged(`a line of ${file} has no number or no hits.`);
     last = line;
+    // Tools write it for an empty file; no file has such a line.
+    if (line === 0) return;
     to.lines.add(line, Math.min(hits, MOST), 0);
     if (branches > 0) to.branches.add(line, branches, taken);
   };

@@ -2,7 +2,8 @@ import type { RawFinding, ReportContent } from '../../core/gates/contents.ts';
 import type { FindingKind, Severity } from '../../core/gates/finding.ts';
 import { damaged, Unreadable } from './damage.ts';
 import { jsonOf } from './encoding.ts';
-import type { SarifResult, SarifRule } from './schema.ts';
+import { type Level, levelOf, ruleOf } from './sarif-rules.ts';
+import type { SarifResult, SarifRule, SarifRun } from './schema.ts';
 import { sarifSchema } from './schema.ts';
 import { checked, wholeReader } from './whole.ts';
 
@@ -12,41 +13,53 @@ export const sarifReader = wholeReader('sarif', parseSarif);
 function parseSarif(bytes: Uint8Array): ReportContent {
   const { runs } = checked(sarifSchema, jsonOf(bytes));
   if (runs.length === 0) throw new Unreadable('empty', 'it has no run.');
-  const findings = runs.flatMap((run) => {
-    const tool = run.tool.driver.name;
-    if (run.invocations?.some((one) => !one.executionSuccessful) === true)
-      throw damaged(`${tool} says itself that it did not get through.`);
-    // No results is not the same as none: it says that they were not determined.
-    if (run.results === undefined || run.results === null) throw damaged(`a run of ${tool} has no list of results.`);
-    const parts = [run.tool.driver, ...(run.tool.extensions ?? [])];
-    const rules = new Map(parts.flatMap((part) => part.rules ?? []).map((rule) => [rule.id, rule]));
-    return run.results.flatMap((result) => {
-      const id = result.ruleId ?? result.rule?.id ?? parts[0]?.rules?.[result.ruleIndex ?? result.rule?.index ?? -1]?.id ?? null;
-      return findingOf(tool, id ?? 'unnamed', rules.get(id ?? ''), result, run.originalUriBaseIds ?? {});
-    });
-  });
-  return { kind: 'findings', tool: runs.map((run) => run.tool.driver.name).join(', '), findings };
+  return { kind: 'findings', tool: runs.map((run) => run.tool.driver.name).join(', '), findings: runs.flatMap(findingsOf) };
 }
 
-type Bases = Readonly<Record<string, { readonly uri?: string | undefined }>>;
+function findingsOf(run: SarifRun): RawFinding[] {
+  const tool = run.tool.driver.name;
+  for (const invocation of run.invocations ?? []) {
+    const why = whyNotThrough(invocation);
+    if (why !== null) throw damaged(`${tool} says itself that it did not get through${why === '' ? '' : `: ${why}`}.`);
+  }
+  // No results is not the same as none: it says that they were not determined.
+  if (run.results === undefined || run.results === null) throw damaged(`a run of ${tool} has no list of results.`);
+  if (run.externalPropertyFileReferences?.['results'] !== undefined)
+    throw damaged(`results of ${tool} stand in other files, which are not read.`);
+  return run.results.flatMap((result) => findingOf(tool, result, run));
+}
 
-function findingOf(tool: string, id: string, rule: SarifRule | undefined, result: SarifResult, bases: Bases): RawFinding[] {
-  const kind = result.kind ?? 'fail';
-  if (kind === 'pass' || kind === 'notApplicable' || kind === 'informational' || result.baselineState === 'absent') return [];
+/** Null for a run that ended well, else what it says of why not. A notification of an error is of the tool, not of the code. */
+function whyNotThrough(invocation: NonNullable<SarifRun['invocations']>[number]): string | null {
+  const { executionSuccessful, exitSignalName, processStartFailureMessage } = invocation;
+  const notes = [...(invocation.toolExecutionNotifications ?? []), ...(invocation.toolConfigurationNotifications ?? [])];
+  const error = notes.find((one) => one.level === 'error');
+  const said = error?.message?.text ?? processStartFailureMessage ?? exitSignalName ?? '';
+  const isBad = !executionSuccessful || error !== undefined || exitSignalName !== undefined || processStartFailureMessage !== undefined;
+  return isBad ? (said.split('\n')[0] ?? '').slice(0, 200) : null;
+}
+
+function findingOf(tool: string, result: SarifResult, run: SarifRun): RawFinding[] {
+  const found = ruleOf(result, run);
+  const { id, rule } = found;
+  const own = result.kind ?? 'fail';
+  // What passed has no level (3.27.10): a result that says both is taken as what is worse.
+  const isFine = (own === 'pass' || own === 'notApplicable' || own === 'informational') && (result.level ?? 'none') === 'none';
+  if (isFine || result.baselineState === 'absent') return [];
   const isSuppressed =
     (result.suppressions ?? []).length > 0 && (result.suppressions ?? []).every((one) => (one.status ?? 'accepted') === 'accepted');
   // Suppressed in the source, with the tool's own means. A hotspot that somebody looked at is told as such.
-  if (isSuppressed && kind !== 'review') return [];
-  const level = result.level ?? rule?.defaultConfiguration?.level ?? 'warning';
-  if (level === 'none' && kind === 'fail') return [];
+  if (isSuppressed && own !== 'review') return [];
+  // A review and an open question have no level of their own, and are as grave as their rule.
+  const level = levelOf(own !== 'fail' && result.level === 'none' ? { ...result, level: undefined } : result, found, run);
   const score = securityScore(result, rule);
-  const { path, line, endLine } = placeOf(result, bases);
+  const { path, line, endLine } = placeOf(result, run);
   const prints = { ...result.partialFingerprints, ...result.fingerprints };
   return [
     {
       tool,
       rule: id,
-      kind: kind === 'review' ? 'hotspot' : kindOf(level, score, tagsOf(rule)),
+      kind: own === 'review' ? 'hotspot' : kindOf(level, score !== null || isWeakness(result, rule), tagsOf(rule)),
       severity: score === null ? BY_LEVEL[level] : byScore(score),
       message: result.message.text ?? result.message.markdown ?? result.message.id ?? '',
       path,
@@ -61,7 +74,7 @@ function findingOf(tool: string, id: string, rule: SarifRule | undefined, result
   ];
 }
 
-const BY_LEVEL: Readonly<Record<'none' | 'note' | 'warning' | 'error', Severity>> = {
+const BY_LEVEL: Readonly<Record<Level, Severity>> = {
   none: 'info',
   note: 'info',
   warning: 'minor',
@@ -73,17 +86,23 @@ function byScore(score: number): Severity {
   return score >= 9 ? 'blocker' : score >= 7 ? 'critical' : score >= 4 ? 'major' : score > 0 ? 'minor' : 'info';
 }
 
-function kindOf(level: 'none' | 'note' | 'warning' | 'error', score: number | null, tags: readonly string[]): FindingKind {
-  if (score !== null || tags.some((tag) => /security|vulnerab|cwe/i.test(tag))) return 'vulnerability';
+function kindOf(level: Level, isOfSecurity: boolean, tags: readonly string[]): FindingKind {
+  if (isOfSecurity || tags.some((tag) => /security|vulnerab|cwe/i.test(tag))) return 'vulnerability';
   return level === 'error' || tags.some((tag) => /^(bug|correctness|reliability)$/i.test(tag)) ? 'bug' : 'codeSmell';
 }
 
-function tagsOf(rule: SarifRule | undefined): string[] {
+/** Classified in a list of weaknesses, by its result or its rule (3.27.8, 3.49.15). */
+function isWeakness({ taxa = [] }: SarifResult, rule: SarifRule | null): boolean {
+  const targets = [...taxa, ...(rule?.relationships ?? []).map((one) => one.target)];
+  return targets.some(({ toolComponent }) => /cwe|owasp|capec/i.test(toolComponent?.name ?? ''));
+}
+
+function tagsOf(rule: SarifRule | null): string[] {
   const tags = rule?.properties?.['tags'];
   return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [];
 }
 
-function securityScore(result: SarifResult, rule: SarifRule | undefined): number | null {
+function securityScore(result: SarifResult, rule: SarifRule | null): number | null {
   const said = result.properties?.['security-severity'] ?? rule?.properties?.['security-severity'];
   if (said === undefined || said === null) return null;
   const score = typeof said === 'number' ? said : typeof said === 'string' && said.trim() !== '' ? Number(said) : Number.NaN;
@@ -92,19 +111,28 @@ function securityScore(result: SarifResult, rule: SarifRule | undefined): number
 }
 
 /** `properties.effortMinutes`, of the result or its rule; an extension of ours that few tools need. */
-function minutesOf(result: SarifResult, rule: SarifRule | undefined): number | null {
+function minutesOf(result: SarifResult, rule: SarifRule | null): number | null {
   const said = result.properties?.['effortMinutes'] ?? rule?.properties?.['effortMinutes'];
   return typeof said === 'number' && said >= 0 && Number.isFinite(said) ? said : null;
 }
 
-function placeOf({ locations }: SarifResult, bases: Bases): { path: string | null; line: number | null; endLine: number | null } {
+function placeOf({ locations }: SarifResult, run: SarifRun): { path: string | null; line: number | null; endLine: number | null } {
   const physical = locations?.[0]?.physicalLocation;
-  const uri = physical?.artifactLocation?.uri;
+  const said = physical?.artifactLocation;
+  const { uri, uriBaseId } = said?.uri === undefined ? (run.artifacts?.[said?.index ?? -1]?.location ?? {}) : said;
   const line = physical?.region?.startLine ?? null;
   const endLine = physical?.region?.endLine ?? line;
   if (uri === undefined) return { path: null, line: null, endLine: null };
-  const base = bases[physical?.artifactLocation?.uriBaseId ?? '']?.uri ?? '';
-  return { path: pathOf(/^[a-z][a-z0-9+.-]*:/i.test(uri) || uri.startsWith('/') ? uri : `${base}${uri}`), line, endLine };
+  return { path: pathOf(withBase(uri, uriBaseId, run.originalUriBaseIds ?? {}, 0)), line, endLine };
+}
+
+const MOST_BASES = 10;
+
+/** A relative address by its base, which may be relative to another one (3.14.14). */
+function withBase(uri: string, id: string | undefined, bases: NonNullable<SarifRun['originalUriBaseIds']>, depth: number): string {
+  const base = bases[id ?? ''];
+  if (/^[a-z][a-z0-9+.-]*:/i.test(uri) || uri.startsWith('/') || base?.uri === undefined || depth === MOST_BASES) return uri;
+  return withBase(`${base.uri}${uri}`, base.uriBaseId, bases, depth + 1);
 }
 
 function pathOf(uri: string): string {

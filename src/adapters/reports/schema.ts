@@ -7,17 +7,31 @@ const level = z.enum(['none', 'note', 'warning', 'error']);
 const bag = z.record(text, z.unknown());
 const message = z.object({ text: text.optional(), markdown: text.optional(), id: text.optional() });
 
+const configuration = z.object({ level: level.optional() });
+const componentReference = z.object({ name: text.optional(), index: z.number().int().optional(), guid: text.optional() });
+/** 3.52, of a rule or of a class of weaknesses. */
+const reference = z.object({
+  id: text.optional(),
+  index: z.number().int().optional(),
+  guid: text.optional(),
+  toolComponent: componentReference.optional(),
+});
 const rule = z.object({
   id: text,
-  defaultConfiguration: z.object({ level: level.optional() }).optional(),
+  guid: text.optional(),
+  deprecatedIds: z.array(text).optional(),
+  defaultConfiguration: configuration.optional(),
+  relationships: z.array(z.object({ target: reference })).optional(),
   properties: bag.optional(),
 });
-const component = z.object({ name: text, rules: z.array(rule).optional() });
-const artifactLocation = z.object({ uri: text.optional(), uriBaseId: text.optional() });
+const component = z.object({ name: text, guid: text.optional(), rules: z.array(rule).optional() });
+const artifactLocation = z.object({ uri: text.optional(), uriBaseId: text.optional(), index: z.number().int().optional() });
 const result = z.object({
   ruleId: text.optional(),
   ruleIndex: z.number().int().optional(),
-  rule: z.object({ id: text.optional(), index: z.number().int().optional() }).optional(),
+  rule: reference.optional(),
+  taxa: z.array(reference).optional(),
+  provenance: z.object({ invocationIndex: z.number().int().optional() }).optional(),
   level: level.optional(),
   kind: z.enum(['notApplicable', 'pass', 'fail', 'review', 'open', 'informational']).optional(),
   message,
@@ -40,19 +54,33 @@ const result = z.object({
   properties: bag.optional(),
 });
 
+const notifications = z.array(z.object({ level: level.optional(), message: message.optional() })).optional();
+const invocation = z.object({
+  executionSuccessful: z.boolean(),
+  exitSignalName: text.optional(),
+  processStartFailureMessage: text.optional(),
+  toolExecutionNotifications: notifications,
+  toolConfigurationNotifications: notifications,
+  ruleConfigurationOverrides: z.array(z.object({ configuration, descriptor: reference })).optional(),
+});
+
 export const sarifSchema = z.object({
   version: z.literal('2.1.0'),
   runs: z.array(
     z.object({
       tool: z.object({ driver: component, extensions: z.array(component).optional() }),
       results: z.array(result).nullish(),
-      invocations: z.array(z.object({ executionSuccessful: z.boolean() })).optional(),
+      invocations: z.array(invocation).optional(),
+      artifacts: z.array(z.object({ location: artifactLocation.optional() })).optional(),
+      externalPropertyFileReferences: bag.optional(),
       originalUriBaseIds: z.record(text, artifactLocation).optional(),
     }),
   ),
 });
 export type SarifResult = z.infer<typeof result>;
 export type SarifRule = z.infer<typeof rule>;
+export type SarifReference = z.infer<typeof reference>;
+export type SarifRun = z.infer<typeof sarifSchema>['runs'][number];
 
 const licence = z.union([z.object({ expression: text }), z.object({ license: z.object({ id: text.optional(), name: text.optional() }) })]);
 export interface BomComponent {

@@ -5,20 +5,15 @@ import { SEVERITIES } from './finding.ts';
 import { judge } from './judge.ts';
 import type { NewLines } from './new-lines.ts';
 import type { GateSettings } from './settings.ts';
+import { NO_GATES } from '../../../test/worlds/gate-settings.ts';
 
 const SETTINGS: GateSettings = {
+  ...NO_GATES,
   coverage: { new: 80, overall: null, exclude: [], unmeasured: 'uncovered' },
   duplication: { new: 3, overall: null, exclude: [] },
   smallChange: 2,
-  tests: null,
   findings: { new: 'major', overall: null, exclude: [] },
   ratings: { reliability: 'A', security: 'B', maintainability: 'A', review: 'A' },
-  ratingsOf: 'new',
-  debtRatio: null,
-  licences: null,
-  advisories: null,
-  budgets: null,
-  qualityGate: false,
   waivers: [{ what: '*.new', path: null, author: 'ann', reason: 'all', expires: 1 }],
 };
 /** Every gate that asks what is new. */

@@ -83,9 +83,14 @@ export type ReadReport = {
   readonly format: Format;
   /** Where it is, as people know it. */
   readonly name: string;
-  /** The check that made it. */
+  /** The check that made it, or that reads it. */
   readonly check: string;
-} & ({ readonly content: ReportContent } | { readonly problem: ReportProblem });
+  /** No command of the check made it. */
+  readonly isFromElsewhere?: boolean;
+} & (
+  | { readonly content: ReportContent; /** How it was read, where that is not plain. */ readonly note?: string }
+  | { readonly problem: ReportProblem }
+);
 
 export interface ReportProblem {
   readonly kind: 'missing' | 'empty' | 'stale' | 'unresolvable' | 'damaged' | 'unreachable';

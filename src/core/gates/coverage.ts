@@ -59,6 +59,27 @@ function countFile(file: FileCoverage, isCounted?: (path: string, line: number) 
   return { lines, linesCovered, branches, branchesCovered };
 }
 
+/** The same file where it has no lines beyond the last one. */
+export function withoutLinesBeyond(file: FileCoverage, last: number): FileCoverage {
+  const [lines, branchLines] = [upTo(file.lines, last), upTo(file.branchLines, last)];
+  if (lines === file.lines.length && branchLines === file.branchLines.length) return file;
+  return {
+    path: file.path,
+    lines: file.lines.subarray(0, lines),
+    hits: file.hits.subarray(0, lines),
+    branchLines: file.branchLines.subarray(0, branchLines),
+    branches: file.branches.subarray(0, branchLines),
+    branchesTaken: file.branchesTaken.subarray(0, branchLines),
+  };
+}
+
+/** How many of ascending numbers are not above the last one. */
+function upTo(lines: Uint32Array, last: number): number {
+  let count = lines.length;
+  while (count > 0 && (lines[count - 1] ?? 0) > last) count -= 1;
+  return count;
+}
+
 /**
  * Several reports of the same sources as one: a line is covered when any report says so. Which branches of a line
  * were taken is not known by name, so the report that saw most of them counts.

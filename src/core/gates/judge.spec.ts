@@ -4,23 +4,9 @@ import { judge } from './judge.ts';
 import type { Material } from './material.ts';
 import type { GateResult } from './report.ts';
 import type { GateSettings, Waiver } from './settings.ts';
+import { NO_GATES } from '../../../test/worlds/gate-settings.ts';
 
 const NOW = Date.parse('2026-03-01');
-const NOTHING: GateSettings = {
-  coverage: null,
-  duplication: null,
-  smallChange: 20,
-  tests: null,
-  findings: null,
-  ratings: { reliability: null, security: null, maintainability: null, review: null },
-  ratingsOf: 'new',
-  debtRatio: null,
-  licences: null,
-  advisories: null,
-  budgets: null,
-  qualityGate: false,
-  waivers: [],
-};
 const COVERAGE = { new: 80, overall: null, exclude: ['*.test.js'], unmeasured: 'uncovered' } as const;
 const report = (content: ReportContent, format: ReadReport['format'] = 'lcov'): ReadReport => ({
   format,
@@ -37,7 +23,7 @@ const material = (parts: Partial<Material> = {}): Material => ({
   ...parts,
 });
 const gates = (settings: Partial<GateSettings>, parts: Partial<Material>): Record<string, GateResult> =>
-  Object.fromEntries(judge({ ...NOTHING, ...settings }, material(parts)).gates.map((one) => [one.gate, one]));
+  Object.fromEntries(judge({ ...NO_GATES, ...settings }, material(parts)).gates.map((one) => [one.gate, one]));
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const waiver = (what: string, more: Partial<Waiver> = {}): Waiver => ({
   what,
@@ -198,12 +184,12 @@ describe('findings', () => {
     expect(result(found(raw({ line: 9, endLine: 9, isNew: true })))).toBe('failed');
   });
   it('are recognised again on another line, and told apart on the same', () => {
-    const ids = judge({ ...NOTHING, ...settings }, material(found(raw(), raw(), raw({ line: 50, endLine: 50 })))).findings.map(
+    const ids = judge({ ...NO_GATES, ...settings }, material(found(raw(), raw(), raw({ line: 50, endLine: 50 })))).findings.map(
       (one) => one.id,
     );
     expect(new Set(ids).size).toBe(3);
-    const before = judge(NOTHING, material(found(raw()))).findings[0]?.id;
-    const after = judge(NOTHING, material(found(raw({ line: 50, endLine: 50 })))).findings[0]?.id;
+    const before = judge(NO_GATES, material(found(raw()))).findings[0]?.id;
+    const after = judge(NO_GATES, material(found(raw({ line: 50, endLine: 50 })))).findings[0]?.id;
     expect(before).toBe(after);
   });
   it('may be waived by rule and file until a day, and no longer', () => {
@@ -214,7 +200,7 @@ describe('findings', () => {
     expect(over['waivers']?.details).toEqual(['no-eval (ann, until 2026-02-28)']);
   });
   it('and who waived is told', () => {
-    expect(judge({ ...NOTHING, ...settings, waivers: [waiver('no-eval')] }, material(found(raw()))).waivers).toEqual([
+    expect(judge({ ...NO_GATES, ...settings, waivers: [waiver('no-eval')] }, material(found(raw()))).waivers).toEqual([
       { finding: 'no-eval src/a.js', author: 'ann', reason: 'known', expires: NOW + 1000 },
     ]);
   });

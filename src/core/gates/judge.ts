@@ -1,3 +1,5 @@
+import type { ReadReport } from './contents.ts';
+import { withoutLinesBeyond } from './coverage.ts';
 import { judgeCoverage } from './coverage-gates.ts';
 import { judgeDuplication } from './duplication-gates.ts';
 import type { Finding } from './finding.ts';
@@ -21,7 +23,8 @@ export interface Judgement {
 }
 
 /** All gates of an app on what its reports and its sources say. Pure: the same material, the same judgement. */
-export function judge(settings: GateSettings, material: Material): Judgement {
+export function judge(settings: GateSettings, said: Material): Judgement {
+  const material = { ...said, reports: ofTheseSources(said.reports, said.sources) };
   const waivers = waiversAt(settings.waivers, material.now);
   const { reports, sources, newLines } = material;
   const coverage = judgeCoverage(settings.coverage, settings.smallChange, material);
@@ -51,7 +54,7 @@ export function judge(settings: GateSettings, material: Material): Judgement {
   const over =
     expired.length === 0 ? [] : [gate('waivers', 'notApplicable', 'Waivers that are over no longer count.', { details: expired })];
   return {
-    gates: [...reportGates(material), ...judged, ...over],
+    gates: [...reportGates(reports), ...judged, ...over],
     findings,
     waivers: waivers.used(),
     measures: {
@@ -72,19 +75,33 @@ function isWaivable({ value }: GateResult): boolean {
   return value !== null;
 }
 
-/** A report that was asked for and cannot count fails, whatever the others say. */
-function reportGates({ reports }: Material): GateResult[] {
-  return reports.flatMap((report) =>
-    'problem' in report
-      ? [
-          gate(
-            `report.${report.check}`,
-            'failed',
-            `${report.name} (${report.format}) ${WORDS[report.problem.kind]}: ${report.problem.message}`,
-          ),
-        ]
-      : [],
-  );
+/** A report that was asked for and cannot count fails, whatever the others say; how one was read is said where it is not plain. */
+function reportGates(reports: readonly ReadReport[]): GateResult[] {
+  return reports.flatMap((report) => {
+    const [name, what] = [`report.${report.check}`, `${report.name} (${report.format})`];
+    if ('problem' in report) return [gate(name, 'failed', `${what} ${WORDS[report.problem.kind]}: ${report.problem.message}`)];
+    return report.note === undefined ? [] : [gate(name, 'notApplicable', `${what}: ${report.note}`)];
+  });
+}
+
+/**
+ * Coverage of lines that a file does not have is coverage of nothing: it is left out. In a report that was made elsewhere it shows
+ * another state of the sources, whose lines need not be these.
+ */
+function ofTheseSources(reports: readonly ReadReport[], sources: Material['sources']): ReadReport[] {
+  const counts = new Map(sources.map(({ path, text }) => [path, text.split('\n').length]));
+  return reports.map((report) => {
+    if (!('content' in report) || report.content.kind !== 'coverage') return report;
+    const { content, ...rest } = report;
+    const files = content.files.map((file) => withoutLinesBeyond(file, counts.get(file.path) ?? Number.POSITIVE_INFINITY));
+    const beyond = content.files.find((file, i) => files[i] !== file);
+    if (beyond === undefined) return report;
+    const what = `speaks of line ${beyond.lines.at(-1)} of ${beyond.path}, which has ${counts.get(beyond.path)}`;
+    if (rest.isFromElsewhere !== true)
+      return { ...rest, content: { ...content, files }, note: `it ${what}; lines that are not there are left out.` };
+    const { format, name, check } = rest;
+    return { format, name, check, problem: { kind: 'stale', message: `it ${what}: it is about another state of the sources.` } };
+  });
 }
 
 const WORDS = {
