@@ -127,7 +127,7 @@ const finisher: Runbook = {
       'all',
       now,
       { type: 'ArtifactBuilt', app, version, reused: false, log: null },
-      { type: 'WeightsShifted', app, weights: { [version.id]: 100 } },
+      { type: 'WeightsShifted', app, weights: { [version.id]: 100 }, toProve: false },
       { type: 'RolloutFinished', app, note: null },
       { type: 'ReleaseEnded', outcome: 'Succeeded', reason: 'done' },
     );

@@ -165,6 +165,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const performer = createPerformer({
     platform,
     edge: edges.of,
+    edgeUrl: edges.url,
     metrics: metrics.source,
     builder,
     artifacts,

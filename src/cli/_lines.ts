@@ -129,6 +129,10 @@ function rolloutLine(event: RolloutEvent, rollout: RolloutState, restoring: bool
       return stepLine(rollout);
     case 'WeightsShifted':
       return shiftLine(app, event.weights, rollout, restoring);
+    case 'RoutesProven':
+      return plain(app, `users reach it: ${event.routes.map(({ route, status }) => `${route} ${status}`).join(', ')}`);
+    case 'RoutesBroken':
+      return bad(app, `users do not reach it: ${event.reason}`);
     case 'AnalysisCompleted':
       return {
         app,

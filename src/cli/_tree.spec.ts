@@ -54,7 +54,7 @@ const DEPLOYED: readonly ReleaseEvent[] = [
 ];
 const AT_5: readonly ReleaseEvent[] = [
   ...DEPLOYED,
-  { type: 'WeightsShifted', app: 'web', weights: { old: 95, new: 5 } },
+  { type: 'WeightsShifted', app: 'web', weights: { old: 95, new: 5 }, toProve: false },
   { type: 'StepStarted', app: 'web', step: 1 },
 ];
 

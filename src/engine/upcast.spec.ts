@@ -11,3 +11,9 @@ test('old events are read as today knows them, one schema after another', () => 
   expect(upcast('Moved', 3, { target: 'x', by: 'ann' }, upcasters)).toEqual({ target: 'x', by: 'ann' });
   expect(upcast('Other', 1, { to: 'x' }, upcasters)).toEqual({ to: 'x' });
 });
+
+test('a shift of an earlier version of Sluice asked nothing at the edge, and goes on as it did', () => {
+  const stored = { app: 'web', weights: { a: 100 } };
+  expect(upcast('WeightsShifted', 1, stored)).toEqual({ ...stored, toProve: false });
+  expect(upcast('WeightsShifted', 2, { ...stored, toProve: true })).toEqual({ ...stored, toProve: true });
+});

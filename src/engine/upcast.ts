@@ -2,10 +2,13 @@
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
 
 /** Present schema version of each type that has had more than one; all others are at 1. */
-const SCHEMAS: Readonly<Record<string, number>> = {};
+const SCHEMAS: Readonly<Record<string, number>> = { WeightsShifted: 2 };
 
 /** `<type>@<schema>` → how to make the next schema of it. Entries stay for as long as logs exist that hold them. */
-const UPCASTERS: Readonly<Record<string, Upcaster>> = {};
+const UPCASTERS: Readonly<Record<string, Upcaster>> = {
+  // Earlier versions did not ask at the edge after a shift, and went on at once.
+  'WeightsShifted@1': (data) => ({ ...data, toProve: false }),
+};
 
 export function schemaOf(type: string): number {
   return SCHEMAS[type] ?? 1;

@@ -149,7 +149,9 @@ function answerOf(effect: Effect, context: PerformContext): readonly ReleaseEven
     case 'smoke':
       return [{ type: 'SmokePassed', app: effect.app.app, version: effect.version.id }];
     case 'shift':
-      return [{ type: 'WeightsShifted', app: effect.app.app, weights: effect.weights }];
+      return [{ type: 'WeightsShifted', app: effect.app.app, weights: effect.weights, toProve: false }];
+    case 'probe':
+      return [{ type: 'RoutesProven', app: effect.app.app, version: effect.version.id, routes: [] }];
     case 'retire':
       return [{ type: 'VersionRetired', app: effect.app.app, version: effect.version.id }];
     case 'collect':

@@ -254,7 +254,7 @@ function answerTo(effect: Effect): readonly ReleaseEvent[] {
     case 'verify':
       return [{ type: 'VersionHealthy', app, version: effect.version.id }];
     case 'shift':
-      return [{ type: 'WeightsShifted', app, weights: effect.weights }];
+      return [{ type: 'WeightsShifted', app, weights: effect.weights, toProve: false }];
     case 'retire':
       return [{ type: 'VersionRetired', app, version: effect.version.id }];
     default:

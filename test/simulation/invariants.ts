@@ -32,6 +32,7 @@ export function checkEvent(moment: Moment): void {
   if (event.type === 'VersionRetired') checkLastCopy(moment, event.app, event.version, say);
   if (event.type === 'ReleaseRequested' && !isIntact(event.plan)) say(9, 'the plan is not what its hash says');
   if (event.type === 'RolloutFinished') checkFinished(moment, event.app, say);
+  if (event.type === 'RolloutFinished' || event.type === 'VersionRetired') checkReached(moment, event.app, say);
   checkSchema(moment, say);
   if (after.plan.approval !== undefined && CHANGES.has(event.type) && after.stage !== 'restoring') checkApproved(moment, say);
 }
@@ -132,6 +133,18 @@ function checkLastCopy({ after, world }: Moment, app: string, version: string, s
   const rollout = after.rollouts[app];
   if (after.stage !== 'finishing' || rollout?.candidate == null || version !== rollout.app.stable?.id) return;
   if (!world.isHealthy(app, rollout.candidate.id)) say(2, `${app}: ${version} was retired although ${rollout.candidate.id} is not healthy`);
+}
+
+/** Old versions are stopped on proofs that are at most so old: 30 s, and what two looks and a stop may take, ms. */
+const PROOF_AGE_MS = 40_000;
+
+/** 1 and 2. The old version goes, and a release ends well, only while users reach the new one: seen from the edge, a short while ago. */
+function checkReached({ after, world }: Moment, app: string, say: Say): void {
+  const rollout = after.rollouts[app];
+  if (rollout?.candidate == null || after.stage !== 'finishing' || rollout.app.routes.length === 0) return;
+  const ms = world.unreachableMs(app, rollout.candidate.id);
+  if (ms > PROOF_AGE_MS || (ms > 0 && world.versions.get(`${app}/${rollout.candidate.id}`)?.behaviour.unreachableAfterMs === 0))
+    say(1, `${app}: users have not reached ${rollout.candidate.id} for ${ms} ms`);
 }
 
 /** 3. What became stable runs and has all traffic before the old one is forgotten. */

@@ -45,6 +45,18 @@ const MUTANTS = [
     caughtBy: /is not healthy/,
   },
   {
+    name: 'the edge is never asked',
+    file: 'rollout/evolve.ts',
+    from: "edgeProof: { state: toProve ? 'open' : 'none', since: at }",
+    to: "edgeProof: { state: 'none', since: at }",
+    and: {
+      file: 'rollout/evolve.ts',
+      from: 'return toProve ? next : pastShift(next, at);',
+      to: 'return pastShift(next, at);',
+    },
+    caughtBy: /invariant 1.*users have not reached/,
+  },
+  {
     name: 'the author approves',
     file: 'access/approval.ts',
     from: 'if ([release.by, ...rule.authors].some((author) => isSamePerson(author, by)))',

@@ -70,6 +70,7 @@ export function simulate(
       commands: options.commands ?? true,
       ...(options.stages === false ? {} : { stages: seeded(seed ^ 0x2545f491) }),
       judges: seeded(seed ^ 0x1b873593),
+      reach: seeded(seed ^ 0x7feb352d),
     });
   const subject = options.subject ?? REAL;
   const dice = seeded(seed ^ 0x5bd1e995);

@@ -22,6 +22,8 @@ export interface Behaviour {
   readonly errorRate: number;
   /** Healthy until it has all traffic, then dead. */
   readonly dies: boolean;
+  /** How long after its first traffic users begin to get 502 of it through the edge, although it is healthy, ms; null: never. */
+  readonly unreachableAfterMs: number | null;
   /** Times that the outside fails before a call works; Infinity = never works. */
   readonly failures: { readonly deploy: number; readonly shift: number; readonly retire: number };
   /** Requests per second to the whole app; 0 = no traffic at all. */
@@ -60,7 +62,13 @@ export function versionOf(app: string, release: string): VersionRef {
 /** A random story: plans, faults, people's commands and crashes of the control plane. */
 export function scenarioOf(
   random: Random,
-  options: { readonly crashes: boolean; readonly commands: boolean; readonly stages?: Random; readonly judges?: Random },
+  options: {
+    readonly crashes: boolean;
+    readonly commands: boolean;
+    readonly stages?: Random;
+    readonly judges?: Random;
+    readonly reach?: Random;
+  },
 ): Scenario {
   const apps = Array.from({ length: random.int(1, 4) }, (_, index) => `app${index}`);
   const dependsOn = Object.fromEntries(apps.map((app, index) => [app, apps.slice(0, index).filter(() => random.chance(0.4))]));
@@ -77,7 +85,7 @@ function releaseOf(
   index: number,
   { apps, workers, initial }: Pick<Scenario, 'apps' | 'workers' | 'initial'>,
   dependsOn: Readonly<Record<string, readonly string[]>>,
-  options: { readonly commands: boolean; readonly stages?: Random; readonly judges?: Random },
+  options: { readonly commands: boolean; readonly stages?: Random; readonly judges?: Random; readonly reach?: Random },
 ): ScenarioRelease {
   const id = `r${index + 1}`;
   const chosen = apps.filter(() => random.chance(0.8));
@@ -106,7 +114,7 @@ function releaseOf(
     deadlines: { queueMs: 600_000, pauseMs: 60_000, rollbackMs: 30_000 },
   });
   const commands = options.commands && random.chance(0.5) ? Array.from({ length: random.int(1, 4) }, () => command(random)) : [];
-  const behaviours = Object.fromEntries(names.map((name) => [name, behaviour(random)]));
+  const behaviours = Object.fromEntries(names.map((name) => [name, reached(behaviour(random), options.reach)]));
   const at = index === 0 ? 0 : random.int(0, 40_000);
   return { id, at, plan, staged, behaviours, commands: commands.toSorted((a, b) => a.after - b.after) };
 }
@@ -196,10 +204,17 @@ function behaviour(random: Random): Behaviour {
     smoke: random.chance(0.93),
     errorRate: random.chance(0.75) ? 0 : random.pick([0.02, 0.3, 1]),
     dies: random.chance(0.04),
+    unreachableAfterMs: null,
     failures: { deploy: failing(), shift: failing(), retire: failing() },
     traffic: random.chance(0.85) ? 400 : random.pick([0, 1, 20]),
     metricsDown: random.chance(0.06),
   };
+}
+
+/** Some are healthy and cannot be reached by users: from the start, or from some moment on. */
+function reached(usual: Behaviour, random: Random | undefined): Behaviour {
+  if (random?.chance(0.08) !== true) return usual;
+  return { ...usual, unreachableAfterMs: random.pick([0, 0, 500, 2_500, 15_000]) };
 }
 
 function command(random: Random): ScenarioRelease['commands'][number] {

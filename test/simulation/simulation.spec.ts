@@ -36,6 +36,7 @@ describe('seeded releases in virtual time', () => {
         'MigrationsFailed',
         'ProjectionsReverted',
         'RollbackRefused',
+        'RoutesBroken',
       ])
         expect(seen[type] ?? 0, type).toBeGreaterThan(50);
     }

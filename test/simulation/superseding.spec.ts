@@ -54,6 +54,7 @@ const GOOD: Behaviour = {
   smoke: true,
   errorRate: 0,
   dies: false,
+  unreachableAfterMs: null,
   failures: { deploy: 0, shift: 0, retire: 0 },
   traffic: 400,
   metricsDown: false,

@@ -14,6 +14,8 @@ export interface WorldVersion {
   running: boolean;
   starts: number;
   hadAllTraffic: boolean;
+  /** When it first had traffic. */
+  trafficAt: number | null;
   requests: number;
   errors: number;
 }
@@ -42,6 +44,8 @@ export interface World {
   readonly violations: string[];
   advance(to: number): void;
   isHealthy(app: string, version: string): boolean;
+  /** For how long users have got 502 of it through the edge, ms; 0: they do not. */
+  unreachableMs(app: string, version: string): number;
   perform(effect: Effect, state: ReleaseState, holder: string): Performance;
 }
 
@@ -52,6 +56,7 @@ const QUIET: Behaviour = {
   smoke: true,
   errorRate: 0,
   dies: false,
+  unreachableAfterMs: null,
   failures: { deploy: 0, shift: 0, retire: 0 },
   traffic: 400,
   metricsDown: false,
@@ -74,6 +79,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
       running: true,
       starts: 1,
       hadAllTraffic: true,
+      trafficAt: -60_000,
       requests: 0,
       errors: 0,
     });
@@ -88,6 +94,12 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     version.behaviour.healthy &&
     !(version.behaviour.dies && version.hadAllTraffic) &&
     now - version.startedAt >= version.behaviour.startMs;
+
+  /** Counts from when it was to happen, so that being down for another reason is no excuse. */
+  const unreachableMs = (version: WorldVersion | undefined): number => {
+    const after = version?.behaviour.unreachableAfterMs ?? null;
+    return after === null || version?.trafficAt == null ? 0 : Math.max(0, now - version.trafficAt - after);
+  };
 
   /** Fail the first `times` calls of this kind, sometimes after the work was done all the same. */
   function failing(key: string, times: number, work: () => void): void {
@@ -128,6 +140,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
       running: true,
       starts: (known?.starts ?? 0) + 1,
       hadAllTraffic: known?.hadAllTraffic ?? false,
+      trafficAt: known?.trafficAt ?? null,
       requests: known?.requests ?? 0,
       errors: known?.errors ?? 0,
     });
@@ -140,6 +153,7 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
       const version = get(app.app, id);
       if (weight > 0 && (version === undefined || !version.running))
         throw new OutsideFailure('outside', `${id} does not run`, 'VERSION_GONE');
+      if (weight > 0 && version !== undefined) version.trafficAt ??= now;
       if (weight === 100 && version !== undefined) version.hadAllTraffic = true;
     }
     weights.set(app.app, wanted);
@@ -243,8 +257,22 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
           takesMs: 5,
           apply: () => {
             failing(`${release}/${app.app}/shift`, behaviourOf(release, app.app).failures.shift, () => shift(app, wanted));
-            return [{ type: 'WeightsShifted', app: app.app, weights: wanted }];
+            return [{ type: 'WeightsShifted', app: app.app, weights: wanted, toProve: app.routes.length > 0 }];
           },
+        };
+      }
+      case 'probe': {
+        const { app, version, until } = effect;
+        const known = get(app.app, version.id);
+        // One that is sick by its own word may answer users all the same.
+        const isServed = () => known?.running === true && unreachableMs(known) === 0;
+        return {
+          takesMs: isServed() ? 3 : Math.max(3, until - now),
+          apply: () => [
+            isServed()
+              ? { type: 'RoutesProven', app: app.app, version: version.id, routes: [] }
+              : { type: 'RoutesBroken', app: app.app, version: version.id, reason: 'is answered with 502' },
+          ],
         };
       }
       case 'collect': {
@@ -305,7 +333,15 @@ export function createWorld(scenario: Scenario, holders: ReadonlyMap<string, str
     }
   }
 
-  return { versions, weights, violations, advance, perform, isHealthy: (app, id) => isHealthy(get(app, id)) };
+  return {
+    versions,
+    weights,
+    violations,
+    advance,
+    perform,
+    isHealthy: (app, id) => isHealthy(get(app, id)),
+    unreachableMs: (app, id) => unreachableMs(get(app, id)),
+  };
 }
 
 export function failureOf(error: unknown): { readonly blame: 'user' | 'outside' | 'bug'; readonly code: string } {

@@ -59,8 +59,9 @@ function version(artifact: string): VersionRef {
   return { id: versionId(artifact, RUN, null), artifact, commit: 'c', run: RUN, health: null };
 }
 
-export function requested(strategy: Strategy = CANARY, stable: VersionRef | null = OLD, more: Partial<Plan> = {}): ReleaseEvent {
-  const app: PlannedApp = {
+/** The app `web` of a plan. */
+export function plannedWeb(strategy: Strategy = CANARY, stable: VersionRef | null = OLD): PlannedApp {
+  return {
     app: 'web',
     path: 'web',
     platform: 'processes',
@@ -79,6 +80,10 @@ export function requested(strategy: Strategy = CANARY, stable: VersionRef | null
     deadlines: { buildMs: 60_000, healthyMs: 30_000, smokeMs: 10_000, progressMs: 600_000 },
     concurrency: 'queue',
   };
+}
+
+export function requested(strategy: Strategy = CANARY, stable: VersionRef | null = OLD, more: Partial<Plan> = {}): ReleaseEvent {
+  const app = plannedWeb(strategy, stable);
   const plan = withHash({
     schema: 1,
     workspace: 'w',
@@ -114,7 +119,7 @@ export function healthy(): ReleaseEvent {
 }
 
 export function weights(split: Record<string, number>): ReleaseEvent {
-  return { type: 'WeightsShifted', app: 'web', weights: split };
+  return { type: 'WeightsShifted', app: 'web', weights: split, toProve: false };
 }
 
 export function shifted(weight: number): ReleaseEvent {

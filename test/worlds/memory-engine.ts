@@ -206,7 +206,9 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
       case 'shift':
         if (script.stuck === true && release.state.stage === 'restoring') throw new Error('the edge does not answer');
         counters(app, [], '', environment);
-        return [{ type: 'WeightsShifted', app: app.app, weights: effect.weights }];
+        return [{ type: 'WeightsShifted', app: app.app, weights: effect.weights, toProve: app.routes.length > 0 }];
+      case 'probe':
+        return [{ type: 'RoutesProven', app: app.app, version: effect.version.id, routes: [{ route: '/', pinned: true, status: 200 }] }];
       case 'collect': {
         const { candidate, baseline, previous } = effect;
         const reading = counters(app, baseline === null ? [candidate] : [candidate, baseline], candidate, environment);

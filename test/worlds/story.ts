@@ -121,7 +121,7 @@ function perform(story: Story, effect: Effect, now: number): readonly ReleaseEve
     case 'smoke':
       return [{ type: 'SmokePassed', app: 'web', version: effect.version.id }];
     case 'shift':
-      return [{ type: 'WeightsShifted', app: 'web', weights: effect.weights }];
+      return [{ type: 'WeightsShifted', app: 'web', weights: effect.weights, toProve: false }];
     case 'retire':
       return [{ type: 'VersionRetired', app: 'web', version: effect.version.id }];
     case 'collect':

@@ -48,6 +48,8 @@ export type EffectBody =
   | { readonly kind: 'smoke'; readonly app: PlannedApp; readonly version: VersionRef }
   /** Set traffic weights and verify them at the data plane. `versions` holds every version named in `weights`. Answers WeightsShifted. */
   | { readonly kind: 'shift'; readonly app: PlannedApp; readonly versions: readonly VersionRef[]; readonly weights: Weights }
+  /** Ask every route through the edge as a user would, until the version answers or `until` passes. Answers RoutesProven | RoutesBroken. */
+  | { readonly kind: 'probe'; readonly app: PlannedApp; readonly version: VersionRef; readonly until: number }
   /** Read the counters. Answers SampleCollected: the block between `previous` and now (no block when `previous` is null: only the first reading).
    * A source that cannot be read gives a sample with `error`, from `since`, and keeps `previous`. */
   | {

@@ -82,12 +82,17 @@ export type ReleaseEvent =
     }
   | { readonly type: 'RolloutSkipped'; readonly app: string; readonly reason: string }
   | { readonly type: 'VersionDeployed'; readonly app: string; readonly version: string }
-  | { readonly type: 'VersionHealthy'; readonly app: string; readonly version: string }
+  /** `restarts`: starts of its instances after the first one, up to then; not in events of earlier versions. */
+  | { readonly type: 'VersionHealthy'; readonly app: string; readonly version: string; readonly restarts?: number }
   | { readonly type: 'VersionUnhealthy'; readonly app: string; readonly version: string; readonly reason: string }
   | { readonly type: 'SmokePassed'; readonly app: string; readonly version: string }
   | { readonly type: 'SmokeFailed'; readonly app: string; readonly version: string; readonly reason: string }
   | { readonly type: 'StepStarted'; readonly app: string; readonly step: number }
-  | { readonly type: 'WeightsShifted'; readonly app: string; readonly weights: Weights }
+  /** `toProve`: users reach the app by way of our edge, which has to be asked before anything is built on this shift. */
+  | { readonly type: 'WeightsShifted'; readonly app: string; readonly weights: Weights; readonly toProve: boolean }
+  /** Every route was asked through the edge, and the version answered. */
+  | { readonly type: 'RoutesProven'; readonly app: string; readonly version: string; readonly routes: readonly RouteEvidence[] }
+  | { readonly type: 'RoutesBroken'; readonly app: string; readonly version: string; readonly reason: string }
   | {
       readonly type: 'SampleCollected';
       readonly app: string;
@@ -116,6 +121,15 @@ export type ReleaseEvent =
       readonly code: string;
       readonly message: string;
     };
+
+/** One request through the edge, and the status of the answer. */
+export interface RouteEvidence {
+  /** Host and path, such as `shop.example/api`. */
+  readonly route: string;
+  /** The version was asked for by its header; otherwise as users ask. */
+  readonly pinned: boolean;
+  readonly status: number;
+}
 
 export type ReleaseEventType = ReleaseEvent['type'];
 

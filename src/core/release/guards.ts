@@ -70,5 +70,7 @@ function badRetire(state: ReleaseState, rollout: RolloutState, version: string):
   if (version === app.stable?.id && state.stage !== 'finishing')
     return 'the stable version is the last healthy copy until the release finishes';
   if (version === app.stable?.id && isShared(app) && candidateWeight(rollout) !== 100) return 'the candidate does not have all traffic';
+  if (version === app.stable?.id && rollout.edgeProof.state === 'open')
+    return 'users have not been seen to reach the candidate through the edge';
   return version === candidate?.id && state.stage === 'finishing' ? 'the candidate is about to be the stable version' : null;
 }

@@ -14,7 +14,7 @@ import type { ReleaseState } from './state.ts';
 test('a first deploy that is kept is what the next release starts from, and goes back to', () => {
   const first = story(null, 'one', [
     ...upTo('one'),
-    { type: 'WeightsShifted', app: 'web', weights: { [idOf('one')]: 100 } },
+    { type: 'WeightsShifted', app: 'web', weights: { [idOf('one')]: 100 }, toProve: false },
     { type: 'RollbackStarted', cause: { kind: 'verdict', app: 'other', code: 'X', message: 'other is bad' } },
     { type: 'StableRestored', app: 'web', kept: true },
   ]);
@@ -22,7 +22,7 @@ test('a first deploy that is kept is what the next release starts from, and goes
 
   const second = story(first.entry, 'two', [
     ...upTo('two'),
-    { type: 'WeightsShifted', app: 'web', weights: { [idOf('one')]: 0, [idOf('two')]: 100 } },
+    { type: 'WeightsShifted', app: 'web', weights: { [idOf('one')]: 0, [idOf('two')]: 100 }, toProve: false },
     { type: 'AbortRequested', by: 'ann', reason: null },
   ]);
   const [back] = next(second.state, 0).effects;
@@ -33,7 +33,7 @@ test('a first deploy that is kept is what the next release starts from, and goes
 test('an app that went back to what it had keeps that', () => {
   const first = story(null, 'one', [
     ...upTo('one'),
-    { type: 'WeightsShifted', app: 'web', weights: { [idOf('one')]: 100 } },
+    { type: 'WeightsShifted', app: 'web', weights: { [idOf('one')]: 100 }, toProve: false },
     { type: 'RolloutFinished', app: 'web', note: null },
   ]);
   const second = story(first.entry, 'two', [

@@ -1,4 +1,4 @@
-import { nextForRollout } from '../rollout/next.ts';
+import { nextForRollout, proveAgain, provenSince } from '../rollout/next.ts';
 import { deadlineOf, isRestored, RESTORING, restoreRollout } from '../rollout/restore.ts';
 import { isOut } from '../rollout/steps.ts';
 import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
@@ -11,6 +11,8 @@ import type { Attempt, ReleaseState, RolloutState } from './state.ts';
 
 /** A release that waits for an app is told when it is free; if that went astray it looks again after this long, ms. */
 const LOOK_AGAIN_MS = 300_000;
+/** Old versions are stopped on proofs of health and of the way through the edge that are no older, ms. */
+const STALE_MS = 30_000;
 /** Failed tries after which the rest of a rollback no longer waits for an app. */
 const STUCK_AFTER = 3;
 /** The release's own lane. */
@@ -63,9 +65,16 @@ function queued(state: ReleaseState, now: number): Decision {
 
 function rolling(state: ReleaseState, now: number): Decision {
   const rollouts = Object.values(state.rollouts);
-  const allReady = rollouts.every((rollout) => rollout.stage === 'ready' || rollout.stage === 'skipped');
-  if (allReady && state.pause === null) return record(RELEASE, 'finish', now, { type: 'FinishingStarted' });
+  const allReady = rollouts.every((rollout) => rollout.stage === 'skipped' || (rollout.stage === 'ready' && rollout.failedCheck === null));
+  if (allReady && state.pause === null) return proveAllAgain(state, now) ?? record(RELEASE, 'finish', now, { type: 'FinishingStarted' });
   return merge(rollouts.map((rollout) => (allReady ? pausedAtTheEnd(state, now) : nextForRollout(state, rollout, now))));
+}
+
+/** What was ready long before the others is looked at again before old versions are stopped; null: all was just looked at. */
+function proveAllAgain(state: ReleaseState, now: number): Decision | null {
+  const notBefore = now - STALE_MS;
+  const stale = Object.values(state.rollouts).filter((rollout) => rollout.stage === 'ready' && provenSince(rollout) < notBefore);
+  return stale.length === 0 ? null : merge(stale.map((rollout) => proveAgain(state, rollout, notBefore, now)));
 }
 
 function pausedAtTheEnd(state: ReleaseState, now: number): Decision {

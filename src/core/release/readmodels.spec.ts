@@ -39,7 +39,7 @@ const built = (source: string): ReleaseEvent => ({
   reused: false,
   log: null,
 });
-const shifted = (weights: Record<string, number>): ReleaseEvent => ({ type: 'WeightsShifted', app: 'web', weights });
+const shifted = (weights: Record<string, number>): ReleaseEvent => ({ type: 'WeightsShifted', app: 'web', weights, toProve: false });
 const finished: ReleaseEvent = { type: 'RolloutFinished', app: 'web', note: null };
 const started: ReleaseEvent = { type: 'RolloutStarted', app: 'web' };
 const id = (source: string) => versionOf('web', source).id;

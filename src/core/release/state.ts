@@ -109,8 +109,12 @@ export interface RolloutState {
   readonly verdict: Verdict | null;
   /** Last time the candidate was seen healthy. */
   readonly provenAt: number | null;
-  /** A health look or smoke test said no; the rollout fails on it. */
-  readonly failedCheck: { readonly code: 'UNHEALTHY' | 'SMOKE_FAILED'; readonly message: string } | null;
+  /** Starts of its instances beyond the first when it was first seen healthy; null: not known. */
+  readonly restarts: number | null;
+  /** Whether users reach the version through our edge since the last shift. `none`: there is no edge to ask; `since`: when that became so. */
+  readonly edgeProof: { readonly state: 'none' | 'open' | 'proven'; readonly since: number };
+  /** A health look, a smoke test or the edge said no; the rollout fails on it. */
+  readonly failedCheck: { readonly code: 'UNHEALTHY' | 'SMOKE_FAILED' | 'NOT_SERVED'; readonly message: string } | null;
   /** A person said `promote --full`: no more analysis, pauses, steps. */
   readonly full: Actor | null;
   /** A person promoted past a bake: that is the evidence from there on. */

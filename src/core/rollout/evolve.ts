@@ -26,6 +26,8 @@ export function newRollout(app: PlannedApp, at: number): RolloutState {
     analysis: null,
     verdict: null,
     provenAt: null,
+    restarts: null,
+    edgeProof: { state: 'none', since: at },
     failedCheck: null,
     full: null,
     promoted: false,
@@ -66,17 +68,21 @@ export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: nu
     case 'VersionDeployed':
       return deployed(rollout, event.version, at, restoring);
     case 'VersionHealthy':
-      return healthy(rollout, event.version, at, restoring);
+      return healthy(rollout, event, at, restoring);
     case 'SmokePassed':
       return restoring || rollout.stage !== 'smoking' ? rollout : startSteps({ ...rollout, healthy: true }, at);
     case 'VersionUnhealthy':
       return failedCheck(rollout, event.version, { code: 'UNHEALTHY', message: event.reason });
     case 'SmokeFailed':
       return failedCheck(rollout, event.version, { code: 'SMOKE_FAILED', message: event.reason });
+    case 'RoutesProven':
+      return proven(rollout, event.version, at, restoring);
+    case 'RoutesBroken':
+      return failedCheck(rollout, event.version, { code: 'NOT_SERVED', message: event.reason });
     case 'StepStarted':
       return event.step <= rollout.step ? rollout : startStep({ ...rollout, pause: null, promoted: isWaved(rollout) }, event.step, at);
     case 'WeightsShifted':
-      return shifted(rollout, event.weights, at, restoring);
+      return shifted(rollout, event, at, restoring);
     case 'SampleCollected':
       return sampled(rollout, event, at);
     case 'AnalysisCompleted':
@@ -108,7 +114,8 @@ export function promoteRollout(rollout: RolloutState, full: string | null, at: n
   const leaving = { ...rollout, pause: null, reason: null };
   if (full !== null && rollout.full === null && !['soaking', 'ready', 'done', 'failed', 'restored', 'skipped'].includes(rollout.stage)) {
     const skipping = { ...leaving, full, analysis: null, also: {} };
-    return rollout.stage === 'stepping' ? startStep(skipping, candidateWeight(rollout) === 100 ? 1 : 0, at) : skipping;
+    const isThere = candidateWeight(rollout) === 100 && rollout.edgeProof.state !== 'open';
+    return rollout.stage === 'stepping' ? startStep(skipping, isThere ? 1 : 0, at) : skipping;
   }
   if (rollout.stage === 'soaking') return { ...leaving, pausedMs: 0, stageSince: Math.min(rollout.stageSince, at - soakLeftOver(rollout)) };
   if (rollout.stage !== 'stepping') return rollout;
@@ -158,10 +165,22 @@ function deployed(rollout: RolloutState, version: string, at: number, restoring:
   return { ...rollout, oldDeployed: true };
 }
 
-function healthy(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
+function healthy(
+  rollout: RolloutState,
+  event: Extract<ReleaseEvent, { type: 'VersionHealthy' }>,
+  at: number,
+  restoring: boolean,
+): RolloutState {
+  const { version } = event;
+  const restarts = event.restarts ?? null;
   if (version !== rollout.candidate?.id) return { ...rollout, oldHealthy: true };
   if (restoring) return rollout;
-  const proven = { ...rollout, provenAt: at };
+  if (rollout.restarts !== null && restarts !== null && restarts > rollout.restarts) {
+    const times = restarts - rollout.restarts;
+    const message = `it runs, but has ended ${times === 1 ? 'once' : `${times} times`} by itself since it was first seen healthy`;
+    return failedCheck(rollout, version, { code: 'UNHEALTHY', message });
+  }
+  const proven = { ...rollout, provenAt: at, restarts: rollout.restarts ?? restarts };
   if (rollout.stage === 'verifying') {
     return rollout.app.smoke === null ? startSteps({ ...proven, healthy: true }, at) : enter(proven, 'smoking', at);
   }
@@ -216,13 +235,29 @@ function begun(policy: AnalysisPolicy, at: number, setting: AnalysisSetting): Ro
   return { startedAt: at, lastSampleAt: at, seenUntil: at, reading: null, judge: startAnalysis(policy, at, setting) };
 }
 
-function shifted(rollout: RolloutState, weights: Readonly<Record<string, number>>, at: number, restoring: boolean): RolloutState {
-  const moved = { ...rollout, weights };
+function shifted(
+  rollout: RolloutState,
+  { weights, toProve }: Extract<ReleaseEvent, { type: 'WeightsShifted' }>,
+  at: number,
+  restoring: boolean,
+): RolloutState {
+  const moved: RolloutState = { ...rollout, weights, edgeProof: { state: toProve ? 'open' : 'none', since: at } };
   const mine = candidateWeight(moved);
   const next = { ...moved, shifted: rollout.shifted || mine > 0 };
   if (restoring) return { ...next, trafficRestored: mine === 0 };
+  return toProve ? next : pastShift(next, at);
+}
+
+/** The weight of the present step is reached: on to the next one. */
+function pastShift(rollout: RolloutState, at: number): RolloutState {
   const step = stepsOf(rollout)[rollout.step];
-  return rollout.stage === 'stepping' && step?.kind === 'weight' && step.weight === mine ? startStep(next, rollout.step + 1, at) : next;
+  const isReached = rollout.stage === 'stepping' && step?.kind === 'weight' && step.weight === candidateWeight(rollout);
+  return isReached ? startStep(rollout, rollout.step + 1, at) : rollout;
+}
+
+function proven(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
+  if (restoring || version !== rollout.candidate?.id || rollout.edgeProof.state === 'none') return rollout;
+  return pastShift({ ...rollout, edgeProof: { state: 'proven', since: at } }, at);
 }
 
 function sampled(rollout: RolloutState, event: Extract<ReleaseEvent, { type: 'SampleCollected' }>, at: number): RolloutState {

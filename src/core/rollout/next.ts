@@ -128,7 +128,37 @@ function soak(state: ReleaseState, rollout: RolloutState, now: number): Decision
   const watching = collectAll(rollout, runningOf(rollout), endsAt, now);
   if (now < endsAt) return merge([wait(endsAt), watching]);
   if (watching.effects.length > 0) return watching;
+  if (isUnproven(rollout, endsAt)) return probe(state, rollout, now, 'probe-soaked', endsAt);
   return verify(state, rollout, now, 'verify-soaked', endsAt + rollout.app.deadlines.healthyMs);
+}
+
+/** Whether the edge has to be asked because it was not since then; never where users do not come through it. */
+function isUnproven({ edgeProof: { state, since } }: RolloutState, from: number): boolean {
+  return state === 'open' || (state === 'proven' && since < from);
+}
+
+/** Ask as a user would. `from`: from when on it was to be so. */
+function probe(state: ReleaseState, rollout: RolloutState, now: number, key: string, from: number): Decision {
+  const { app, candidate } = rollout;
+  if (candidate === null) return NOTHING;
+  const until = from + app.deadlines.healthyMs;
+  const deadline = Math.max(until, rollout.stageSince + app.deadlines.progressMs);
+  const wish = { lane: app.app, key, body: { kind: 'probe', app, version: candidate, until } satisfies EffectBody, deadline };
+  return attempt(state, wish, now, (failed) => fail(rollout, technical(app.app, failed), now));
+}
+
+/** When this rollout's proofs, of health and of the way through the edge, were last fresh: the older of the two, ms since epoch. */
+export function provenSince({ provenAt, edgeProof }: RolloutState): number {
+  return Math.min(provenAt ?? -Infinity, edgeProof.state === 'none' ? Infinity : edgeProof.state === 'open' ? -Infinity : edgeProof.since);
+}
+
+/** Its proofs have grown old while it waited for other apps or for people: once more, before anything is stopped. */
+export function proveAgain(state: ReleaseState, rollout: RolloutState, notBefore: number, now: number): Decision {
+  const { app, edgeProof, provenAt } = rollout;
+  const isEdge = isUnproven(rollout, notBefore);
+  const key = isEdge ? `probe-again/${edgeProof.since}` : `verify-again/${provenAt}`;
+  const from = state.attempts[`${app.app}/${key}`]?.firstAt ?? now;
+  return isEdge ? probe(state, rollout, now, key, from) : verify(state, rollout, now, key, from + app.deadlines.healthyMs);
 }
 
 function step(state: ReleaseState, rollout: RolloutState, now: number): Decision {
@@ -143,6 +173,9 @@ function step(state: ReleaseState, rollout: RolloutState, now: number): Decision
   }
 
   const current = stepsOf(rollout)[rollout.step];
+  const { edgeProof } = rollout;
+  if (edgeProof.state === 'open' && current?.kind === 'weight' && current.weight === candidateWeight(rollout))
+    return probe(state, rollout, now, `probe/${rollout.step}/${edgeProof.since}`, edgeProof.since);
   switch (current?.kind) {
     case undefined:
       return record(app.app, 'promoted', now, { type: 'RolloutPromoted', app: app.app });

@@ -7,6 +7,7 @@ import { performBuild } from './build.ts';
 import { performCollect } from './collect.ts';
 import { performDeploy } from './deploy.ts';
 import type { PerformPorts } from './ports.ts';
+import { performProbe } from './probe.ts';
 import { performRetire } from './retire.ts';
 import { performShift } from './shift.ts';
 import { performSmoke } from './smoke.ts';
@@ -48,6 +49,8 @@ function dispatch(ports: PerformPorts, effect: Effect, context: PerformContext):
       return performVerify(ports, effect, context);
     case 'smoke':
       return performSmoke(ports, effect, context);
+    case 'probe':
+      return performProbe(ports, effect, context);
     case 'shift':
       return performShift(ports, effect, context);
     case 'collect':

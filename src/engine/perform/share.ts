@@ -32,7 +32,7 @@ export async function shareInstances(
   for (const { version, instances } of weight > 0 ? parts : parts.toReversed()) await shareOf(platform, app, version, instances, context);
   const reason = weight > 0 ? await sickness(platform, app, candidate, context, clock) : null;
   if (reason !== null) return [{ type: 'VersionUnhealthy', app: app.app, version: candidate.id, reason }];
-  return [{ type: 'WeightsShifted', app: app.app, weights }];
+  return [{ type: 'WeightsShifted', app: app.app, weights, toProve: false }];
 }
 
 /** @throws UserError `CANARY_UNSUPPORTED` */

@@ -21,5 +21,5 @@ export async function performShift(
     await applyAtEdge(ports, app, weights, context);
   }
   if (splitter === 'instances') return shareInstances(platform, effect, context, ports.clock);
-  return [{ type: 'WeightsShifted', app: app.app, weights }];
+  return [{ type: 'WeightsShifted', app: app.app, weights, toProve: splitter === 'edge' }];
 }

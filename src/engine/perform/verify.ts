@@ -21,7 +21,10 @@ export async function performVerify(
   for (;;) {
     const health = await platform.health(target, context.signal);
     context.signal.throwIfAborted();
-    if (health.state === 'healthy') return [{ type: 'VersionHealthy', app: app.app, version: version.id }];
+    if (health.state === 'healthy') {
+      const { restarts } = health.evidence;
+      return [{ type: 'VersionHealthy', app: app.app, version: version.id, restarts }];
+    }
     const now = ports.clock.now();
     if (health.state === 'failed' || now >= until) {
       const reason =
