@@ -23,7 +23,7 @@ const AT_ONCE: Strategy = { kind: 'allAtOnce', soakMs: 10_000 };
 function told(strategy: Strategy, ...events: readonly (ReleaseEvent | Timed)[]): ReleaseState {
   return given([requested(strategy), acquired(OLD), started(), built(), deployed(), healthy(), ...events]);
 }
-const shifted = (weight: number): ReleaseEvent => ({
+const shifted = (weight: number): Extract<ReleaseEvent, { type: 'WeightsShifted' }> => ({
   type: 'WeightsShifted',
   app: 'web',
   weights: { [OLD.id]: 100 - weight, [NEW.id]: weight },
