@@ -49,6 +49,6 @@ export async function askRoute({ url, route, host, version, timeoutMs }: RouteQu
   }
 }
 
-export function shownRoute({ host, pathPrefix }: EdgeRoute): string {
+function shownRoute({ host, pathPrefix }: EdgeRoute): string {
   return `${host ?? ''}${pathPrefix}`;
 }
