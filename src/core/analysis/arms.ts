@@ -1,12 +1,28 @@
 import { cumulated, isCount, MAX_BUCKET, type Cumulated, type Histogram } from './histogram.ts';
-import type { ArmCounts, Arms, Sample } from './sample.ts';
+import type { ArmCounts, Arms, ClassCounts, Sample } from './sample.ts';
 
 /** Nothing counted yet. */
 export const NOTHING_COUNTED: ArmCounts = { requests: 0, errors: 0, latency: {} };
 
-/** Both counts together. */
+/** Both counts together. Classes are known of the sum where they are known of every request in it. */
 export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
-  return { requests: a.requests + b.requests, errors: a.errors + b.errors, latency: addHistograms(a.latency, b.latency) };
+  const classes = addClasses(a, b);
+  return {
+    requests: a.requests + b.requests,
+    errors: a.errors + b.errors,
+    latency: addEach(a.latency, b.latency),
+    ...(classes === undefined ? {} : { classes }),
+  };
+}
+
+function addClasses(a: ArmCounts, b: ArmCounts): ClassCounts | undefined {
+  const [ofA, ofB] = [classesOf(a), classesOf(b)];
+  return ofA === undefined || ofB === undefined ? undefined : addEach(ofA, ofB);
+}
+
+/** Of no request every class is known. */
+function classesOf({ requests, classes }: ArmCounts): ClassCounts | undefined {
+  return classes ?? (requests === 0 ? {} : undefined);
 }
 
 /** A window of counts with more of them; latencies only where they are asked for. */
@@ -15,9 +31,9 @@ export function widen(window: ArmCounts | null, more: ArmCounts | null, keepsLat
   return addCounts(window ?? NOTHING_COUNTED, keepsLatency ? more : { ...more, latency: {} });
 }
 
-function addHistograms(a: Histogram, b: Histogram): Histogram {
+function addEach(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
   const sum: Record<string, number> = { ...a };
-  for (const [bucket, count] of Object.entries(b)) sum[bucket] = (sum[bucket] ?? 0) + count;
+  for (const [key, count] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + count;
   return sum;
 }
 
@@ -31,6 +47,8 @@ export interface ArmRead {
   readonly requests: number;
   readonly errors: number;
   readonly latency: Cumulated;
+  /** Null: the source cannot tell. */
+  readonly classes: ClassCounts | null;
 }
 
 export interface ArmsRead {
@@ -86,8 +104,28 @@ function readArm(whose: string, counts: ArmCounts): ArmRead | string {
   if (!isCount(requests)) return `the request count of ${whose} is ${requests}`;
   if (!isCount(errors)) return `the error count of ${whose} is ${errors}`;
   if (errors > requests) return `${whose} has more errors (${errors}) than requests (${requests})`;
+  const classes = counts.classes ?? null;
+  const faultOfThem = classes === null ? null : faultOfClasses(whose, counts, classes);
+  if (faultOfThem !== null) return faultOfThem;
   const latency = cumulated(counts.latency);
-  return latency === null ? faultOfHistogram(whose, counts.latency) : { requests, errors, latency };
+  return latency === null ? faultOfHistogram(whose, counts.latency) : { requests, errors, latency, classes };
+}
+
+/** Classes that have more answers than there were requests, or more failures than errors, are no evidence of anything. */
+function faultOfClasses(whose: string, { requests, errors }: ArmCounts, classes: ClassCounts): string | null {
+  let sum = 0;
+  for (const [name, count] of Object.entries(classes)) {
+    if (!isCount(count)) return `${whose} has ${count} answers of class ${name}`;
+    sum += count;
+  }
+  if (sum > requests) return `${whose} has more answers by status class (${sum}) than requests (${requests})`;
+  const failed = failedIn(classes);
+  return failed > errors ? `${whose} has more answers 5xx or failed (${failed}) than errors (${errors})` : null;
+}
+
+/** Answers that are errors, by their class. */
+export function failedIn(classes: ClassCounts): number {
+  return (classes['5xx'] ?? 0) + (classes['failed'] ?? 0);
 }
 
 function faultOfHistogram(whose: string, histogram: Histogram): string {

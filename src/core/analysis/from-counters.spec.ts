@@ -24,10 +24,15 @@ describe('sampleBetween', () => {
     expect(sample).toEqual({
       fromAt: 10,
       at: 20,
-      candidate: { requests: 7, errors: 3, latency: { '200': 4, '300': 2 } },
-      baseline: { requests: 30, errors: 0, latency: { '200': 30 } },
+      candidate: { requests: 7, errors: 3, latency: { '200': 4, '300': 2 }, classes: { '2xx': 4, '5xx': 2, failed: 1 } },
+      baseline: { requests: 30, errors: 0, latency: { '200': 30 }, classes: { '2xx': 30 } },
       error: null,
     });
+  });
+
+  it('says nothing of classes where the source does not tell them', () => {
+    const told = { requests: 10, errors: 1, byClass: {}, latency: {} };
+    expect(sampleBetween(reading(0, {}), reading(1, { a: told }), 'a', null).candidate).toEqual({ requests: 10, errors: 1, latency: {} });
   });
 
   it('counts from zero after the edge started again', () => {

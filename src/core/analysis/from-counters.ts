@@ -1,3 +1,4 @@
+import { failedIn } from './arms.ts';
 import type { Counters, Reading } from './reading.ts';
 import type { ArmCounts, Sample } from './sample.ts';
 
@@ -37,12 +38,13 @@ function countsOf(counters: Counters): ArmCounts {
   const { requests, byClass, latency } = counters;
   const errors = errorsOf(counters);
   if (counters.errors !== undefined) return { requests: Math.max(requests, errors), errors, latency };
+  if (Object.keys(byClass).length === 0) return { requests, errors, latency };
   const finished = Object.values(byClass).reduce((sum, count) => sum + count, 0);
-  return { requests: Object.keys(byClass).length > 0 ? finished : requests, errors, latency };
+  return { requests: finished, errors, latency, classes: Object.fromEntries(Object.entries(byClass).filter(([, count]) => count > 0)) };
 }
 
 export function errorsOf({ errors, byClass }: Counters): number {
-  return errors ?? (byClass['5xx'] ?? 0) + (byClass['failed'] ?? 0);
+  return errors ?? failedIn(byClass);
 }
 
 function minus(after: Counters, before: Counters): Counters {

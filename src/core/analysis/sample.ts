@@ -27,7 +27,12 @@ export interface ArmCounts {
   /** Answers 5xx, and requests that got no answer. */
   readonly errors: number;
   readonly latency: Histogram;
+  /** The same requests by what became of them; left out where the source cannot tell. */
+  readonly classes?: ClassCounts;
 }
+
+/** Requests by status class `'1xx'`…`'5xx'`, `failed` (no whole answer) and `aborted` (the client left before one); together at most all requests. */
+export type ClassCounts = Readonly<Record<string, number>>;
 
 /** SEMANTICS.md: completed = the last four. */
 export type AnalysisPhase = 'Pending' | 'Running' | 'Successful' | 'Failed' | 'Error' | 'Inconclusive';
