@@ -4,11 +4,15 @@ import type { ReleaseState } from '../core/release/state.ts';
 import { EXIT, exitOfOutcome, exitOfPuttingBack } from './_exit.ts';
 import { createLines, outcomeWords } from './_lines.ts';
 import type { FollowOptions } from './_options.ts';
+import { environments } from './_pick.ts';
 import { createPainter } from './_repaint.ts';
 import { type Answer, type Session, timeoutOf } from './_session.ts';
 import { summaryOf, waitingForPerson } from './_state.ts';
-import { type Seen, treeOf } from './_tree.ts';
+import { treeOf } from './_tree.ts';
 import { clock, duration } from './_words.ts';
+import { addressesOf } from './view/addresses.ts';
+import { type Seen, startSeen, withSample } from './view/counts.ts';
+import { marksOf } from './view/marks.ts';
 
 /** What the person wants of the release: that it gets there, or that it goes back. */
 export type Wanted = 'out' | 'back';
@@ -48,7 +52,15 @@ export async function follow(session: Session, id: string, options: FollowOption
     if (timer !== null) clearTimeout(timer);
     view.close();
   }
-  return answerOf(id, state, why, wanted, timeoutMs);
+  const addresses = state?.outcome === 'Succeeded' && !session.json ? await addressesAt(session, state) : [];
+  return answerOf(id, state, why, wanted, timeoutMs, addresses);
+}
+
+/** Where users reach what is out now. That it cannot be asked any more changes nothing about the release. */
+async function addressesAt(session: Session, state: ReleaseState): Promise<readonly string[]> {
+  const known = await environments(await session.client()).catch(() => []);
+  const url = known.find(({ name }) => name === state.plan.environment)?.url ?? null;
+  return url === null ? [] : addressesOf(state.plan, url);
 }
 
 /** What happened long ago is told first: a pause in the past is not one now. */
@@ -64,6 +76,7 @@ function answerOf(
   why: 'over' | 'waiting' | 'timeout' | 'interrupted',
   wanted: Wanted,
   timeoutMs: number | null,
+  addresses: readonly string[],
 ): Answer {
   const outcome = state?.outcome ?? null;
   const summary = state === null ? { release: id, outcome: null } : summaryOf(state);
@@ -92,6 +105,7 @@ function answerOf(
     exit,
     [
       `${outcomeWords(outcome)}: ${state.reason ?? ''} (release ${id}, ${duration((state.endedAt ?? 0) - state.requestedAt)})`,
+      ...addresses.map((address) => `  ${address}`),
       ...advice(state, wanted),
     ].join('\n'),
   );
@@ -138,26 +152,34 @@ function lineView({ terminal }: Session): View {
   };
 }
 
-function treeView({ terminal, now, sayThrough }: Session): View {
+function treeView({ terminal, now, sayThrough, env }: Session): View {
   const painter = createPainter(terminal.err, terminal.rows);
   const quiet = sayThrough(painter.above);
   const seen = new Map<string, Seen>();
+  const marks = marksOf(env);
   let tick = 0;
   let latest: ReleaseState | null = null;
   const paint = (): void => {
     tick += 1;
     if (latest !== null)
-      painter.paint(treeOf(latest, { now: now(), columns: terminal.columns(), tick, seen, colour: terminal.colour, endsElsewhere: true }));
+      painter.paint(
+        treeOf(latest, {
+          now: now(),
+          columns: widthOf(terminal.columns()),
+          tick,
+          seen,
+          marks,
+          colour: terminal.colour,
+          endsElsewhere: true,
+        }),
+      );
   };
   const timer = setInterval(paint, REPAINT_MS);
   return {
-    show({ data }, state) {
-      if (data.type === 'StepStarted') seen.delete(data.app);
-      if (data.type === 'SampleCollected') {
-        const before = seen.get(data.app) ?? { requests: 0, errors: 0 };
-        const { requests = 0, errors = 0 } = data.sample?.candidate ?? {};
-        seen.set(data.app, { requests: before.requests + requests, errors: before.errors + errors });
-      }
+    show({ data, at }, state) {
+      if (data.type === 'StepStarted') seen.set(data.app, startSeen(at));
+      if (data.type === 'SampleCollected' && data.analysis === undefined)
+        seen.set(data.app, withSample(seen.get(data.app) ?? startSeen(at), data.sample));
       latest = state;
     },
     close() {
@@ -167,4 +189,11 @@ function treeView({ terminal, now, sayThrough }: Session): View {
       quiet();
     },
   };
+}
+
+/** A line that long is no longer read at a glance. */
+const WIDEST = 120;
+
+function widthOf(columns: number): number {
+  return Math.min(columns, WIDEST);
 }

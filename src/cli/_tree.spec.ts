@@ -1,14 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { EVERY_SECOND } from '../../test/worlds/bakes.ts';
 import { canary, memoryPlanner } from '../../test/worlds/memory-planner.ts';
+import { bucketOf } from '../core/analysis/histogram.ts';
+import type { ArmCounts, Sample } from '../core/analysis/sample.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
 import { evolve } from '../core/release/evolve.ts';
-import type { Plan, VersionRef } from '../core/release/plan.ts';
+import type { Plan, Strategy, VersionRef } from '../core/release/plan.ts';
 import type { ReleaseState } from '../core/release/state.ts';
 import { createPainter } from './_repaint.ts';
 import { waitingForPerson } from './_state.ts';
-import { fit, treeOf } from './_tree.ts';
+import { treeOf } from './_tree.ts';
 import { age, count, duration, strategyWords, table, visibleLength } from './_words.ts';
+import { startSeen, withSample } from './view/counts.ts';
+import { marksOf } from './view/marks.ts';
+import { wrap } from './view/wrap.ts';
 
 const version = (id: string): VersionRef => ({
   id,
@@ -58,19 +64,44 @@ const AT_5: readonly ReleaseEvent[] = [
   { type: 'StepStarted', app: 'web', step: 1 },
 ];
 
+const SEQUENTIAL: Strategy = {
+  kind: 'canary',
+  steps: [
+    { kind: 'weight', weight: 5 },
+    { kind: 'bake', forMs: 120_000 },
+  ],
+  soakMs: 0,
+  analysis: EVERY_SECOND,
+};
+
+function sampleOf(at: number, candidate: ArmCounts | null, baseline: ArmCounts | null): Sample {
+  return { fromAt: at - 1000, at, candidate, baseline, error: null };
+}
+
 const show = (state: ReleaseState, options: Partial<Parameters<typeof treeOf>[1]> = {}): string =>
-  treeOf(state, { now: 20_000, columns: 100, tick: 0, seen: new Map(), colour: (_colour, text) => text, ...options }).join('\n');
+  treeOf(state, {
+    now: 20_000,
+    columns: 100,
+    tick: 0,
+    seen: new Map(),
+    marks: marksOf({}),
+    colour: (_colour, text) => text,
+    ...options,
+  }).join('\n');
 
 describe('the tree', () => {
   test('shows weight, time left, what was counted and the way ahead', async () => {
     const state = after(await planOf(), AT_5);
-    expect(show(state, { seen: new Map([['web', { requests: 1204, errors: 1 }]]) })).toBe(
-      [
-        'Release r1 to production  20 s',
-        '⠋ web  █░░░░░░░░░░░░░░░░░░░   5 %  looks, 46 s left · 1 204 requests, 1 error',
-        '       ✓ 5 %  ▸ 1 min  100 %',
-      ].join('\n'),
-    );
+    const seen = withSample(startSeen(4000), sampleOf(5000, { requests: 1204, errors: 1, latency: {} }, null));
+    expect(
+      show(state, { seen: new Map([['web', seen]]) })
+        .split('\n')
+        .slice(0, 3),
+    ).toEqual([
+      'Release r1 to production  20 s',
+      '⠋ web  █░░░░░░░░░░░░░░░░░░░   5 %  looks, 46 s left · 1 204 requests, 1 error',
+      '       ✓ 5 %  ▸ 1 min  100 %',
+    ]);
   });
 
   test('shows a pause and what to run', async () => {
@@ -101,7 +132,7 @@ describe('the tree', () => {
       { type: 'RolloutFailed', app: 'web', cause },
       { type: 'RollbackStarted', cause },
     ];
-    expect(show(after(await planOf(), [...AT_5, ...back]))).toMatch(/Putting back: 9 % errors\n✖ web {2}█░+ {3}5 % {2}goes back/);
+    expect(show(after(await planOf(), [...AT_5, ...back]))).toMatch(/Putting back: 9 % errors\n✗ web {2}█░+ {3}5 % {2}goes back/);
     expect(
       show(after(await planOf(), [...AT_5, ...back, { type: 'ReleaseEnded', outcome: 'RolledBack', reason: '9 % errors' }])),
     ).toContain('Rolled back: 9 % errors');
@@ -117,17 +148,71 @@ describe('the tree', () => {
     expect(show(state)).toContain('Waits for web, held by release r0, for 15 s');
   });
 
-  test('never is wider than the terminal, colours and all', async () => {
+  test('shows old beside new in numbers while it looks, and how far the judge is from a verdict', async () => {
+    const arm = (requests: number, errors: number, ms: number) => ({ requests, errors, latency: { [bucketOf(ms)]: requests } });
+    const samples = [5000, 6000, 90_000].map((at) => sampleOf(at, arm(40, 2, 30), arm(760, 1, 20)));
+    const looks = samples.map((sample): ReleaseEvent => ({ type: 'SampleCollected', app: 'web', sample, reading: null }));
+    const state = after(await planOf(SEQUENTIAL), [...AT_5, ...looks]);
+    const seen = new Map([['web', samples.reduce(withSample, startSeen(4000))]]);
+    const frame = show(state, { seen });
+    expect(frame).toMatch(/web +old old +new new +DIFFERENCE, 95 % +SHOWN/);
+    expect(frame).toMatch(/requests +2 280 +120/);
+    expect(frame).toMatch(/errors +0\.13 % +5\.00 % +[+−]\d+\.\d\d to [+]\d+\.\d\d pt +(○ not yet|✗ worse)/);
+    expect(frame).toMatch(/p95 +\d+\.\d ms +\d+\.\d ms/);
+    expect(frame).toMatch(/p95, 10 min +[▁-█]{2} +[▁-█]{2}/);
+    expect(frame).toMatch(/verdict on .+\n +well +[█░]{16} .+ of 20\n +worse [█░]{16} .+ of \d+/);
+    expect(show(state, { seen, columns: 60 })).not.toContain('DIFFERENCE');
+    expect(show(state, { seen, marks: marksOf({ SLUICE_ASCII: '1' }) })).toMatch(/^[\n -~]+$/);
+  });
+
+  test('shows no data as no data', async () => {
+    const looks: ReleaseEvent[] = [{ type: 'SampleCollected', app: 'web', sample: sampleOf(5000, null, null), reading: null }];
+    const state = after(await planOf(SEQUENTIAL), [...AT_5, ...looks]);
+    const frame = show(state, { seen: new Map([['web', startSeen(4000)]]) });
+    expect(frame).toMatch(/errors +no data +no data/);
+    expect(frame).toMatch(/p95 +no data +no data/);
+  });
+
+  test('shows what lies before the rollouts, stage by stage', async () => {
+    const plan: Plan = {
+      ...(await planOf()),
+      checks: { apps: [{ app: 'web', base: null }], deadlineMs: 60_000 },
+      approval: { number: 1, from: [], expiresMs: 3_600_000, authors: [] },
+    };
+    const asked = evolve(null, { type: 'ReleaseRequested', release: 'r1', plan, by: 'ada', retryOf: null }, 0);
+    expect(show(asked)).toMatch(/⠋ checks {4}run for web, 20 s\n○ approval {2}by 1/);
+    const report = {
+      app: 'web',
+      verdict: 'passed',
+      evidence: [{ subject: 'tests', result: 'passed', text: '31 of 31', proof: null }],
+      waivers: [],
+    } as const;
+    const checked = evolve(asked, { type: 'ChecksPassed', reports: [report] }, 9000);
+    const waiting = evolve(checked, { type: 'ApprovalRequested', planHash: plan.hash, artifacts: {}, expiresAt: 80_000 }, 10_000);
+    expect(show(waiting)).toMatch(/✓ checks {4}tests: 31 of 31\n◇ approval {2}0 of 1, for another 1 min/);
+  });
+
+  test('never is wider than the terminal, and breaks at spaces: nothing is lost', async () => {
     const state = after(await planOf(), AT_5);
-    for (const columns of [20, 40, 79]) {
+    for (const columns of [30, 40, 60, 79]) {
       const lines = show(state, { columns, colour: (_colour, text) => `\u001b[31m${text}\u001b[39m` }).split('\n');
       expect(Math.max(...lines.map(visibleLength))).toBeLessThanOrEqual(columns);
     }
     fc.assert(
       fc.property(
-        fc.string({ unit: 'grapheme' }),
-        fc.integer({ min: 2, max: 40 }),
-        (text, columns) => visibleLength(fit(text.replaceAll(/\s/g, ' '), columns)) <= columns,
+        fc.array(fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 12 })),
+        fc.integer({ min: 20, max: 60 }),
+        (parts, columns) => {
+          const words = parts.map((part) => part.replaceAll(' ', '_'));
+          const lines = wrap(words.join(' '), columns);
+          expect(
+            lines
+              .join(' ')
+              .split(/ +/)
+              .filter((word) => word !== ''),
+          ).toEqual(words);
+          expect(Math.max(...lines.map(visibleLength))).toBeLessThanOrEqual(columns);
+        },
       ),
     );
   });

@@ -1,29 +1,36 @@
+import { verdictOf } from '../core/analysis/judge.ts';
+import type { Verdict } from '../core/analysis/sample.ts';
 import type { ReleaseState, RolloutState } from '../core/release/state.ts';
-import { candidateWeight, hasTraffic, type RolloutStep, soakMs, stepsOf } from '../core/rollout/steps.ts';
+import { candidateWeight, hasTraffic, policyOf, type RolloutStep, soakMs, stepsOf } from '../core/rollout/steps.ts';
 import { outcomeWords } from './_lines.ts';
 import { waitingForPerson } from './_state.ts';
 import type { Colour } from './_terminal.ts';
-import { count, duration, plural, visibleLength } from './_words.ts';
-
-/** What was counted in the present look at an app's new version. */
-export interface Seen {
-  readonly requests: number;
-  readonly errors: number;
-}
+import { count, duration, plural } from './_words.ts';
+import type { Seen } from './view/counts.ts';
+import { evidenceOf } from './view/evidence.ts';
+import type { Marks } from './view/marks.ts';
+import { stagesOf } from './view/stages.ts';
+import { wrap } from './view/wrap.ts';
 
 export interface TreeOptions {
   readonly now: number;
   readonly columns: number;
   /** Counts up for each painting, so that it is seen to be alive. */
   readonly tick: number;
+  /** What was counted in the present step, by app. */
   readonly seen: ReadonlyMap<string, Seen>;
+  readonly marks: Marks;
   readonly colour: (colour: Colour, text: string) => string;
   /** The outcome is told in another place. */
   readonly endsElsewhere?: boolean;
 }
 
-const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
-const BAR = 20;
+/** Width of a bar of weights in terminals at least this wide. */
+const BARS: readonly (readonly [columns: number, width: number])[] = [
+  [120, 40],
+  [80, 20],
+  [0, 10],
+];
 
 /** A release as it stands now, one block of lines that fit the width. Pure. */
 export function treeOf(state: ReleaseState, options: TreeOptions): string[] {
@@ -34,10 +41,34 @@ export function treeOf(state: ReleaseState, options: TreeOptions): string[] {
   const lines = [
     head,
     ...headline(state, options),
+    ...stagesOf(state, options),
     ...Object.values(state.rollouts).flatMap((rollout) => branch(state, rollout, width, options)),
-    ...asks(state, colour),
+    ...evidence(state, options),
+    ...asks(state, options),
   ];
-  return lines.map((line) => fit(line, options.columns));
+  return lines.flatMap((line) => wrap(options.marks.plain(line), options.columns));
+}
+
+/** The evidence of the app that is looked at: of several the first in the plan's order. */
+function evidence(state: ReleaseState, options: TreeOptions): string[] {
+  const baking = state.outcome === null && state.stage === 'rolling' ? Object.values(state.rollouts).find(isBaking) : undefined;
+  if (baking === undefined) return [];
+  const { app, candidate } = baking;
+  const seen = options.seen.get(app.app);
+  const verdict = verdictNow(baking, options.now);
+  if (seen === undefined || verdict === null || app.stable === null || candidate === null) return [];
+  const names = { app: app.app, stable: app.stable.id, candidate: candidate.id };
+  return ['', `  ${verdict.reason}`, '', ...evidenceOf(names, seen, verdict, options), ''];
+}
+
+function isBaking(rollout: RolloutState): boolean {
+  return rollout.stage === 'stepping' && stepsOf(rollout)[rollout.step]?.kind === 'bake' && rollout.analysis !== null;
+}
+
+/** What the strategy's own analysis would say now. */
+function verdictNow(rollout: RolloutState, now: number): Verdict | null {
+  const policy = policyOf(rollout);
+  return policy === null || rollout.analysis === null ? null : verdictOf(policy, rollout.analysis.judge, now);
 }
 
 function headline(state: ReleaseState, { colour, now, endsElsewhere }: TreeOptions): string[] {
@@ -59,7 +90,7 @@ function headline(state: ReleaseState, { colour, now, endsElsewhere }: TreeOptio
 function branch(state: ReleaseState, rollout: RolloutState, width: number, options: TreeOptions): string[] {
   const { colour } = options;
   const name = rollout.app.app.padEnd(width);
-  const first = `${mark(rollout, options)} ${colour('bold', name)}  ${hasTraffic(rollout.app) ? `${bar(rollout, colour)}  ` : ''}${activity(state, rollout, options)}`;
+  const first = `${mark(rollout, options)} ${colour('bold', name)}  ${hasTraffic(rollout.app) ? `${bar(rollout, options)}  ` : ''}${activity(state, rollout, options)}`;
   const indent = ' '.repeat(width + 4);
   const second = rollout.stage === 'stepping' && stepsOf(rollout).length > 1 ? [`${indent}${colour('dim', wayOf(rollout))}`] : [];
   const reason =
@@ -83,26 +114,27 @@ function troubleOf(state: ReleaseState, rollout: RolloutState): string | null {
     : `failed ${latest.count === 1 ? 'once' : `${latest.count} times`}, tries again: ${latest.message} (${latest.code})`;
 }
 
-function mark(rollout: RolloutState, { colour, tick }: TreeOptions): string {
+function mark(rollout: RolloutState, { colour, tick, marks }: TreeOptions): string {
   switch (rollout.phase) {
     case 'Pending':
-      return colour('dim', '○');
+      return colour('dim', marks.pending);
     case 'Progressing':
-      return colour('blue', SPINNER[tick % SPINNER.length] ?? '');
+      return colour('blue', marks.progressing[tick % marks.progressing.length] ?? '');
     case 'Paused':
-      return colour('yellow', '‖');
+      return colour('yellow', marks.paused);
     case 'Healthy':
-      return colour('green', '✔');
+      return colour('green', marks.done);
     case 'Degraded':
-      return colour('red', '✖');
+      return colour('red', marks.failed);
   }
 }
 
 /** The new version's share of the traffic. */
-function bar(rollout: RolloutState, colour: TreeOptions['colour']): string {
+function bar(rollout: RolloutState, { colour, columns, marks }: TreeOptions): string {
   const weight = candidateWeight(rollout);
-  const full = weight === 0 ? 0 : Math.max(1, Math.round((weight / 100) * BAR));
-  return `${colour('green', '█'.repeat(full))}${colour('dim', '░'.repeat(BAR - full))} ${`${weight} %`.padStart(5)}`;
+  const width = BARS.find(([least]) => columns >= least)?.[1] ?? 10;
+  const full = weight === 0 ? 0 : Math.max(1, Math.round((weight / 100) * width));
+  return `${colour('green', marks.full.repeat(full))}${colour('dim', marks.empty.repeat(width - full))} ${`${weight} %`.padStart(5)}`;
 }
 
 function activity(state: ReleaseState, rollout: RolloutState, options: TreeOptions): string {
@@ -157,7 +189,8 @@ function stepActivity(rollout: RolloutState, { now, seen }: TreeOptions): string
       return `moves to ${step.weight} %`;
     case 'bake': {
       const counts = seen.get(rollout.app.app);
-      const counted = counts === undefined ? '' : ` · ${plural(counts.requests, 'request')}, ${plural(counts.errors, 'error')}`;
+      const { requests, errors } = counts?.candidate ?? { requests: 0, errors: 0 };
+      const counted = counts === undefined ? '' : ` · ${plural(requests, 'request')}, ${plural(errors, 'error')}`;
       return `looks, ${left(rollout.stepSince + rollout.pausedMs + step.forMs, now)} left${counted}`;
     }
     default:
@@ -190,27 +223,9 @@ function stepWords(step: RolloutStep): string {
 }
 
 /** Each command on a line of its own: what is to be typed must not be cut off. */
-function asks(state: ReleaseState, colour: TreeOptions['colour']): string[] {
+function asks(state: ReleaseState, { colour, marks }: TreeOptions): string[] {
   return waitingForPerson(state).flatMap(({ app, message, commands }) => [
-    colour('yellow', `→ ${app === null ? '' : `${app}: `}${message}`),
+    colour('yellow', `${marks.ask} ${app === null ? '' : `${app}: `}${message}`),
     ...commands.map((one) => `    ${colour('bold', one)}`),
   ]);
-}
-
-/** Cut to the width, colours and all. */
-export function fit(line: string, columns: number): string {
-  if (visibleLength(line) <= columns) return line;
-  let used = 0;
-  let text = '';
-  let coloured = false;
-  for (const part of line.match(/\u001b\[[0-9;?]*[A-Za-z]|./gsu) ?? []) {
-    if (part.startsWith('\u001b')) {
-      coloured = true;
-      text += part;
-    } else if (used < columns - 1) {
-      used += 1;
-      text += part;
-    }
-  }
-  return `${text}…${coloured ? '\u001b[0m' : ''}`;
 }

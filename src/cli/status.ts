@@ -10,6 +10,7 @@ import { command, type Session } from './_session.ts';
 import { summaryOf } from './_state.ts';
 import { treeOf } from './_tree.ts';
 import { age, planText, table } from './_words.ts';
+import { marksOf } from './view/marks.ts';
 
 interface StatusOptions extends FollowOptions {
   readonly env?: string;
@@ -42,6 +43,7 @@ async function one(session: Session, client: Client, id: string) {
     columns: session.terminal.columns(),
     tick: 0,
     seen: new Map(),
+    marks: marksOf(session.env),
     colour: (_colour, text) => text,
   });
   const exit = state.outcome === null ? EXIT.ok : exitOfOutcome(state.outcome);
