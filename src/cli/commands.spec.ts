@@ -309,7 +309,7 @@ describe('one release', () => {
       /^ +development +staging +production\napi +– +– +<version> \S+( \S+)?\nweb +– +– +<version> .*\[1 held\]\n\nNo release is under way.\n$/,
     );
     const one = await world.run(['status', 'r-0003']);
-    expect(one.out).toMatch(/Release r-0003 to production[^]*Rolled back: web: [^]*✖ web[^]*canary: 5 % for 2 s → 100 %/);
+    expect(one.out).toMatch(/Release r-0003 to production[^]*Rolled back: web: [^]*✗ web[^]*canary: 5 % for 2 s → 100 %/);
     expect((await world.run(['status', '-w', 'r-0003'])).exit).toBe(5);
     expect((await world.run(['history'])).out).toMatch(/r-0003.*Rolled back.*\n.*r-0002.*Succeeded/);
     expect((await world.run(['manifest', '-e', 'production'])).out).toMatch(/web\n {2}stable[^]*before[^]*held/);
