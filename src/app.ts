@@ -21,6 +21,8 @@ import { notifyPeople } from './app-notices.ts';
 import { createProjections } from './app-projections.ts';
 import { createSecrets, type Secrets } from './app-secrets.ts';
 import { createVariables } from './app-variables.ts';
+import { routingRecord } from './routing-record.ts';
+import { servedApps } from './served.ts';
 import { startCaretaker } from './caretaker.ts';
 import { createPlanner } from './config/planner.ts';
 import { createConfigReader } from './config/reader.ts';
@@ -165,6 +167,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const performer = createPerformer({
     platform,
     edge: edges.of,
+    servingEdge: edges.serving,
     edgeUrl: edges.url,
     metrics: metrics.source,
     builder,
@@ -198,6 +201,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     now: () => systemClock.now(),
     warn: (message) => log.warn(message),
   });
+  const routing = routingRecord(engine);
+  let troubles = (): ReadonlyMap<string, string> => new Map();
+  const served = (environment: string) => servedApps({ engine, edges, routing, troubles: () => troubles() }, environment);
   const server = createServer({
     engine,
     hook: host.deliveries,
@@ -217,7 +223,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     edgeUrl: edges.url,
     backups,
     projections: projections.port,
-    doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null }),
+    served,
+    doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null, served }),
     ...(options.onShutdown === undefined ? {} : { shutdown: options.onShutdown }),
   });
   const url = await listen(server, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
@@ -227,7 +234,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   await edges.adopt();
 
   const backupRounds = backups.start();
-  const caretaker = startCaretaker({ engine, planner, platform, edge: edges.of, warn: (message) => log.warn(message) });
+  const caretaker = startCaretaker({
+    engine,
+    platform,
+    edge: edges.of,
+    servingEdge: edges.serving,
+    edgeUrl: edges.url,
+    warn: (message) => log.warn(message),
+  });
+  troubles = caretaker.troubles;
 
   const notices = notifyPeople({
     engine,

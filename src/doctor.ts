@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Edges } from './adapters/edge/per-environment.ts';
 import type { Engine } from './engine/face.ts';
-import type { Finding } from './server/parts.ts';
+import type { Finding, ServedApp } from './server/parts.ts';
 
 const run = promisify(execFile);
 
@@ -22,6 +22,8 @@ export async function examine(parts: {
   readonly engine: Engine;
   readonly edges: Edges;
   readonly isEmbedded: boolean;
+  /** What users of an environment get. */
+  served(environment: string): Promise<readonly ServedApp[]>;
 }): Promise<readonly Finding[]> {
   return Promise.all([
     node(),
@@ -30,7 +32,33 @@ export async function examine(parts: {
     database(parts.engine, parts.isEmbedded),
     audit(parts.engine),
     ...(await edges(parts.engine, parts.edges)),
-  ]);
+  ]).then(async (findings) => [...findings, ...(await users(parts))]);
+}
+
+/** What users get, app by app: a request through the edge says more than what any part thinks of itself. */
+async function users({
+  engine,
+  served,
+}: {
+  readonly engine: Engine;
+  served(environment: string): Promise<readonly ServedApp[]>;
+}): Promise<Finding[]> {
+  const environments = await engine.environments().catch(() => []);
+  const found = environments.map(async (environment): Promise<Finding[]> => {
+    const apps = await served(environment).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+    if (typeof apps === 'string') {
+      const hint = 'See what else is wrong here first.';
+      return [{ name: `users of ${environment}`, status: 'fail', message: `what they get could not be asked: ${apps}`, hint }];
+    }
+    return apps.map(({ app, routes, trouble }): Finding => {
+      const name = `users of ${app} in ${environment}`;
+      if (trouble === null)
+        return { name, status: 'ok', message: routes.map(({ route, status }) => `${route} answers ${status}`).join(', '), hint: null };
+      const hint = `\`sluice logs ${app} -e ${environment}\` shows what it says. The control plane tries to mend what it can every 5 s.`;
+      return { name, status: 'fail', message: trouble, hint };
+    });
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function node(): Promise<Finding> {

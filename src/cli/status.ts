@@ -1,5 +1,6 @@
 import type { ChecklistLine } from '../core/release/checklist.ts';
 import type { Manifest, ReleaseRow, ReleaseState } from '../engine/face.ts';
+import type { ServedApp } from '../server/parts.ts';
 import type { Client } from './_client.ts';
 import { EXIT, exitOfOutcome } from './_exit.ts';
 import { follow } from './_follow.ts';
@@ -21,6 +22,8 @@ interface Row {
   readonly name: string;
   readonly url: string | null;
   readonly manifest: Manifest;
+  /** What users get of each app that has routes; empty where nobody can be asked. */
+  readonly served: readonly ServedApp[];
 }
 
 export const status = command<StatusOptions>({
@@ -59,18 +62,24 @@ async function overview(session: Session, client: Client, environment: string | 
   // Asked for even when it is unknown, so that the answer says so.
   const names = environment !== undefined && known.length === 0 ? [{ name: environment, url: null }] : known;
   const rows: Row[] = await Promise.all(
-    names.map(async ({ name, url }) => ({ name, url, manifest: await client.get<Manifest>(`/v1/manifest/${encodeURIComponent(name)}`) })),
+    names.map(async ({ name, url }) => {
+      const [manifest, served] = await Promise.all([
+        client.get<Manifest>(`/v1/manifest/${encodeURIComponent(name)}`),
+        client.get<{ apps: ServedApp[] }>(`/v1/served/${encodeURIComponent(name)}`),
+      ]);
+      return { name, url, manifest, served: served.apps };
+    }),
   );
   const { releases } = await client.get<{ releases: ReleaseRow[] }>('/v1/releases', { active: true, environment });
   return {
     exit: EXIT.ok,
     data: dataOf(rows, releases),
-    text: [...matrix(rows, session.now()), '', ...underWay(releases, session.now())].join('\n'),
+    text: [...matrix(rows, session.now()), ...unserved(rows), '', ...underWay(releases, session.now())].join('\n'),
   };
 }
 
 function dataOf(rows: readonly Row[], releases: readonly ReleaseRow[]) {
-  const appsOf = ({ manifest }: Row) =>
+  const appsOf = ({ manifest, served }: Row) =>
     Object.values(manifest.apps).map(({ app, stable, weights, since, release, held }) => ({
       app,
       version: stable?.id ?? null,
@@ -79,6 +88,7 @@ function dataOf(rows: readonly Row[], releases: readonly ReleaseRow[]) {
       since,
       release,
       held: held.map((one) => one.version),
+      served: served.find((one) => one.app === app) ?? null,
     }));
   return { environments: rows.map((row) => ({ name: row.name, url: row.url, apps: appsOf(row) })), active: releases };
 }
@@ -86,20 +96,30 @@ function dataOf(rows: readonly Row[], releases: readonly ReleaseRow[]) {
 function matrix(rows: readonly Row[], now: number): string[] {
   const apps = [...new Set(rows.flatMap((row) => Object.keys(row.manifest.apps)))].toSorted();
   const head = ['', ...rows.map((row) => row.name)];
-  const cells = apps.map((app) => [app, ...rows.map((row) => cell(row.manifest, app, now))]);
+  const cells = apps.map((app) => [app, ...rows.map((row) => cell(row, app, now))]);
   if (apps.length === 0) return [`Nothing has been released to ${rows.map((row) => row.name).join(', ')} yet: \`sluice deploy\`.`];
   const urls = rows.some((row) => row.url !== null) ? [['', ...rows.map((row) => row.url ?? '')]] : [];
   return table([head, ...cells, ...urls]);
 }
 
-/** `3fa9c1d2e4b5 2 h`, and the weights while there is more than one version. */
-function cell(manifest: Manifest, app: string, now: number): string {
+/** `3fa9c1d2e4b5 2 h, serves`, and the weights while there is more than one version. */
+function cell({ manifest, served }: Row, app: string, now: number): string {
   const known = manifest.apps[app];
   if (known === undefined) return '–';
   const version = known.stable === null ? 'no stable version' : `${known.stable.id} ${age(now - known.since)}`;
   const split = Object.entries(known.weights).filter(([, weight]) => weight > 0);
   const shares = split.length > 1 ? ` (${split.map(([id, weight]) => `${id} ${weight} %`).join(', ')})` : '';
-  return `${version}${shares}${known.held.length > 0 ? ` [${known.held.length} held]` : ''}`;
+  const users = served.find((one) => one.app === app);
+  const reach = users === undefined ? '' : users.trouble === null ? ', serves' : ', NOT SERVED';
+  return `${version}${shares}${reach}${known.held.length > 0 ? ` [${known.held.length} held]` : ''}`;
+}
+
+/** What is wrong for users, each with its reason; nothing while all is well. */
+function unserved(rows: readonly Row[]): string[] {
+  const bad = rows.flatMap(({ name, served }) =>
+    served.flatMap(({ app, trouble }) => (trouble === null ? [] : [[`  ${app}`, name, trouble]])),
+  );
+  return bad.length === 0 ? [] : ['', 'Not served (`sluice doctor` says what to do)', ...table(bad)];
 }
 
 function underWay(releases: readonly ReleaseRow[], now: number): string[] {

@@ -170,6 +170,16 @@ export function operationRoutes(parts: ServerParts): readonly Route[] {
     }),
     route({
       method: 'GET',
+      url: '/v1/served/:environment',
+      id: 'served',
+      group: 'environments',
+      summary: 'What users of an environment get now: every route of every app that is out, asked once through the edge as a user would.',
+      params: z.object({ environment: schema.environmentName }),
+      answer: z.object({ environment: z.string(), apps: z.array(schema.servedApp) }),
+      handle: async ({ params: { environment } }) => ({ environment, apps: [...((await parts.served?.(environment)) ?? [])] }),
+    }),
+    route({
+      method: 'GET',
       url: '/v1/doctor',
       id: 'doctor',
       group: 'operations',

@@ -5,10 +5,11 @@ import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
 import type { Projections } from '../ports/projections.ts';
 import type { Plan } from '../core/release/plan.ts';
 import type { BackupsFace } from './backups.ts';
-import type { finding } from './schemas.ts';
+import type { finding, servedApp } from './schemas.ts';
 import type { Variable } from './variables.ts';
 
 export type Finding = z.output<typeof finding>;
+export type ServedApp = z.output<typeof servedApp>;
 
 /** What apps report over OTLP, as JSON or as protobuf. */
 export interface MetricsIntake {
@@ -39,6 +40,8 @@ export interface ServerParts {
   readonly doctor?: () => Promise<readonly Finding[]>;
   /** Where users reach an environment; null while no edge of it is running. */
   readonly edgeUrl?: (environment: string) => Promise<string | null>;
+  /** What users of an environment get now, asked through its edge. Without it nothing is said. */
+  readonly served?: (environment: string) => Promise<readonly ServedApp[]>;
   /** Takes what apps report over OTLP. */
   readonly metrics?: MetricsIntake;
   /** Without it `fromEnv` is not looked into. */

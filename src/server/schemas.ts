@@ -211,6 +211,20 @@ export const finding = z
   })
   .meta({ id: 'Finding' });
 
+export const servedApp = z
+  .object({
+    app: z.string(),
+    routes: z.array(
+      z.object({
+        route: z.string().describe('Host and path, as they were asked.'),
+        status: z.number().nullable().describe('Status of the answer; null: there was none.'),
+        trouble: z.string().nullable().describe('Why users are not served; null: they are.'),
+      }),
+    ),
+    trouble: z.string().nullable().describe('What is wrong with the app for its users, one phrase; null: nothing is known to be.'),
+  })
+  .meta({ id: 'ServedApp' });
+
 export const health = z
   .object({
     status: z.literal('ok'),

@@ -1,4 +1,4 @@
-import { unserved } from '../../core/edge/served.ts';
+import { isUnrouted, unserved } from '../../core/edge/served.ts';
 import { type EdgeRoute, VERSION_HEADER } from '../../ports/edge.ts';
 import { askHttp } from './ask-http.ts';
 
@@ -17,6 +17,8 @@ export interface RouteQuestion {
 export interface RouteLook {
   /** What was asked, for people: `shop.example/api`. */
   readonly asked: string;
+  /** Whether the edge knows the route; null where it did not say. */
+  readonly isRouted: boolean | null;
   /** Null: there was no answer. */
   readonly status: number | null;
   /** Why users are not served, as the end of a sentence that begins with what was asked; null when they are. */
@@ -34,10 +36,15 @@ export async function askRoute({ url, route, host, version, timeoutMs }: RouteQu
   };
   const address = at.hostname.replace(/^\[|\]$/g, '');
   const answer = await askHttp({ address, port: Number(at.port || 80), path: route.pathPrefix, headers, timeoutMs }, signal);
-  const look = (status: number | null, trouble: string | null): RouteLook => ({ asked: shownRoute(route), status, trouble });
+  const look = (status: number | null, trouble: string | null): RouteLook => ({
+    asked: shownRoute(route),
+    isRouted: null,
+    status,
+    trouble,
+  });
   switch (answer.kind) {
     case 'answer':
-      return look(answer.status, unserved(answer.status, answer.text));
+      return { ...look(answer.status, unserved(answer.status, answer.text)), isRouted: !isUnrouted(answer.status, answer.text) };
     case 'refused':
       return look(null, `is not served: nothing listens at ${at.host} (${answer.code})`);
     case 'silent':

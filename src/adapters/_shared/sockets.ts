@@ -80,6 +80,13 @@ export function nameOf(pid: number): string {
   return read(`/proc/${pid}/comm`)?.trim() ?? 'unknown';
 }
 
+/** Who listens at a port, for people: `node (pid 812)`; null where that cannot be seen, or no process does. */
+export function holderAt(port: number): string | null {
+  const holders = (allListeners() ?? []).filter((one) => one.port === port).map(({ inode }) => holderOf(inode));
+  const holder = holders.find((one) => one !== null);
+  return holder == null ? null : `${holder.name} (pid ${holder.pid})`;
+}
+
 /** Effective user of a process; null when it is gone. */
 export function uidOf(pid: number): number | null {
   const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];

@@ -8,6 +8,7 @@ import { FencedError, OutsideError, SluiceError, UserError } from '../../core/er
 import type { Edge, EdgeObservation, EdgeStats } from '../../ports/edge.ts';
 import { readJson } from '../_shared/atomic-file.ts';
 import { isAlive, killGroup } from '../_shared/process-identity.ts';
+import { holderAt } from '../_shared/sockets.ts';
 import { selfCommand } from '../_shared/spawn-self.ts';
 
 export interface EmbeddedEdgeOptions {
@@ -139,7 +140,7 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
     if (exit === PORT_TAKEN) {
       return new UserError(
         'EDGE_PORT_TAKEN',
-        `the edge cannot listen on ${host}:${options.port}: another program has the port`,
+        `the edge cannot listen on ${host}:${options.port}: ${holderAt(options.port) ?? 'another program'} has the port`,
         'Stop that program, or set another `edge.port` for the environment.',
       );
     }

@@ -20,8 +20,16 @@ export interface EdgesOptions {
 }
 
 export interface Edges {
-  /** The edge of an environment, started or adopted on first use. */
+  /**
+   * The edge of an environment as its configuration says, started or adopted on first use.
+   * @throws UserError EDGE_CHANGED, EDGE_UNKNOWN, EDGE_PORT_TAKEN
+   */
   of(environment: string): Promise<Edge>;
+  /**
+   * The edge that serves an environment already, started again with the settings that it was started with: whatever the
+   * configuration says by now, or whether it can be read. Null: none has ever been started.
+   */
+  serving(environment: string): Promise<Edge | null>;
   /** Where users reach it; null while no edge of it has been started. */
   url(environment: string): Promise<string | null>;
   /** Look after the edges that earlier control planes started. */
@@ -40,12 +48,32 @@ const WATCH_MS = 500;
  */
 export function createEdges(options: EdgesOptions): Edges {
   const open = new Map<string, Promise<ManagedEdge>>();
+  /** Environments whose running edge has been compared with their configuration. */
+  const compared = new Set<string>();
   let watching: NodeJS.Timeout | null = null;
 
-  function of(environment: string): Promise<ManagedEdge> {
+  async function of(environment: string): Promise<ManagedEdge> {
+    const used = await usedBy(environment);
+    if (compared.has(environment) && used !== null) return opened(environment, used);
+    const wanted = await options.settings(environment);
+    if (used !== null && (used.kind !== wanted.kind || used.port !== wanted.port)) throw changed(environment, used, wanted);
+    const edge = await opened(environment, wanted);
+    compared.add(environment);
+    return edge;
+  }
+
+  async function serving(environment: string): Promise<ManagedEdge | null> {
+    const used = await usedBy(environment);
+    return used === null ? null : opened(environment, used);
+  }
+
+  const usedBy = (environment: string): Promise<EdgeSettings | null> =>
+    readJson<EdgeSettings>(join(options.dir, environment, 'settings.json'));
+
+  function opened(environment: string, settings: EdgeSettings): Promise<ManagedEdge> {
     const known = open.get(environment);
     if (known !== undefined) return known;
-    const opening = start(environment).catch((error: unknown) => {
+    const opening = start(environment, settings).catch((error: unknown) => {
       open.delete(environment);
       throw error;
     });
@@ -53,25 +81,15 @@ export function createEdges(options: EdgesOptions): Edges {
     return opening;
   }
 
-  async function start(environment: string): Promise<ManagedEdge> {
+  async function start(environment: string, { kind, port }: EdgeSettings): Promise<ManagedEdge> {
     const dir = join(options.dir, environment);
-    const wanted = await options.settings(environment);
-    const used = await readJson<EdgeSettings>(join(dir, 'settings.json'));
-    if (used !== null && (used.kind !== wanted.kind || used.port !== wanted.port)) {
-      const what = (settings: EdgeSettings) => `${settings.kind} on port ${settings.port === 0 ? 'of its own choice' : settings.port}`;
-      throw new UserError(
-        'EDGE_CHANGED',
-        `the edge of ${environment} is ${what(used)}, but the configuration now says ${what(wanted)}`,
-        '`sluice down --all` stops everything of this workspace; the next deploy then starts the new edge. Until then, set it back.',
-      );
-    }
-    const make = options.kinds[wanted.kind];
+    const make = options.kinds[kind];
     if (make === undefined)
-      throw new UserError('EDGE_UNKNOWN', `there is no edge called ${wanted.kind}`, `Known: ${Object.keys(options.kinds).join(', ')}.`);
-    const edge = make({ dir, port: wanted.port });
+      throw new UserError('EDGE_UNKNOWN', `there is no edge called ${kind}`, `Known: ${Object.keys(options.kinds).join(', ')}.`);
+    const edge = make({ dir, port });
     await edge.ensure();
     await mkdir(dir, { recursive: true });
-    await writeAtomic(join(dir, 'settings.json'), JSON.stringify({ kind: wanted.kind, port: wanted.port }));
+    await writeAtomic(join(dir, 'settings.json'), JSON.stringify({ kind, port }));
     watch();
     return edge;
   }
@@ -90,13 +108,13 @@ export function createEdges(options: EdgesOptions): Edges {
 
   return {
     of,
+    serving,
     async url(environment) {
-      const isStarted = open.has(environment) || (await readJson(join(options.dir, environment, 'settings.json'))) !== null;
-      return isStarted ? (await of(environment)).ensure() : null;
+      return (await serving(environment))?.ensure() ?? null;
     },
     async adopt() {
       for (const environment of await readdir(options.dir).catch(() => [])) {
-        await of(environment).catch((error: unknown) =>
+        await serving(environment).catch((error: unknown) =>
           options.warn(`the edge of ${environment} was not started: ${error instanceof Error ? error.message : String(error)}`),
         );
       }
@@ -110,4 +128,13 @@ export function createEdges(options: EdgesOptions): Edges {
       open.clear();
     },
   };
+}
+
+function changed(environment: string, used: EdgeSettings, wanted: EdgeSettings): UserError {
+  const what = (settings: EdgeSettings): string => `${settings.kind} on port ${settings.port === 0 ? 'of its own choice' : settings.port}`;
+  return new UserError(
+    'EDGE_CHANGED',
+    `the edge of ${environment} is ${what(used)}, but the configuration now says ${what(wanted)}`,
+    '`sluice down --all` stops everything of this workspace; the next deploy then starts the new edge. Until then, set it back.',
+  );
 }

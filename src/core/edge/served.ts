@@ -10,9 +10,14 @@ const GATEWAY: ReadonlySet<number> = new Set([502, 503, 504]);
  */
 export function unserved(status: number, text: string): string | null {
   if (GATEWAY.has(status)) return `is answered with ${status}${text.trim() === '' ? '' : ` (${firstLine(text)})`}`;
-  if ((status === 404 || status === 421) && text.startsWith(NOT_ROUTED)) return 'is not routed: the edge has no such route';
+  if (isUnrouted(status, text)) return 'is not routed: the edge has no such route';
   if ((status === 404 || status === 421) && NO_VERSION.test(text)) return 'does not reach the version: the edge does not have it';
   return null;
+}
+
+/** Whether the edge itself says that it has no route there. */
+export function isUnrouted(status: number, text: string): boolean {
+  return (status === 404 || status === 421) && text.startsWith(NOT_ROUTED);
 }
 
 function firstLine(text: string): string {

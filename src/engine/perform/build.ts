@@ -3,6 +3,7 @@ import type { ReleaseEvent } from '../../core/release/events.ts';
 import { versionId } from '../../core/release/plan.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
+import { splitterOf } from './traffic.ts';
 
 export async function performBuild(
   ports: PerformPorts,
@@ -10,6 +11,8 @@ export async function performBuild(
   context: PerformContext,
 ): Promise<ReleaseEvent[]> {
   const { app, commit } = effect;
+  // A port that another program has, or a setting that cannot be followed, should not cost a build first.
+  if (splitterOf(app, ports.platform(app.platform)) === 'edge') await ports.edge(context.environment);
   const request = {
     app: app.app,
     path: app.path,

@@ -8,6 +8,8 @@ import { type PlannedApp, type SmokeSpec, type VersionRef, versionId } from '../
 import type { Edge, EdgeIntent, Endpoint } from '../../ports/edge.ts';
 import type { Platform, Weights } from '../../ports/platform.ts';
 import type { PerformContext } from '../runbook.ts';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import { performBuild } from './build.ts';
 import { performDeploy } from './deploy.ts';
 import type { PerformPorts } from './ports.ts';
 import { performRetire } from './retire.ts';
@@ -105,6 +107,40 @@ describe('what counts is what the data plane does', () => {
     const retire = performRetire(world.ports, { kind: 'retire', app: appOf(), version: NEW, keep: OLD, ...NAMED }, contextOf());
     await expect(retire).rejects.toMatchObject({ code: 'STILL_SERVING' });
     expect(world.retired).toEqual([]);
+  });
+
+  test.each([
+    ['no edge was ever started', async () => null],
+    ["its port is another program's", async () => Promise.reject(new UserError('EDGE_PORT_TAKEN', 'node (pid 1) has the port', null))],
+  ])('nothing to un-route is nothing to wait for: %s', async (_what, servingEdge) => {
+    const world = worldOf({ endpoints: { [NEW.id]: at(2) } });
+    const ports: PerformPorts = { ...world.ports, servingEdge };
+    const events = await performRetire(ports, { kind: 'retire', app: appOf(), version: NEW, keep: null, ...NAMED }, contextOf());
+    expect(events).toMatchObject([{ type: 'VersionRetired' }]);
+    expect(world.retired).toEqual([NEW.id]);
+  });
+
+  test('an edge that does not answer may still send users there: then it is tried again', async () => {
+    const world = worldOf({ endpoints: { [NEW.id]: at(2) } });
+    const ports: PerformPorts = {
+      ...world.ports,
+      servingEdge: async () => Promise.reject(new OutsideError('EDGE_UNREACHABLE', 'no answer')),
+    };
+    const retire = performRetire(ports, { kind: 'retire', app: appOf(), version: NEW, keep: null, ...NAMED }, contextOf());
+    await expect(retire).rejects.toMatchObject({ code: 'EDGE_UNREACHABLE' });
+    expect(world.retired).toEqual([]);
+  });
+
+  test('an edge whose port is taken is found before anything is built', async () => {
+    const world = worldOf({ endpoints: {} });
+    const taken = new UserError('EDGE_PORT_TAKEN', 'node (pid 1) has the port', null);
+    const ports: PerformPorts = {
+      ...world.ports,
+      edge: () => Promise.reject(taken),
+      builder: { build: () => expect.unreachable() },
+    };
+    const build = performBuild(ports, { kind: 'build', app: appOf(), commit: 'c', ...NAMED }, contextOf());
+    await expect(build).rejects.toBe(taken);
   });
 
   test('requests under way are waited for, and then the edge is told before the stop', async () => {
@@ -212,6 +248,7 @@ function worldOf({ endpoints, really, inFlight = () => 0 }: Given) {
   const ports = {
     platform: () => platform,
     edge: () => Promise.resolve(edge),
+    servingEdge: () => Promise.resolve(edge),
     clock: { now: () => Date.now(), sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) },
     environment: { PATH: process.env['PATH'] },
   } as unknown as PerformPorts;

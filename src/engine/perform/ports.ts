@@ -22,6 +22,8 @@ export interface PerformPorts {
   platform(name: string): Platform;
   /** The edge of one environment, started or adopted on first use. */
   edge(environment: string): Promise<Edge>;
+  /** The edge that has been started for an environment, whatever its configuration says by now; null: none has. */
+  servingEdge(environment: string): Promise<Edge | null>;
   /** Where users reach that edge; null while it has not been started. */
   edgeUrl(environment: string): Promise<string | null>;
   /** @throws UserError METRIC_SOURCE_UNKNOWN */

@@ -1,4 +1,4 @@
-import { OutsideError } from '../../core/errors.ts';
+import { OutsideError, UserError } from '../../core/errors.ts';
 import type { Effect } from '../../core/release/effects.ts';
 import type { ReleaseEvent } from '../../core/release/events.ts';
 import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
@@ -40,15 +40,25 @@ async function leaveEdge(
   keep: VersionRef | null,
   context: PerformContext,
 ): Promise<void> {
-  const edge = await ports.edge(context.environment);
   const key = edgeKey(refOf(app, context));
+  if (keep === null) return unroute(ports, key, context);
+  const edge = await ports.edge(context.environment);
   const before = await edge.observe(key);
   if (before === null) return;
-  if (keep === null) return edge.remove(key, context.fence);
   const weight = weightsOf(before)[version.id] ?? 0;
   if (weight > 0) throw stillServing(app, version, weight);
   await drained(ports, key, version, context);
   await applyAtEdge(ports, app, { [keep.id]: 100 }, context);
+}
+
+/** Where no edge was ever started, or its port is another program's, nobody is sent anywhere: there is nothing to wait for. */
+async function unroute(ports: PerformPorts, key: string, context: PerformContext): Promise<void> {
+  try {
+    const edge = await ports.servingEdge(context.environment);
+    if (edge !== null && (await edge.observe(key)) !== null) await edge.remove(key, context.fence);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== 'EDGE_PORT_TAKEN') throw error;
+  }
 }
 
 /** Wait for the requests under way, at most the app's drain time: then they are cut by the stop. */

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import { readJson, writeAtomic } from '../../_shared/atomic-file.ts';
+import { holderAt } from '../../_shared/sockets.ts';
 import { isAlive, killGroup, startTimeOf } from '../../_shared/process-identity.ts';
 import { type MasterRecord, masterSchema } from './schema.ts';
 import { parseBackends, say } from './runtime.ts';
@@ -95,9 +96,11 @@ export function createMaster(options: { readonly binary: string; readonly onExit
     if (pid !== undefined && record !== null) await killGroup(pid, record.startTime, 'SIGKILL');
     const log = await readFile('haproxy.log', 'utf8').catch(() => '');
     if (/cannot bind socket \((Address already in use|Permission denied)/i.test(log)) {
+      const port = /:(\d+)\]/.exec(lastAlert(log))?.[1];
+      const holder = port === undefined ? null : holderAt(Number(port));
       return new UserError(
         'EDGE_PORT_TAKEN',
-        `HAProxy cannot listen on its port: ${lastAlert(log)}`,
+        `HAProxy cannot listen on its port: ${lastAlert(log)}${holder === null ? '' : `; ${holder} has it`}`,
         'Stop the program that has the port, or set another `edge.port` for the environment.',
       );
     }
