@@ -9,7 +9,8 @@ const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   usage: 'The command line is wrong, names something that does not exist, or needs `--yes`. Nothing was changed.',
   failed:
     'The evidence was bad before users had the new version (`Failed`): health, smoke test, gate. Also: `audit verify` found a broken chain.',
-  waiting: 'The release waits for a person, and nobody can be asked here. The message names the commands that go on or back.',
+  waiting:
+    'The release waits for a person, and nobody can be asked here; or nothing was deployed, because everything that has changed is held back; or a plan needs values of variables. The message names the commands that help.',
   rolledBack:
     'Users had some of the new version, and it was put back (`RolledBack`); or putting it back failed (`RollbackFailed`, said loudly).',
   denied: 'Not allowed: no token, a wrong one, or somebody else has to do it.',

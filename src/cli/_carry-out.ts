@@ -1,8 +1,9 @@
 import type { Option } from 'commander';
 import type { Plan } from '../core/release/plan.ts';
-import { EXIT } from './_exit.ts';
+import { EXIT, exitOfPlan } from './_exit.ts';
 import { follow } from './_follow.ts';
 import { detachOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
+import { heldBackLines } from './_words.ts';
 import { confirmProduction } from './_pick.ts';
 import { fullPlanText } from './_plan-text.ts';
 import type { Answer, Session } from './_session.ts';
@@ -31,17 +32,21 @@ export async function carryOut(
     ...body,
     by: session.by,
   });
-  if (id === null)
+  const { unchanged } = plan;
+  const heldBack = unchanged.filter(({ keptBack }) => keptBack !== undefined);
+  if (id === null) {
+    const exitCode = exitOfPlan(plan);
     return {
-      exit: EXIT.ok,
-      data: { release: null, environment, outcome: null, message, unchanged: plan.unchanged, exitCode: EXIT.ok },
+      exit: exitCode,
+      data: { release: null, environment, outcome: null, message, unchanged, heldBack, exitCode },
       text: sentence(message),
     };
+  }
   if (options.detach === true)
     return {
       exit: EXIT.ok,
-      data: { release: id, environment, outcome: null, message, exitCode: EXIT.ok },
-      text: `Release ${id} is under way: \`sluice status -w ${id}\` follows it.`,
+      data: { release: id, environment, outcome: null, message, heldBack, exitCode: EXIT.ok },
+      text: [`Release ${id} is under way: \`sluice status -w ${id}\` follows it.`, ...heldBackLines(unchanged)].join('\n'),
     };
   return follow(session, id, options);
 }

@@ -1,5 +1,6 @@
 import { SluiceError } from '../core/errors.ts';
 import type { Outcome } from '../core/release/events.ts';
+import type { Plan } from '../core/release/plan.ts';
 
 /** What a script may rely on. */
 export const EXIT = {
@@ -10,7 +11,7 @@ export const EXIT = {
   usage: 2,
   /** The evidence was bad: a gate, a check or the analysis said no, before users had it. */
   failed: 3,
-  /** It waits for a person. */
+  /** It waits for a person, or nothing was done because of something that a person has to decide. */
   waiting: 4,
   /** Users had it, and it was put back. */
   rolledBack: 5,
@@ -36,6 +37,16 @@ const USAGE: ReadonlySet<string> = new Set([
 ]);
 
 const DENIED: ReadonlySet<string> = new Set(['UNAUTHORIZED', 'FORBIDDEN', 'APPROVAL_BY_AUTHOR', 'ROLE_MISSING']);
+
+/**
+ * What it means that a plan deploys nothing: all is there already, or something that should be deployed is kept back, which a person
+ * has to decide; a workspace without apps is a mistake.
+ */
+export function exitOfPlan({ apps, unchanged }: Pick<Plan, 'apps' | 'unchanged'>): number {
+  if (apps.length > 0) return EXIT.ok;
+  if (unchanged.length === 0) return EXIT.error;
+  return unchanged.some(({ keptBack }) => keptBack !== undefined) ? EXIT.waiting : EXIT.ok;
+}
 
 export function exitOfOutcome(outcome: Outcome | null): number {
   switch (outcome) {

@@ -9,7 +9,7 @@ import { createPainter } from './_repaint.ts';
 import { type Answer, type Session, timeoutOf } from './_session.ts';
 import { summaryOf, waitingForPerson } from './_state.ts';
 import { treeOf } from './_tree.ts';
-import { clock, duration } from './_words.ts';
+import { clock, duration, heldBackLines } from './_words.ts';
 import { addressesOf } from './view/addresses.ts';
 import { type Seen, startSeen, withSample } from './view/counts.ts';
 import { marksOf } from './view/marks.ts';
@@ -106,6 +106,7 @@ function answerOf(
     [
       `${outcomeWords(outcome)}: ${state.reason ?? ''} (release ${id}, ${duration((state.endedAt ?? 0) - state.requestedAt)})`,
       ...addresses.map((address) => `  ${address}`),
+      ...heldBackLines(state.plan.unchanged),
       ...advice(state, wanted),
     ].join('\n'),
   );
@@ -120,7 +121,11 @@ function advice(state: ReleaseState, wanted: Wanted): string[] {
     ];
   }
   if (outcome === 'Succeeded' || wanted === 'back') return [];
-  return [`\`sluice status ${id}\` shows what happened; \`sluice retry ${id}\` tries the same again.`];
+  const shows = `\`sluice status ${id}\` shows what happened`;
+  // What the evidence spoke against would most likely end the same.
+  return outcome === 'Failed' || outcome === 'RolledBack'
+    ? [`${shows}. Correct it, in the sources or the settings, and \`sluice deploy\`; \`sluice retry ${id}\` runs the same once more.`]
+    : [`${shows}; \`sluice retry ${id}\` tries the same again.`];
 }
 
 interface View {

@@ -27,7 +27,9 @@ export function planMarkdown(plan: Plan, notices: readonly string[], now: number
     .filter(Boolean)
     .join(', ');
   const title = `## ${plan.kind === 'rollback' ? 'Rollback' : 'Deploy'} to ${plan.environment}${from === '' ? '' : ` (${from})`}`;
-  if (plan.apps.length === 0) return [title, '', 'Nothing to do.', ...leftAlone(plan)].join('\n');
+  const isKeptBack = plan.unchanged.some(({ keptBack }) => keptBack !== undefined);
+  if (plan.apps.length === 0)
+    return [title, '', isKeptBack ? 'Nothing is deployed, because it is held back.' : 'Nothing to do.', ...leftAlone(plan)].join('\n');
   const rows = plan.apps.map((app) => {
     const artifact = app.artifact === null ? 'to be built' : `\`${app.artifact.slice(0, 19)}\``;
     return `| ${cell(app.app)} | ${cell(app.reason)} | ${artifact} | ${cell(strategyWords(app.strategy))} | ${cell(took(expectedOf(app)))} |`;

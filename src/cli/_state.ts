@@ -64,6 +64,7 @@ export function summaryOf(state: ReleaseState) {
     outcome,
     reason,
     waitingFor: waitingForPerson(state),
+    heldBack: plan.unchanged.filter(({ keptBack }) => keptBack !== undefined),
     rollouts: Object.fromEntries(
       Object.entries(state.rollouts).map(([app, rollout]) => [
         app,

@@ -95,11 +95,17 @@ export function planText(plan: Plan, notices: readonly string[] = []): string {
       : strategyWords(app.strategy),
   ]);
   const lines = [title, ...table(rows).map((row) => `  ${row}`)];
-  if (plan.apps.length === 0) lines.push('  nothing to do');
+  if (plan.apps.length === 0)
+    lines.push(plan.unchanged.some(({ keptBack }) => keptBack !== undefined) ? '  nothing, because it is held back' : '  nothing to do');
   if (plan.unchanged.length > 0)
     lines.push('Left alone', ...table(plan.unchanged.map(({ app, reason }) => [app, reason])).map((row) => `  ${row}`));
   if (plan.apps.length > 0) lines.push(`Plan ${plan.hash.slice(0, 19)}`);
   return [...lines, ...notices.map((notice) => `Note: ${notice}`)].join('\n');
+}
+
+/** Apps that a release leaves out although something of theirs has changed. */
+export function heldBackLines(unchanged: Plan['unchanged']): string[] {
+  return unchanged.flatMap(({ app, reason, keptBack }) => (keptBack === undefined ? [] : [`Held back: ${app}, ${reason}.`]));
 }
 
 /** Columns padded to the widest cell; nothing after the last one. */

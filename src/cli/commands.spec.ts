@@ -198,7 +198,30 @@ describe('deploy', () => {
       out: 'Nothing to deploy: nothing changed in staging.\n',
     });
     await past();
-    expect((await world.run(['deploy', '-e', 'production', '--yes'])).out).toContain('web held back');
+    expect(await world.run(['deploy', '-e', 'production', '--yes'])).toMatchObject({
+      exit: 4,
+      out: expect.stringMatching(
+        /^Nothing is deployed, because it is held back: web \(held since .+\)\. Correct it and `sluice deploy` again; .+--lift-hold/,
+      ),
+    });
+    const told = await world.run(['deploy', '-e', 'production', '--yes', '--json']);
+    expect(JSON.parse(told.out)).toMatchObject({ release: null, exitCode: 4, heldBack: [{ app: 'web', keptBack: 'held' }] });
+    expect((await world.run(['plan', '-e', 'production'])).exit).toBe(4);
+    // Another app goes out: what is left behind is said at the end, too.
+    world.planner.sources.set('api', 'corrected');
+    const partly = await world.run(['deploy', '-e', 'production', '--yes']);
+    expect([partly.exit, partly.out]).toEqual([0, expect.stringMatching(/^Succeeded: .+\nHeld back: web, held since /)]);
+    world.planner.sources.set('api', 'corrected again');
+    const inJson = await world.run(['deploy', '-e', 'production', '--yes', '--json']);
+    expect(JSON.parse(inJson.out)).toMatchObject({ outcome: 'Succeeded', heldBack: [{ app: 'web', keptBack: 'held' }] });
+  });
+
+  test('a promotion of what is nowhere healthy is no success', async () => {
+    await world.run(['deploy', 'api', '-e', 'staging']);
+    expect(await world.run(['promote-env', 'staging', 'production', 'web', '--yes'])).toMatchObject({
+      exit: 4,
+      out: expect.stringContaining('Nothing is promoted: web (nothing of it is healthy in staging)'),
+    });
   });
 
   test('production has to be typed', async () => {

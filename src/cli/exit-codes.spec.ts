@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CommandLineWorld, commandLineWorld, runApart } from '../../test/worlds/command-line.ts';
 import { canary } from '../../test/worlds/memory-planner.ts';
 import type { Outcome } from '../core/release/events.ts';
-import { EXIT, exitOfOutcome, exitOfPuttingBack } from './_exit.ts';
+import { EXIT, exitOfOutcome, exitOfPlan, exitOfPuttingBack } from './_exit.ts';
 import { COMMANDS } from './_commands.ts';
 
 /**
@@ -119,4 +119,12 @@ test('every outcome has its code', () => {
   expect(outcomes.map(exitOfOutcome)).toEqual([0, 3, 1, 1, 5, 5]);
   expect(outcomes.map(exitOfPuttingBack)).toEqual([1, 0, 0, 0, 0, 5]);
   expect([exitOfOutcome(null), exitOfPuttingBack(null)]).toEqual([1, 1]);
+});
+
+test('a plan that deploys nothing is a success only where all is there', () => {
+  const left = (keptBack?: 'held' | 'unhealthy') => ({ app: 'web', reason: 'x', ...(keptBack === undefined ? {} : { keptBack }) });
+  expect(exitOfPlan({ apps: [], unchanged: [left()] })).toBe(EXIT.ok);
+  expect(exitOfPlan({ apps: [], unchanged: [left(), left('held')] })).toBe(EXIT.waiting);
+  expect(exitOfPlan({ apps: [], unchanged: [left('unhealthy')] })).toBe(EXIT.waiting);
+  expect(exitOfPlan({ apps: [], unchanged: [] })).toBe(EXIT.error);
 });

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { EXIT } from './_exit.ts';
+import { EXIT, exitOfPlan } from './_exit.ts';
 import { breakGlassOption, environmentOption } from './_options.ts';
 import { environmentOf } from './_pick.ts';
 import { fullPlanText, planMarkdown } from './_plan-text.ts';
@@ -39,6 +39,6 @@ export const plan = command<PlanOptions & { readonly markdown?: boolean }>({
     const { plan: made, notices, variables } = await planWithValues(session, client, planBody(environment, args, options));
     const text = (options.markdown === true ? planMarkdown : fullPlanText)(made, notices, session.now());
     const isMissing = variables.some(({ from }) => from === null);
-    return { exit: isMissing ? EXIT.waiting : EXIT.ok, data: { plan: made, notices, variables }, text };
+    return { exit: isMissing ? EXIT.waiting : exitOfPlan(made), data: { plan: made, notices, variables }, text };
   },
 });

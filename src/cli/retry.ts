@@ -1,11 +1,12 @@
-import { UserError } from '../core/errors.ts';
+import { SluiceError, UserError } from '../core/errors.ts';
 import type { ReleaseRow } from '../engine/face.ts';
 import { EXIT } from './_exit.ts';
 import { follow } from './_follow.ts';
 import { detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
 import { confirmProduction, environmentOf } from './_pick.ts';
-import { command } from './_session.ts';
-import { offerValues } from './_values.ts';
+import { command, type Session } from './_session.ts';
+import type { Client } from './_client.ts';
+import { planWithValues } from './_values.ts';
 
 interface RetryOptions extends FollowOptions {
   readonly env?: string;
@@ -36,7 +37,7 @@ export const retry = command<RetryOptions>({
       row = { id: args[0], environment: state.plan.environment, apps: state.plan.apps.map((app) => app.app) } as unknown as ReleaseRow;
     }
     await confirmProduction(session, row.environment, `deploy ${row.apps.join(', ')} again`, options.yes);
-    await offerValues(session, client, row.environment);
+    await sayCorrected(session, client, row);
     const { id, message } = await client.post<{ id: string; message: string }>(`/v1/releases/${encodeURIComponent(row.id)}/retry`, {
       by: session.by,
     });
@@ -50,3 +51,17 @@ export const retry = command<RetryOptions>({
     return follow(session, id, options);
   },
 });
+
+/** What a person has corrected since is another version, which the old plan does not have: said before it runs. */
+async function sayCorrected(session: Session, client: Client, { environment, apps }: ReleaseRow): Promise<void> {
+  const made = await planWithValues(session, client, { environment }).catch((error: unknown) => {
+    // The old plan does not need the workspace as it is now.
+    if (error instanceof SluiceError) return null;
+    throw error;
+  });
+  const changed = made?.plan.apps.filter(({ app }) => apps.includes(app)) ?? [];
+  if (changed.length > 0 && !session.json)
+    session.say(
+      `This runs the old plan. What has changed since (${changed.map(({ app, reason }) => `${app}: ${reason}`).join('; ')}) takes \`sluice deploy\`.`,
+    );
+}

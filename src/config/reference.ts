@@ -194,8 +194,8 @@ allows where Sluice is started.
 ## What makes an app part of a deploy
 
 Its sources or build settings changed (also those of an app it depends on), its run or health settings changed, the value of one of its \`fromEnv\` variables changed, it has never been
-deployed there, or it was asked for by name or by force. A version that a rollback rejected is held: it is left out until
-\`sluice retry\` lifts the hold. What is built is a commit, never the folder as it happens to be; \`development\` also takes
+deployed there, or it was asked for by name or by force. A version that failed or was rolled back is held: it is left out until its
+sources, its settings or a value change, or \`--lift-hold\` takes it as it is. What is built is a commit, never the folder as it happens to be; \`development\` also takes
 uncommitted changes, by recording them first (see \`uncommitted\`).
 
 `;

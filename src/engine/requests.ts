@@ -4,7 +4,8 @@ import { UserError } from '../core/errors.ts';
 import { refusal } from '../core/release/commands.ts';
 import type { ReleaseEvent } from '../core/release/events.ts';
 import { isIntact, type Plan } from '../core/release/plan.ts';
-import { holdOn, type EnvironmentEvent } from '../core/release/readmodels.ts';
+import { holdOn } from '../core/release/holds.ts';
+import type { EnvironmentEvent } from '../core/release/readmodels.ts';
 import type { Command } from './face.ts';
 import { append, type NewEvents } from './log/log.ts';
 import type { Database } from './postgres/database.ts';
@@ -79,8 +80,9 @@ async function refuseRejected(sql: Sql, plan: Plan): Promise<void> {
 async function liftHolds(sql: Sql, plan: Plan, options: RequestOptions): Promise<EnvironmentEvent[]> {
   if (plan.kind !== 'deploy') return [];
   const lifted: EnvironmentEvent[] = [];
-  for (const { app, fingerprint } of plan.apps) {
-    const hold = holdOn(await lockApp(sql, plan.environment, app), fingerprint);
+  for (const planned of plan.apps) {
+    const { app } = planned;
+    const hold = holdOn((await lockApp(sql, plan.environment, app))?.held ?? [], planned);
     if (hold === null) continue;
     if (options.liftHold !== true) {
       throw new UserError(

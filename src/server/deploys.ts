@@ -75,7 +75,7 @@ export async function deploy(
       : await exactPlan(parts, asked.plan as unknown as Plan, asked.liftHold === true);
   if (plan.apps.length === 0) return { id: null, plan, message: nothingToDo(plan) };
   const id = await parts.engine.request(plan, { by: asked.by, ...(asked.liftHold === true ? { liftHold: true } : {}) });
-  return { id, plan, message: `release ${id} of ${names(plan)} to ${plan.environment}` };
+  return { id, plan, message: `release ${id} of ${names(plan)} to ${plan.environment}${keptBackText(plan)}` };
 }
 
 /**
@@ -210,13 +210,21 @@ export async function releaseOf(engine: Engine, id: string): Promise<ReleaseStat
   return state;
 }
 
-function nothingToDo(plan: Plan): string {
-  const held = plan.unchanged.filter((entry) => entry.reason.startsWith('held'));
-  if (held.length > 0)
-    return `nothing to deploy: ${held.map((entry) => entry.app).join(', ')} held back after a release that was put back; \`sluice retry\` or \`sluice deploy --lift-hold\` tries again`;
-  return plan.unchanged.length === 0
-    ? 'nothing to deploy: the workspace has no apps'
-    : `nothing to deploy: nothing changed in ${plan.environment}`;
+function nothingToDo({ environment, unchanged, promotedFrom }: Plan): string {
+  const back = unchanged.filter(({ keptBack }) => keptBack !== undefined);
+  const all = back.map(({ app, reason }) => `${app} (${reason})`).join(', ');
+  if (back.some(({ keptBack }) => keptBack === 'held'))
+    return `nothing is deployed, because it is held back: ${all}. Correct it and \`sluice deploy\` again; \`sluice deploy --lift-hold\` takes it as it is`;
+  if (back.length > 0) return `nothing is promoted: ${all}. \`sluice deploy -e ${promotedFrom ?? environment}\` comes first`;
+  if (unchanged.length === 0) return 'nothing can be deployed: the configuration has no apps';
+  const gone = unchanged.filter(({ reason }) => reason.startsWith('no longer')).map(({ app }) => app);
+  return `nothing to deploy: nothing changed in ${environment}${gone.length === 0 ? '' : `; ${gone.join(', ')} runs on, and is no longer in the configuration`}`;
+}
+
+/** What a release leaves out although it has changed; empty when it takes all that has. */
+function keptBackText({ unchanged }: Plan): string {
+  const back = unchanged.filter(({ keptBack }) => keptBack !== undefined);
+  return back.length === 0 ? '' : `; held back: ${back.map(({ app, reason }) => `${app} (${reason})`).join(', ')}`;
 }
 
 function names(plan: Plan): string {

@@ -50,6 +50,8 @@ export async function exactPlan(parts: Parts, given: Plan, liftHold: boolean): P
       '`sluice rollback` makes one for what runs now, and carries it out.',
     );
   if (!isIntactPlan(given)) throw new UserError('PLAN_STALE', 'the plan is not what its hash says: it was changed', 'Make the plan again.');
+  // Nothing stays nothing, whatever has moved: asked for no app by name, a new plan would take all of them.
+  if (given.apps.length === 0) return given;
   const fresh = await planAgain(parts, given, liftHold);
   const moved = planDifference(given, fresh);
   if (moved === null) return given;

@@ -82,7 +82,13 @@ const plan = z
     kind: z.enum(['deploy', 'rollback']),
     source: z.object({ commit: z.string().nullable(), branch: z.string().nullable(), dirty: z.boolean() }),
     apps: z.array(plannedApp).describe('In dependency order.'),
-    unchanged: z.array(z.object({ app: z.string(), reason: z.string() })),
+    unchanged: z.array(
+      z.object({
+        app: z.string(),
+        reason: z.string(),
+        keptBack: z.enum(['held', 'unhealthy']).optional().describe('It would have been deployed, and this stands against it.'),
+      }),
+    ),
     deadlines: z.object({ queueMs: duration, pauseMs: duration, rollbackMs: duration }),
     checks: plain.optional().describe('Checks and gates that come first.'),
     approval: approval.optional(),

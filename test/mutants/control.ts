@@ -89,4 +89,28 @@ export default [
     spec: 'src/adapters/_shared/own-folder.spec.ts',
     title: 'is judged by owner, kind and mode together',
   },
+  {
+    name: 'a changed value does not lift a hold',
+    file: 'src/core/release/holds.ts',
+    from: "typeof value === 'string' ? null : (value.identity ?? null)",
+    to: 'null',
+    spec: 'src/core/release/make-plan.spec.ts',
+    title: 'a hold is lifted by any one part of the configuration, by a value, and by nothing else',
+  },
+  {
+    name: 'a changed configuration does not lift a hold',
+    file: 'src/core/release/holds.ts',
+    from: 'hold.fingerprint === app.fingerprint && changedSince(hold, app).length === 0',
+    to: 'hold.fingerprint === app.fingerprint',
+    spec: 'src/core/release/make-plan.spec.ts',
+    title: 'what was corrected in the configuration alone, and says what',
+  },
+  {
+    name: 'a plan whose every app is held back is a success',
+    file: 'src/cli/_exit.ts',
+    from: 'unchanged.some(({ keptBack }) => keptBack !== undefined) ? EXIT.waiting : EXIT.ok',
+    to: 'EXIT.ok',
+    spec: 'src/cli/exit-codes.spec.ts',
+    title: 'a plan that deploys nothing is a success only where all is there',
+  },
 ] satisfies readonly Mutant[];

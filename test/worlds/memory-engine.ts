@@ -7,6 +7,7 @@ import type { Effect } from '../../src/core/release/effects.ts';
 import type { Recorded, ReleaseEvent } from '../../src/core/release/events.ts';
 import { evolve } from '../../src/core/release/evolve.ts';
 import { next } from '../../src/core/release/next.ts';
+import { holdSettings } from '../../src/core/release/holds.ts';
 import { type PlannedApp, versionId } from '../../src/core/release/plan.ts';
 import type { ReleaseState } from '../../src/core/release/state.ts';
 import type { Command, Engine, Manifest, ManifestApp, ReleaseRow } from '../../src/engine/face.ts';
@@ -111,6 +112,7 @@ export function memoryEngine(options: { readonly effectMs?: number } = {}): Memo
       const held = {
         version: candidate.id,
         fingerprint: rollout.app.fingerprint,
+        settings: holdSettings(rollout.app),
         reason: release.state.cause?.message ?? '',
         release: release.id,
         at,

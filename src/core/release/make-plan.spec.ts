@@ -4,7 +4,8 @@ import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts
 import type { KnownApp, KnownManifest, PlanInput } from './make-plan.ts';
 import { makePlan } from './make-plan.ts';
 import { makeRetryPlan, makeRollbackPlan } from './make-rollback.ts';
-import type { Plan, VersionRef } from './plan.ts';
+import { holdOn, holdSettings } from './holds.ts';
+import type { Plan, Strategy, VersionRef } from './plan.ts';
 import { isIntact, versionId, withHash } from './plan.ts';
 
 const run = { command: ['node', 'x'], env: {}, instances: 1, listens: true, drainMs: 1000 };
@@ -139,11 +140,67 @@ describe('what is in the plan, and why', () => {
     const held = { version: 'v', fingerprint: 'f-api', reason: 'errors 12 %', release: 'r7', at: Date.UTC(2026, 0, 31, 8, 15) };
     const runs = manifest(known('api', { fingerprint: 'old', held: [held] }));
     expect(left(plan([app('api')], runs))).toEqual({
-      api: 'held since 2026-01-31 08:15 UTC by release r7 (errors 12 %); sluice retry lifts it',
+      api: 'held since 2026-01-31 08:15 UTC by release r7 (errors 12 %); changed sources or settings lift it',
     });
     expect(plan([app('api')], runs, { only: ['api'], force: true }).apps).toEqual([]);
     expect(plan([app('api')], runs, { liftHold: true }).apps).toHaveLength(1);
     expect(plan([app('api')], runs, { fingerprints: new Map([['api', 'newer']]) }).apps).toHaveLength(1);
+  });
+
+  test('what was corrected in the configuration alone, and says what', () => {
+    const health = { path: '/up', intervalMs: 1, timeoutMs: 1 };
+    const bad = app('api', { health, smoke: { command: null, paths: ['/wrong'], timeoutMs: 1 } });
+    const held = { version: 'v', fingerprint: 'f-api', settings: holdSettings(bad), reason: 'smoke', release: 'r7', at: 0 };
+    const first = manifest(known('api', { stable: null, fingerprint: null, held: [held] }));
+    const same = plan([bad], first);
+    expect([same.apps, same.unchanged]).toEqual([[], [{ app: 'api', reason: expect.stringContaining('held since'), keptBack: 'held' }]]);
+    const corrected = { ...bad, smoke: { command: null, paths: ['/right'], timeoutMs: 1 } };
+    expect(reasons(plan([corrected], first))).toEqual({ api: 'first deploy; smoke changed since it was held' });
+  });
+
+  test('a hold is lifted by any one part of the configuration, by a value, and by nothing else', () => {
+    const token = (identity?: string) => ({ fromEnv: 'TOKEN', ...(identity === undefined ? {} : { identity }) });
+    const steps: Strategy = {
+      kind: 'canary',
+      steps: [{ kind: 'weight', weight: 5 }],
+      auto: { harm: 1, longestMs: 1, requestsPerSecond: null },
+      analysis: null,
+      soakMs: 0,
+    };
+    const base = app('api', { run: { ...run, env: { TOKEN: token('one'), LEVEL: 'info' } }, strategy: steps });
+    const held = [{ version: 'v', fingerprint: 'f-api', settings: holdSettings(base), reason: 'x', release: 'r', at: 0 }];
+    const isHeld = (more: Partial<ResolvedApp>): boolean => holdOn(held, { ...base, ...more, fingerprint: 'f-api' }) !== null;
+    const changes: readonly Partial<ResolvedApp>[] = [
+      { run: { ...base.run, instances: 2 } },
+      { run: { ...base.run, command: ['node', 'y'] } },
+      { run: { ...base.run, env: { TOKEN: token('two'), LEVEL: 'info' } } },
+      { run: { ...base.run, env: { TOKEN: token('one'), LEVEL: 'debug' } } },
+      { run: { ...base.run, env: { TOKEN: { fromEnv: 'OTHER', identity: 'one' }, LEVEL: 'info' } } },
+      { health: { path: '/', intervalMs: 1, timeoutMs: 1 } },
+      { smoke: { command: ['true'], paths: [], timeoutMs: 1 } },
+      { routes: [{ host: null, pathPrefix: '/api' }] },
+      { sticky: { by: 'header', header: 'x' } },
+      { strategy: { kind: 'allAtOnce', soakMs: 0 } },
+      { strategy: { ...steps, soakMs: 1 } },
+      { deadlines: { ...base.deadlines, healthyMs: 2 } },
+    ];
+    const others: readonly Partial<ResolvedApp>[] = [
+      {},
+      { dependsOn: ['db'], concurrency: 'reject', checked: true },
+      { strategy: { kind: 'canary', steps: [{ kind: 'weight', weight: 9 }], explained: 'for the traffic', analysis: null, soakMs: 0 } },
+    ];
+    expect(changes.map(isHeld)).toEqual(changes.map(() => false));
+    expect(others.map(isHeld)).toEqual(others.map(() => true));
+    fc.assert(
+      fc.property(fc.subarray([...changes]), fc.subarray([...others]), (some, irrelevant) => {
+        expect(isHeld(Object.assign({}, ...irrelevant.slice(0, 2), ...some))).toBe(some.length === 0);
+      }),
+    );
+  });
+
+  test('a hold of an earlier version of Sluice, which kept no settings, is on the sources', () => {
+    const held = [{ version: 'v', fingerprint: 'f-api', reason: 'x', release: 'r', at: 0 }];
+    expect(holdOn(held, { ...app('api', { health: { path: '/', intervalMs: 1, timeoutMs: 1 } }), fingerprint: 'f-api' })).not.toBeNull();
   });
 
   test('a dependent of something held does not wait for it', () => {

@@ -4,7 +4,8 @@ import { suggestion } from '../changes/did-you-mean.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
 import { inDependencyOrder } from '../changes/order.ts';
 import { UserError } from '../errors.ts';
-import type { Plan, PlannedApp, Source, VersionRef } from './plan.ts';
+import { correctedHold, type Hold, holdOn } from './holds.ts';
+import type { LeftAlone, Plan, PlannedApp, Source, VersionRef } from './plan.ts';
 import { withHash } from './plan.ts';
 import type { PlannedStages } from './stages.ts';
 
@@ -25,13 +26,7 @@ export interface KnownApp {
     readonly release: string;
     readonly at: number;
   }[];
-  readonly held: readonly {
-    readonly version: string;
-    readonly fingerprint: string;
-    readonly reason: string;
-    readonly release: string;
-    readonly at: number;
-  }[];
+  readonly held: readonly Hold[];
 }
 
 export interface PlanInput {
@@ -68,11 +63,11 @@ export function makePlan(input: PlanInput): Plan {
   const order = inDependencyOrder(nodes(environment.apps));
   const apps = order.flatMap((name) => environment.apps.filter((app) => app.app === name));
   const reasons = new Map<string, string>();
-  const unchanged: { app: string; reason: string }[] = [];
+  const unchanged: LeftAlone[] = [];
   for (const app of apps) {
     const decision = decide(app, input);
     if (decision.deploy) reasons.set(app.app, decision.reason);
-    else unchanged.push({ app: app.app, reason: decision.reason });
+    else unchanged.push({ app: app.app, reason: decision.reason, ...(decision.isHeld === true ? { keptBack: 'held' } : {}) });
   }
   unchanged.push(...noLongerConfigured(environment, manifest));
   const chosen = apps.filter((app) => reasons.has(app.app));
@@ -151,6 +146,7 @@ function nodes(apps: readonly ResolvedApp[]): { name: string; dependsOn: readonl
 interface Decision {
   readonly deploy: boolean;
   readonly reason: string;
+  readonly isHeld?: boolean;
 }
 
 function decide(app: ResolvedApp, input: PlanInput): Decision {
@@ -162,11 +158,12 @@ function decide(app: ResolvedApp, input: PlanInput): Decision {
   }
   const reason = change ?? (input.force === true ? 'forced' : asked ? 'asked for by name' : null);
   if (reason === null) return { deploy: false, reason: 'nothing changed' };
-  const hold = known?.held.find((held) => held.fingerprint === input.fingerprints.get(app.app));
-  if (hold !== undefined && input.liftHold !== true) {
-    return { deploy: false, reason: `held since ${isoMinute(hold.at)} by release ${hold.release} (${hold.reason}); sluice retry lifts it` };
-  }
-  return { deploy: true, reason };
+  if (known === null || input.liftHold === true) return { deploy: true, reason };
+  const wanted = { ...app, fingerprint: input.fingerprints.get(app.app) ?? '' };
+  const hold = holdOn(known.held, wanted);
+  if (hold !== null) return { deploy: false, reason: heldReason(hold), isHeld: true };
+  const corrected = correctedHold(known.held, wanted);
+  return { deploy: true, reason: corrected === null ? reason : `${reason}; ${corrected.changed.join(', ')} changed since it was held` };
 }
 
 /** Why the app differs from what is stable, one phrase; null when it does not. */
@@ -216,6 +213,10 @@ export function refuseUnknown(asked: readonly string[], known: readonly string[]
     `There is no app ${words} in this workspace.${meant}`,
     `Apps: ${known.toSorted().join(', ') || 'none'}.`,
   );
+}
+
+function heldReason({ at, release, reason }: Hold): string {
+  return `held since ${isoMinute(at)} by release ${release} (${reason}); changed sources or settings lift it`;
 }
 
 /** 2026-01-31 08:15 UTC */

@@ -5,7 +5,8 @@ import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts
 import { inDependencyOrder } from '../changes/order.ts';
 import { UserError } from '../errors.ts';
 import { dependenciesAmong, type KnownApp, type KnownManifest, lasting, refuseUnknown, rulesOf } from './make-plan.ts';
-import { type Plan, type PlannedApp, type Source, type VersionRef, withHash } from './plan.ts';
+import { holdOn } from './holds.ts';
+import { type LeftAlone, type Plan, type PlannedApp, type Source, type VersionRef, withHash } from './plan.ts';
 
 export interface PromotionInput {
   /** Where the versions go. */
@@ -36,14 +37,14 @@ export function makePromotionPlan(input: PromotionInput): Plan {
   const names = environment.apps.map(({ app }) => app);
   refuseUnknown(input.only ?? [], names);
   const order = inDependencyOrder(environment.apps.map(({ app, dependsOn }) => ({ name: app, dependsOn })));
-  const unchanged: { app: string; reason: string }[] = [];
+  const unchanged: LeftAlone[] = [];
   const chosen = order.flatMap((name): Candidate[] => {
     const app = environment.apps.find((one) => one.app === name);
     if (app === undefined) return [];
     const known = from.apps[name];
     const reason = whyNot(app, known, manifest.apps[name], input);
     if (reason === null && known?.stable != null) return [{ app, known: { ...known, stable: known.stable } }];
-    unchanged.push({ app: name, reason: reason ?? 'nothing changed' });
+    unchanged.push(reason ?? { app: name, reason: 'nothing changed' });
     return [];
   });
   if (chosen.length === 0 && Object.values(from.apps).every(({ stable }) => stable === null))
@@ -82,13 +83,19 @@ function refuseOrigin({ environment: { name, governance }, from, fromGovernance,
   );
 }
 
-function whyNot(app: ResolvedApp, known: KnownApp | undefined, here: KnownApp | undefined, { only, from }: PromotionInput): string | null {
-  if (only !== undefined && only.length > 0 && !only.includes(app.app)) return 'not asked for';
-  if (known?.stable == null) return `nothing of it is healthy in ${from.environment}`;
+function whyNot(
+  app: ResolvedApp,
+  known: KnownApp | undefined,
+  here: KnownApp | undefined,
+  { only, from }: PromotionInput,
+): LeftAlone | null {
+  if (only !== undefined && only.length > 0 && !only.includes(app.app)) return { app: app.app, reason: 'not asked for' };
+  if (known?.stable == null) return { app: app.app, reason: `nothing of it is healthy in ${from.environment}`, keptBack: 'unhealthy' };
   const { stable } = known;
-  if (here?.stable?.artifact === stable.artifact && changedSettings(here.stable, app).length === 0) return 'runs this version already';
-  const held = here?.held.find(({ fingerprint }) => fingerprint === known.fingerprint);
-  return held === undefined ? null : `held by release ${held.release} (${held.reason})`;
+  if (here?.stable?.artifact === stable.artifact && changedSettings(here.stable, app).length === 0)
+    return { app: app.app, reason: 'runs this version already' };
+  const held = holdOn(here?.held ?? [], { ...app, fingerprint: known.fingerprint ?? '' });
+  return held === null ? null : { app: app.app, reason: `held by release ${held.release} (${held.reason})`, keptBack: 'held' };
 }
 
 function promoted(

@@ -16,10 +16,18 @@ export interface Plan extends PlannedStages {
   /** In dependency order. */
   readonly apps: readonly PlannedApp[];
   /** Apps looked at and left alone, with the reason. */
-  readonly unchanged: readonly { readonly app: string; readonly reason: string }[];
+  readonly unchanged: readonly LeftAlone[];
   readonly deadlines: ReleaseDeadlines;
   /** `sha256:<hex>` of everything above, RFC 8785 canonical form. */
   readonly hash: string;
+}
+
+/** An app that a plan does not deploy. */
+export interface LeftAlone {
+  readonly app: string;
+  readonly reason: string;
+  /** It would have been deployed, and something stands against it: a hold on its version, or no healthy version to promote. */
+  readonly keptBack?: 'held' | 'unhealthy';
 }
 
 export interface Source {
@@ -171,6 +179,11 @@ export function levels(apps: readonly PlannedApp[]): string[][] {
     result.push(level);
   }
   return result;
+}
+
+/** Identity of any data. */
+export function digestOf(data: unknown): string {
+  return hex(canonicalJson(data));
 }
 
 function hex(text: string): string {

@@ -3,7 +3,8 @@ import { planOf, versionOf } from '../../../test/engine/world.ts';
 import type { ReleaseEvent } from './events.ts';
 import { evolve } from './evolve.ts';
 import { withHash } from './plan.ts';
-import { holdOn, liftHold, projectApp, projectRelease, type EnvironmentApp } from './readmodels.ts';
+import { holdOn } from './holds.ts';
+import { liftHold, projectApp, projectRelease, type EnvironmentApp } from './readmodels.ts';
 import type { ReleaseState } from './state.ts';
 
 /** Fold one release of `web` into the app's entry. */
@@ -93,9 +94,14 @@ describe('what runs of an app', () => {
       ],
       { at: 9 },
     );
-    expect(bad?.held).toEqual([{ version: id('two'), fingerprint: 'f-web-two', reason: 'too many errors', release: 'r-two', at: 9 }]);
-    expect(holdOn(bad, 'f-web-two')?.version).toBe(id('two'));
-    expect(holdOn(bad, 'f-web-three')).toBeNull();
+    expect(bad?.held).toEqual([
+      { version: id('two'), fingerprint: 'f-web-two', settings: expect.any(Object), reason: 'too many errors', release: 'r-two', at: 9 },
+    ]);
+    const [app] = planOf(['web'], { source: 'two' }).apps;
+    if (app === undefined) throw new Error('no app');
+    expect(holdOn(bad?.held ?? [], app)?.version).toBe(id('two'));
+    expect(holdOn(bad?.held ?? [], { ...app, fingerprint: 'f-web-three' })).toBeNull();
+    expect(holdOn(bad?.held ?? [], { ...app, health: { path: '/other', intervalMs: 1, timeoutMs: 1 } })).toBeNull();
     expect(bad === null ? null : liftHold(bad, id('two')).held).toEqual([]);
     expect(after(entry, 'two', [started, built('two'), failed('technical')])?.held).toEqual([]);
   });

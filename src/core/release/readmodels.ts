@@ -1,5 +1,6 @@
 import type { Weights } from '../../ports/platform.ts';
 import type { Outcome, ReleaseEvent } from './events.ts';
+import { type Hold, holdSettings } from './holds.ts';
 import type { VersionRef } from './plan.ts';
 import type { ReleaseState } from './state.ts';
 
@@ -37,14 +38,6 @@ export interface EnvironmentApp {
 export interface Earlier {
   readonly version: VersionRef;
   readonly fingerprint: string;
-  readonly release: string;
-  readonly at: number;
-}
-
-export interface Hold {
-  readonly version: string;
-  readonly fingerprint: string;
-  readonly reason: string;
   readonly release: string;
   readonly at: number;
 }
@@ -123,6 +116,8 @@ export function projectApp(before: EnvironmentApp | null, event: ReleaseEvent, s
         : hold(entry, {
             version: rollout.candidate.id,
             fingerprint: rollout.app.fingerprint,
+            // A rollback goes all at once whatever is declared: only what the version itself is made of can be compared with a deploy.
+            settings: holdSettings(state.plan.kind === 'rollback' ? { run: rollout.app.run, health: rollout.app.health } : rollout.app),
             reason: event.cause.message,
             release: state.id,
             at,
@@ -134,11 +129,6 @@ export function projectApp(before: EnvironmentApp | null, event: ReleaseEvent, s
 
 export function liftHold(entry: EnvironmentApp, version: string): EnvironmentApp {
   return { ...entry, held: entry.held.filter((held) => held.version !== version) };
-}
-
-/** The hold that keeps sources with this fingerprint from being deployed, or null. */
-export function holdOn(entry: EnvironmentApp | null, fingerprint: string): Hold | null {
-  return entry?.held.find((held) => held.fingerprint === fingerprint) ?? null;
 }
 
 function newEntry(app: string, platform: string, at: number): EnvironmentApp {
@@ -165,7 +155,19 @@ function settled(entry: EnvironmentApp, version: VersionRef, state: ReleaseState
   const moved = { ...next, history: earlier.slice(0, HISTORY) };
   if (state.plan.kind !== 'rollback') return moved;
   // Whoever rolled back has rejected what ran: nothing may bring it again by itself.
-  return hold(moved, { version: stable.id, fingerprint: old.fingerprint, reason: `rolled back by ${state.by}`, release: state.id, at });
+  return hold(moved, {
+    version: stable.id,
+    fingerprint: old.fingerprint,
+    settings: withoutValues(holdSettings(stable)),
+    reason: `rolled back by ${state.by}`,
+    release: state.id,
+    at,
+  });
+}
+
+/** A person's no to a version is not overcome by a token that is another one in every shell. */
+function withoutValues({ values: _values, ...settings }: Record<string, string>): Record<string, string> {
+  return settings;
 }
 
 function hold(entry: EnvironmentApp, held: Hold): EnvironmentApp {
