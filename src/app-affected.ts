@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { changeReaders } from './app-changes.ts';
 import { declaredAnywhere, foldersOf, inputsOfAll } from './config/declared.ts';
 import { environmentNames, normalPath } from './config/names.ts';
+import { importsAny } from './config/imports.ts';
 import { quickConfig } from './config/quick.ts';
 import type { Config } from './config/schema.ts';
 import { changedSettings } from './core/changes/differences.ts';
@@ -9,7 +10,7 @@ import { type Affected, affectedBy, explain, indexOf } from './core/changes/affe
 import type { ResolvedApp, ResolvedEnvironment } from './core/changes/environment.ts';
 import type { ProjectGraph } from './core/changes/project.ts';
 import { appNode } from './core/changes/project.ts';
-import { causeWords, hopWords, reasonOf, shortName } from './core/changes/reason.ts';
+import { causeWords, hopWords, reasonOf, shortName, unreadableNotices } from './core/changes/reason.ts';
 import {
   baseManifests,
   changesManifest,
@@ -17,6 +18,7 @@ import {
   earlyManifests,
   type ManifestFiles,
   manifestsAt,
+  type ManifestState,
   type Readers,
   withApps,
 } from './core/changes/workspace.ts';
@@ -54,6 +56,8 @@ export interface AffectedAnswer {
   readonly moved: readonly { readonly app: string; readonly from: string; readonly to: string }[];
   readonly removedProjects: readonly string[];
   readonly notices: readonly string[];
+  /** Manifests and lockfiles that cannot be read, and why; what they may concern counts as affected. */
+  readonly unreadable: ManifestState['unreadable'];
   /** How what changed gets to one app, line by line; null: it is not affected. */
   explain(app: string): readonly string[] | null;
 }
@@ -80,19 +84,21 @@ export async function affectedSince({ dir, version, since, dirty }: AffectedSinc
     ends,
     quickConfig({ dir, memory, version, asked: ends }),
   ]);
-  const before = changed.some(({ path }) => path === file) ? await configAt(readers, dir, base, file) : { config, notices: [] };
+  const paths = changed.map(({ path }) => path);
+  const before = paths.includes(file)
+    ? await configAt(readers, dir, base, file)
+    : importsAny(dir, file, paths)
+      ? { config: null, notices: [`Something that ${file} takes in changed, so every app counts as affected.`] }
+      : { config, notices: [] };
   const graphs = await bothGraphs(readers, { base, head, changed, detail, early, config, before: before.config });
-  const affected = affectedBy(
-    graphs.head,
-    graphs.base,
-    changed.map(({ path }) => path),
-  );
+  const affected = affectedBy(graphs.head, graphs.base, paths);
   return {
     base,
     head,
     dirty,
-    notices: before.notices,
-    ...(await appsThatCameAndWent(readers, before.config, config, base, head)),
+    notices: [...before.notices, ...unreadableNotices(graphs.unreadable)],
+    unreadable: graphs.unreadable,
+    ...(await appsThatCameAndWent(readers, before.config ?? config, config, base, head)),
     ...told(graphs.head.graph, affected, base),
   };
 }
@@ -153,7 +159,8 @@ async function endsOf(readers: Readers, since: string, resolveHead: () => Promis
 
 interface Known extends Ends {
   readonly config: Config;
-  readonly before: Config;
+  /** Null: it is not known what it said. */
+  readonly before: Config | null;
 }
 
 async function bothGraphs(readers: Readers, { base, head, changed, detail, early, config, before }: Known) {
@@ -161,23 +168,29 @@ async function bothGraphs(readers: Readers, { base, head, changed, detail, early
   const now = await manifestsAt(readers, head, foldersOf(declared), detail, early.files);
   const everywhere = inputsOfAll(config, environmentNames(config));
   const graph = withApps(now.projects, declared, everywhere);
-  const declaredBefore = before === config ? declared : declaredAnywhere(before);
+  // Of settings that are not known none is known to be the same.
+  const unknown = declared.map((one) => ({ ...one, settings: '' }));
+  const declaredBefore = before === config ? declared : before === null ? unknown : declaredAnywhere(before);
   const then = await baseManifests(readers, now, base, changed, foldersOf(declaredBefore));
   const same = then.projects === now.projects && before === config;
-  const everywhereBefore = same ? everywhere : inputsOfAll(before, environmentNames(before));
-  return { head: indexOf(graph), base: same ? null : indexOf(withApps(then.projects, declaredBefore, everywhereBefore)) };
+  const everywhereBefore = same || before === null ? everywhere : inputsOfAll(before, environmentNames(before));
+  return {
+    head: indexOf(graph),
+    base: same ? null : indexOf(withApps(then.projects, declaredBefore, everywhereBefore)),
+    unreadable: now.unreadable,
+  };
 }
 
-/** The configuration as it was. One that cannot be read any more counts as having said what it says now. */
-async function configAt(readers: Readers, dir: string, at: string, file: string): Promise<{ config: Config; notices: string[] }> {
+/** The configuration as it was; null where that cannot be told. */
+async function configAt(readers: Readers, dir: string, at: string, file: string): Promise<{ config: Config | null; notices: string[] }> {
   const { readConfigText } = await import('./config/earlier.ts');
   const [id] = await readers.history.ids(at, [file]);
   const [text] = id === null || id === undefined ? [null] : await readers.history.texts([id]);
-  const { loadConfig } = await import('./config/load.ts');
-  if (text === null || text === undefined) return { config: await loadConfig(dir), notices: [`There was no ${file} at the base.`] };
+  if (text === null || text === undefined)
+    return { config: null, notices: [`There was no ${file} at the base, so every app counts as affected.`] };
   const earlier = await readConfigText(dir, file, text);
-  if (earlier !== null) return { config: earlier, notices: [] };
-  return { config: await loadConfig(dir), notices: [`${file} of the base cannot be read any more; its settings count as unchanged.`] };
+  const notice = `${file} of the base cannot be read any more, so every app counts as affected.`;
+  return { config: earlier, notices: earlier === null ? [notice] : [] };
 }
 
 /** Apps by name: the name is what an app is, its folder is where it lies. */
@@ -239,7 +252,7 @@ export async function affectedIn({ dir, version, environment: name, manifest }: 
   const config = await loadConfig(dir);
   const environment = resolveEnvironment(config, name);
   const from = await sourceOf(environment, await sourceIn(dir));
-  const { fingerprints } = await workspaceAt(readers, from.commit, config, environment);
+  const { fingerprints, unreadable } = await workspaceAt(readers, from.commit, config, environment);
   const apps = await Promise.all(
     environment.apps.map((app) =>
       stateOf({ readers, config, environment, head: from.commit }, app, manifest, fingerprints.get(app.app) ?? ''),
@@ -261,7 +274,8 @@ export async function affectedIn({ dir, version, environment: name, manifest }: 
     })),
     moved: [],
     removedProjects: [],
-    notices: [],
+    notices: unreadableNotices(unreadable),
+    unreadable,
     explain: (app) => apps.find((one) => one.app === app)?.lines ?? null,
   };
 }

@@ -3,7 +3,7 @@ import { type Affected, affectedBy, indexOf } from '../core/changes/affected.ts'
 import type { ResolvedEnvironment } from '../core/changes/environment.ts';
 import type { ProjectGraph } from '../core/changes/project.ts';
 import { appNode } from '../core/changes/project.ts';
-import type { AppDeclaration, Readers } from '../core/changes/workspace.ts';
+import type { AppDeclaration, ManifestState, Readers } from '../core/changes/workspace.ts';
 import { baseManifests, fingerprintsOf, manifestsAt, reachable, withApps } from '../core/changes/workspace.ts';
 import { foldersOf, inputsOfAll } from './declared.ts';
 import { sha256Hex } from './digest.ts';
@@ -28,15 +28,16 @@ export interface WorkspaceAt {
   readonly graph: ProjectGraph;
   /** App → fingerprint. */
   readonly fingerprints: ReadonlyMap<string, string>;
+  readonly unreadable: ManifestState['unreadable'];
 }
 
 /** The graph of one environment at a commit, and the fingerprints of its apps. */
 export async function workspaceAt(readers: Readers, at: string, config: Config, environment: ResolvedEnvironment): Promise<WorkspaceAt> {
-  const { projects } = await manifestsAt(readers, at, foldersOf(environment.apps));
+  const { projects, unreadable } = await manifestsAt(readers, at, foldersOf(environment.apps));
   const graph = withApps(projects, declaredIn(config, environment), inputsOfAll(config, [environment.name]));
   const names = environment.apps.map((app) => appNode(app.app));
   const prints = await fingerprintsOf(readers.history, at, reachable(graph, names), sha256Hex);
-  return { graph, fingerprints: new Map(environment.apps.map(({ app }) => [app, prints.get(appNode(app)) ?? ''])) };
+  return { graph, unreadable, fingerprints: new Map(environment.apps.map(({ app }) => [app, prints.get(appNode(app)) ?? ''])) };
 }
 
 /**

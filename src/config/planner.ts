@@ -1,7 +1,7 @@
 import type { ResolvedEnvironment } from '../core/changes/environment.ts';
-import { reasonOf } from '../core/changes/reason.ts';
+import { reasonOf, unreadableNotices } from '../core/changes/reason.ts';
 import { appNode, type ProjectGraph } from '../core/changes/project.ts';
-import { needsMore, type Readers } from '../core/changes/workspace.ts';
+import { manifestsAt, needsMore, type Readers } from '../core/changes/workspace.ts';
 import { SluiceError, UserError } from '../core/errors.ts';
 import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
 import { makePlan } from '../core/release/make-plan.ts';
@@ -12,6 +12,7 @@ import type { PlannedStages } from '../core/release/stages.ts';
 import type { SourceControl, SourceHead } from '../ports/source.ts';
 import { type AuthorsBetween, withAuthors } from './authors.ts';
 import { comparedWith, workspaceAt } from './changes.ts';
+import { foldersOf } from './declared.ts';
 import { loadConfig } from './load.ts';
 import { type Identity, withIdentities } from './identities.ts';
 import { environmentNames, resolveEnvironment } from './resolve.ts';
@@ -159,9 +160,11 @@ export function createPlanner(options: PlannerOptions): Planner {
         commitOf: () => again.source.commit,
       });
     },
-    async notices(name) {
+    async notices(name, plan) {
       const [resolved, head] = await Promise.all([environment(name), source.head()]);
-      return noticesOf(resolved, head);
+      const commit = plan?.source.commit ?? head.commit;
+      const unreadable = commit === null ? [] : (await manifestsAt(readers, commit, foldersOf(resolved.apps))).unreadable;
+      return [...noticesOf(resolved, head), ...unreadableNotices(unreadable)];
     },
   };
 }

@@ -24,6 +24,8 @@ export interface Entry {
   readonly path: string;
   /** Identity of its content. */
   readonly id: string;
+  /** It is no file: a symbolic link, or another repository. Left out: it is one. */
+  readonly link?: 'link' | 'repository';
 }
 
 export interface Changed {

@@ -13,11 +13,12 @@ const KINDS = ['dependencies', 'dev-dependencies', 'build-dependencies'] as cons
 export const cargoReader: Reader = {
   names: ['Cargo.toml', 'Cargo.lock'],
   find(reading) {
-    for (const { folder, text: content } of reading.named('Cargo.toml')) if (/^\s*\[package\]/m.test(content)) reading.project(folder);
+    for (const { path, folder, text: content } of reading.named('Cargo.toml'))
+      if (/^\s*\[package\]/m.test(content) || reading.parsed(path, () => manifestOf(content)) === null) reading.project(folder);
   },
   link(reading) {
     const manifests = reading.named('Cargo.toml').flatMap(({ path, folder, text: content }) => {
-      const values = reading.parsed(path, () => record(parse(content)));
+      const values = reading.parsed(path, () => manifestOf(content));
       return values === null ? [] : [{ path, folder, values }];
     });
     const roots = new Map(manifests.filter((one) => one.values['workspace'] !== undefined).map((one) => [one.folder, one]));
@@ -26,12 +27,14 @@ export const cargoReader: Reader = {
         .named('Cargo.lock')
         .map(({ path, folder, text: content }) => [folder, reading.parsed(path, () => cargoLock(content)) ?? wholeLock(content)] as const),
     );
-    for (const [folder, { path, values }] of roots) shareRoot(reading, folder, path, values);
+    for (const one of manifests) if (roots.has(one.folder) || one.values['patch'] !== undefined) shareRoot(reading, one);
     for (const { path, folder, values } of manifests) {
       const project = values['package'] === undefined ? null : reading.project(folder);
       if (project === null) continue;
       const root = [folder, ...ancestors(folder)].find((one) => roots.has(one));
-      if (root !== undefined) reading.depends(project, `workspace:rust ${root}`, roots.get(root)?.path ?? path);
+      for (const shared of new Set([root ?? folder, folder]))
+        if (reading.projects.has(`workspace:rust ${shared}`))
+          reading.depends(project, `workspace:rust ${shared}`, roots.get(shared)?.path ?? path);
       const shared = root === undefined ? {} : record(record(roots.get(root)?.values['workspace'])['dependencies']);
       for (const local of pathsOf(values, shared, folder, root ?? folder)) {
         if (reading.projects.has(local)) reading.depends(project, local, path);
@@ -43,12 +46,28 @@ export const cargoReader: Reader = {
       const toolchain = reading.shared('toolchain:rust', 'rust-toolchain.toml');
       for (const file of ['rust-toolchain', '.cargo', '.tool-versions', 'mise.toml']) reading.reads(toolchain, file, file);
       reading.depends(project, 'toolchain:rust', 'rust-toolchain.toml');
+      // cargo reads `.cargo` in each folder above the one it is started in.
+      for (const above of ancestors(folder)) if (above !== '.') reading.reads(project, `${above}/.cargo`, `${above}/.cargo`);
     }
   },
 };
 
-/** What a workspace says of all its members; which members there are is their own affair. */
-function shareRoot(reading: Reading, folder: string, path: string, values: Values): void {
+/** @throws Error for what is no TOML, and for what is neither a package nor a workspace. */
+function manifestOf(content: string): Values {
+  const values = record(parse(content));
+  if (['package', 'workspace', 'project'].every((key) => values[key] === undefined))
+    throw new Error('it describes neither a package nor a workspace');
+  return values;
+}
+
+interface Manifest {
+  readonly path: string;
+  readonly folder: string;
+  readonly values: Values;
+}
+
+/** What a workspace says of all its members; which members there are is their own affair. A patch may serve any of them. */
+function shareRoot(reading: Reading, { folder, path, values }: Manifest): void {
   const shared = reading.shared(`workspace:rust ${folder}`, pathFrom(folder, 'rustfmt.toml') ?? path);
   const {
     members: _members,
@@ -58,6 +77,14 @@ function shareRoot(reading: Reading, folder: string, path: string, values: Value
     ...rest
   } = record(values['workspace']);
   shared.settings.push(digest(canonicalJson(JSON.parse(JSON.stringify([rest, values['profile'] ?? null, values['patch'] ?? null])))));
+  const sources = [...Object.values(record(values['patch'])).map(record), record(values['replace'])];
+  for (const said of sources.flatMap((source) => Object.values(source))) {
+    const written = text(record(said)['path']);
+    const target = written === '' ? null : pathFrom(folder, written);
+    if (target === null) continue;
+    if (reading.projects.has(target)) reading.depends(shared, target, path);
+    else reading.reads(shared, target, path);
+  }
 }
 
 /** Folders of the dependencies that are folders, also those that the workspace's root names. */

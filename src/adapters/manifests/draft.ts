@@ -1,6 +1,7 @@
 import type { Edge, Input, Project } from '../../core/changes/project.ts';
 import { ancestors, folderOf, insideWorkspace, isPattern } from '../../core/changes/project.ts';
 import { digest } from './locks/lock.ts';
+import { troubleOf, withoutMark } from './trouble.ts';
 
 /** What is known so far of a project. */
 export interface Draft {
@@ -11,6 +12,8 @@ export interface Draft {
   readonly inputs: Input[];
   readonly locks: string[];
   readonly settings: string[];
+  /** Folders inside of it that are no part of it. */
+  readonly except: string[];
 }
 
 export interface Named {
@@ -41,6 +44,10 @@ export interface Reading {
   text(path: string): string | null;
   /** Parse, or note that it cannot be read. */
   parsed<T>(path: string, parse: () => T): T | null;
+  /** Whether a file is known to be unreadable. */
+  isUnreadable(path: string): boolean;
+  /** This project may be concerned by a file that cannot be read, besides those that its place concerns. */
+  doubt(project: Draft | null, path: string): void;
 }
 
 /** One kind of manifest. `find` names the projects, `link` says what they need; all find before any links. */
@@ -53,17 +60,27 @@ export interface Reader {
 export interface Started {
   readonly reading: Reading;
   readonly wanted: ReadonlySet<string>;
+  /** Path → why it cannot be read. */
   readonly unreadable: Map<string, string>;
+  /** Path that cannot be read → projects that may be concerned besides those of its place. */
+  readonly doubts: ReadonlyMap<string, ReadonlySet<Draft>>;
 }
 
-export function startReading(files: ReadonlyMap<string, string>, folders: readonly string[]): Started {
+/** `broken`: files whose text could not be had at all, with the reason. */
+export function startReading(given: ReadonlyMap<string, string>, folders: readonly string[], broken: ReadonlyMap<string, string>): Started {
   const projects = new Map<string, Draft>();
   const isNew = remember();
   const wanted = new Set<string>();
   const unreadable = new Map<string, string>();
+  const doubts = new Map<string, Set<Draft>>();
   const byName = new Map<string, Named[]>();
-  for (const [path, text] of files) {
+  const files = new Map<string, string>();
+  for (const [path, written] of given) {
+    const text = withoutMark(written);
+    files.set(path, text);
     if (path.includes('node_modules/')) continue;
+    const reason = broken.get(path) ?? (path.endsWith('.lockb') ? null : troubleOf(text));
+    if (reason !== null) unreadable.set(path, reason);
     const name = path.slice(path.lastIndexOf('/') + 1);
     const one = { path, folder: folderOf(path), text };
     const others = byName.get(name);
@@ -73,7 +90,7 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
   const make = (name: string, path: string): Draft => {
     const known = projects.get(name);
     if (known !== undefined) return known;
-    const draft: Draft = { name, path, edges: [], inputs: [], locks: [], settings: [] };
+    const draft: Draft = { name, path, edges: [], inputs: [], locks: [], settings: [], except: [] };
     projects.set(name, draft);
     return draft;
   };
@@ -111,6 +128,7 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
       return text === undefined || text === '' ? null : text;
     },
     parsed(path, parse) {
+      if (unreadable.has(path)) return null;
       try {
         return parse();
       } catch (error) {
@@ -118,8 +136,15 @@ export function startReading(files: ReadonlyMap<string, string>, folders: readon
         return null;
       }
     },
+    isUnreadable: (path) => unreadable.has(path),
+    doubt(project, path) {
+      if (project === null) return;
+      const known = doubts.get(path);
+      if (known === undefined) doubts.set(path, new Set([project]));
+      else known.add(project);
+    },
   };
-  return { reading, wanted, unreadable };
+  return { reading, wanted, unreadable, doubts };
 }
 
 /** Most lists are looked through faster than a set of them is made. */
@@ -140,8 +165,9 @@ function remember() {
 }
 
 export function finished(draft: Draft): Project {
-  const { path, edges, inputs } = draft;
-  return { path, edges, inputs, lock: joined(draft.locks, ' '), settings: settingsOf(draft.settings) };
+  const { path, edges, inputs, except } = draft;
+  const own = { path, edges, inputs, lock: joined(draft.locks, ' '), settings: settingsOf(draft.settings) };
+  return except.length === 0 ? own : { ...own, except };
 }
 
 function settingsOf(settings: readonly string[]): string {

@@ -15,13 +15,25 @@ interface Kind {
 /** Every kind of manifest that is understood; TypeScript after Node, as it asks for what that found. */
 export const kinds: readonly Kind[] = [
   {
-    names: ['package.json', 'pnpm-workspace.yaml', 'package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock'],
-    locks: ['package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock'],
+    names: [
+      'package.json',
+      'pnpm-workspace.yaml',
+      'package-lock.json',
+      'npm-shrinkwrap.json',
+      'pnpm-lock.yaml',
+      'yarn.lock',
+      'bun.lock',
+      'bun.lockb',
+    ],
+    locks: ['package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb'],
     load: async () => (await import('./node.ts')).nodeReader,
   },
   {
-    names: ['pyproject.toml', 'requirements*.txt', 'requirements*.in', 'uv.lock', 'poetry.lock'],
-    locks: ['uv.lock', 'poetry.lock'],
+    names: [
+      ...['pyproject.toml', 'setup.py', 'setup.cfg', 'requirements*.txt', 'requirements*.in'],
+      ...['uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock', 'pylock.toml'],
+    ],
+    locks: ['uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock', 'pylock.toml'],
     load: async () => (await import('./python.ts')).pythonReader,
   },
   {
@@ -30,6 +42,7 @@ export const kinds: readonly Kind[] = [
     load: async () => (await import('./go.ts')).goReader,
   },
   { names: ['Cargo.toml', 'Cargo.lock'], locks: ['Cargo.lock'], load: async () => (await import('./cargo.ts')).cargoReader },
+  { names: ['project.json', 'nx.json'], load: async () => (await import('./nx.ts')).nxReader },
   { names: ['tsconfig*.json', 'jsconfig.json'], load: async () => (await import('./typescript.ts')).typescriptReader },
   {
     names: ['Dockerfile', 'Dockerfile.*', '*.Dockerfile', '*.dockerfile', 'Containerfile'],
@@ -38,15 +51,17 @@ export const kinds: readonly Kind[] = [
   { names: ['Makefile', 'makefile', 'GNUmakefile'], load: async () => (await import('./make.ts')).makeReader },
 ];
 
+const NONE: ReadonlyMap<string, string> = new Map();
+
 /** Finds projects by reading manifests. */
 export const manifestReaders: Manifests = {
   names: kinds.flatMap((kind) => kind.names),
   locks: kinds.flatMap((kind) => kind.locks ?? []),
-  async graph(files, folders) {
+  async graph(files, folders, broken = NONE) {
     const there = [...new Set([...files.keys()].map((path) => path.slice(path.lastIndexOf('/') + 1)))];
     const needed = kinds.filter(({ names }) => names.some((name) => has(there, name)));
     const [{ readGraph }, ...readers] = await Promise.all([import('./readers.ts'), ...needed.map((kind) => kind.load())]);
-    return readGraph(readers, files, folders);
+    return readGraph(readers, files, folders, broken);
   },
 };
 

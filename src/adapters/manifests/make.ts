@@ -17,6 +17,7 @@ export const makeReader: Reader = {
 function follow(reading: Reading, project: Draft, path: string, folder: string, seen: Set<string>): void {
   if (seen.has(path)) return;
   seen.add(path);
+  if (reading.isUnreadable(path)) reading.doubt(project, path);
   for (const line of (reading.text(path) ?? '').split('\n')) {
     const written = /^\s*(?:-include|sinclude|include)\s+([^#]+)/.exec(line)?.[1] ?? '';
     for (const word of written.split(/\s+/)) {

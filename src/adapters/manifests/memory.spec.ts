@@ -57,7 +57,7 @@ test('nothing is recalled of another version, or of a file that is not whole', a
     whole.slice(0, -1),
     whole.slice(0, whole.length / 2),
     `${whole.slice(0, -9)}${'\0'.repeat(9)}`,
-    whole.replace('[3', '[2'),
+    whole.replace('[4', '[3'),
   ]) {
     await writeFile(file, part);
     expect(await fileGraphMemory({ file, version: '1' }).recall()).toBeNull();

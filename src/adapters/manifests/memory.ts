@@ -5,7 +5,7 @@ import type { GraphMemory, ManifestState } from '../../core/changes/workspace.ts
 import { writeWhole } from '../_shared/whole-file.ts';
 
 /** Begins every file that is kept; another number is as good as no file. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /**
  * Everything in few long lists, as that is read and written fastest. Names stand in one list, those of projects first and
@@ -25,6 +25,8 @@ type Kept = readonly [
   /** Number of a project, its path, lock and settings; of those whose path is their name and that have neither, nothing. */
   own: readonly (readonly [number, string, string, string])[],
   projects: number,
+  /** Projects that do not have all of their folder, and inputs that do not count in whole: number of the project, `except` of each. */
+  apart: readonly (readonly [number, readonly string[] | null, readonly (readonly string[] | null)[]])[],
 ];
 
 /** Keeps the last graph in a file. What cannot be read, or was written by another version of Sluice, is no graph. */
@@ -65,19 +67,22 @@ function pack({ at, detail, folders, others, projects, unreadable }: ManifestSta
   };
   const links: number[] = [];
   const own: [number, string, string, string][] = [];
+  const apart: [number, readonly string[] | null, (readonly string[] | null)[]][] = [];
   let place = 0;
-  for (const [name, { path, edges, inputs, lock, settings }] of projects) {
+  for (const [name, { path, except, edges, inputs, lock, settings }] of projects) {
     links.push(edges.length);
     for (const { to, via } of edges) links.push(number(to), number(via));
     links.push(inputs.length);
     for (const input of inputs) links.push(number(input.path), number(input.via));
     if (path !== name || lock !== '' || settings !== '') own.push([place, path, lock, settings]);
+    if (except !== undefined || inputs.some((input) => input.except !== undefined))
+      apart.push([place, except ?? null, inputs.map((input) => input.except ?? null)]);
     place += 1;
   }
-  return [FORMAT, version, at, detail, folders, [...others], unreadable, [...numbers.keys()], links, own, projects.size];
+  return [FORMAT, version, at, detail, folders, [...others], unreadable, [...numbers.keys()], links, own, projects.size, apart];
 }
 
-function unpack([, , at, detail, folders, others, unreadable, names, links, own, count]: Kept): ManifestState {
+function unpack([, , at, detail, folders, others, unreadable, names, links, own, count, apart]: Kept): ManifestState {
   let read = 0;
   const next = (): number => links[read++] ?? -1;
   const name = (number: number): string => names[number] ?? '';
@@ -104,6 +109,12 @@ function unpack([, , at, detail, folders, others, unreadable, names, links, own,
     const told = own[special]?.[0] === place ? own[special++] : undefined;
     if (told === undefined) projects.set(title, { path: title, edges, inputs, lock: '', settings: '' });
     else projects.set(title, { path: told[1], edges, inputs, lock: told[2], settings: told[3] });
+  }
+  for (const [number, except, ofInputs] of apart) {
+    const project = projects.get(names[number] ?? '');
+    if (project === undefined) continue;
+    const inputs = project.inputs.map((input, i) => ({ ...input, ...(ofInputs[i] == null ? {} : { except: ofInputs[i] }) }));
+    projects.set(names[number] ?? '', { ...project, inputs, ...(except === null ? {} : { except }) });
   }
   return { at, detail, folders, others: new Set(others), projects, unreadable };
 }

@@ -1,5 +1,4 @@
 import { canonicalJson } from '../../core/canonical.ts';
-import { matchesPattern } from '../../core/changes/glob.ts';
 import { ancestors } from '../../core/changes/project.ts';
 import type { Draft, Reader, Reading } from './draft.ts';
 import { pathFrom } from './draft.ts';
@@ -7,6 +6,9 @@ import { type Lock, wholeLock, type Wishes } from './locks/lock.ts';
 import { npmLock } from './locks/npm.ts';
 import { pnpmLock } from './locks/pnpm.ts';
 import { yarnLock } from './locks/yarn.ts';
+import { addOverrides, type Asking, targetOf } from './node-local.ts';
+import { membership, type Root, rootsOf } from './node-workspace.ts';
+import { strictJson } from './trouble.ts';
 import { record, text, texts, type Values } from './values.ts';
 
 const LOCKS: Readonly<Record<string, (text: string) => Lock>> = {
@@ -15,6 +17,7 @@ const LOCKS: Readonly<Record<string, (text: string) => Lock>> = {
   'pnpm-lock.yaml': pnpmLock,
   'yarn.lock': yarnLock,
   'bun.lock': wholeLock,
+  'bun.lockb': wholeLock,
 };
 const KINDS = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'] as const;
 /** What the manifest of a workspace's root says of everyone in it. Scripts, its own version and the like are its own affair. */
@@ -31,25 +34,15 @@ const OF_EVERYONE = [
 ];
 
 /** Of thousands of manifests only this is kept. */
-interface Manifest {
-  readonly path: string;
-  readonly folder: string;
+interface Manifest extends Asking {
   readonly name: string;
   /** Name and range of what it asks for, one after the other; each name once. */
   readonly asked: readonly string[];
+  /** Of these, what need not be installed: peers and what is for some platforms only. */
+  readonly optional: ReadonlySet<string>;
   /** Members of its workspace, when it is a root: patterns of folders. */
   readonly members: readonly string[];
   readonly text: string;
-}
-
-interface Root {
-  readonly folder: string;
-  /** Name of what it brings to all in it, and the file that says so. */
-  readonly shared: string;
-  readonly manifest: string;
-  readonly patterns: readonly string[];
-  /** Those written with a `!`. */
-  readonly exceptions: readonly string[];
 }
 
 /** `package.json`: npm, pnpm and yarn workspaces, `file:` and `link:` dependencies, and their lockfiles. */
@@ -67,34 +60,50 @@ export const nodeReader: Reader = {
       const root = rootOf(folder);
       if (root !== null && name !== '') named.get(root.folder)?.set(name, folder);
     }
+    doubtMembers(reading, manifests, rootOf);
     const locks = locksOf(reading);
     if (manifests.length > 0) shareToolchain(reading);
-    shareRoots(reading, roots, manifests, locks);
+    shareRoots(reading, { roots, manifests, locks, named });
     for (const one of manifests) {
       const project = reading.project(one.folder);
       if (project === null) continue;
       const root = rootOf(one.folder);
       reading.depends(project, TOOLCHAIN, '.nvmrc');
       if (root !== null) reading.depends(project, root.shared, root.manifest);
-      linkOne(reading, project, one, root === null ? undefined : named.get(root.folder));
+      const local = linkOne(reading, project, one, { root, folders: root === null ? undefined : named.get(root.folder) });
       const lockRoot = root?.folder ?? nearestLock(one.folder, locks);
       const lock = lockRoot === null ? undefined : locks.get(lockRoot);
       if (lock === undefined || lockRoot === null) continue;
       const relative = lockRoot === '.' ? one.folder : one.folder === lockRoot ? '.' : one.folder.slice(lockRoot.length + 1);
-      const closure = lock.closure(relative, one.name, wishesOf(one));
+      const closure = lock.closure(relative, one.name, wishesOf(one, local), one.optional);
       if (closure !== '') project.locks.push(closure);
     }
   },
 };
 
+/** A member whose manifest cannot be read has a name that is not known: each other member may ask for it. */
+function doubtMembers(reading: Reading, manifests: readonly Manifest[], rootOf: (folder: string) => Root | null): void {
+  for (const { path, folder } of reading.named('package.json')) {
+    const root = reading.isUnreadable(path) ? rootOf(folder) : null;
+    if (root === null) continue;
+    reading.doubt(reading.project(folder), path);
+    for (const one of manifests) if (rootOf(one.folder) === root) reading.doubt(reading.project(one.folder), path);
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 function manifestsOf(reading: Reading): Manifest[] {
   const manifests: Manifest[] = [];
   for (const { path, folder, text: content } of reading.named('package.json')) {
-    const values = reading.parsed(path, () => record(JSON.parse(content)));
+    const values = reading.parsed(path, () => strictJson(content));
     if (values === null) continue;
     const said = values['workspaces'];
     const members = said === undefined ? [] : Array.isArray(said) ? texts(said) : texts(record(said)['packages']);
-    manifests.push({ path, folder, name: text(values['name']), asked: askedIn(values), members, text: content });
+    const soft = [values['peerDependencies'], values['optionalDependencies']].flatMap((kind) => Object.keys(record(kind)));
+    const hard = new Set([values['dependencies'], values['devDependencies']].flatMap((kind) => Object.keys(record(kind))));
+    const optional = soft.length === 0 ? NONE : new Set(soft.filter((name) => !hard.has(name)));
+    manifests.push({ path, folder, name: text(values['name']), asked: askedIn(values), optional, members, text: content });
   }
   return manifests;
 }
@@ -116,62 +125,14 @@ function askedIn(values: Values): string[] {
   return asked;
 }
 
-function wishesOf({ asked }: Manifest): Wishes {
+/** What it asks for of packages from outside: `local` are those of the workspace. */
+function wishesOf({ asked }: Manifest, local: ReadonlySet<string>): Wishes {
   const all = new Map<string, string>();
-  for (let i = 0; i < asked.length; i += 2) all.set(asked[i] ?? '', asked[i + 1] ?? '');
+  for (let i = 0; i < asked.length; i += 2) {
+    const name = asked[i] ?? '';
+    if (!local.has(name)) all.set(name, asked[i + 1] ?? '');
+  }
   return all;
-}
-
-function rootsOf(reading: Reading, manifests: readonly Manifest[]): Root[] {
-  const fromNpm: Root[] = [];
-  for (const { folder, members } of manifests) if (members.length > 0) fromNpm.push(rootOf(folder, members));
-  const fromPnpm = reading.named('pnpm-workspace.yaml').map(({ folder, text: content }) => rootOf(folder, packagesOf(content)));
-  return [...fromPnpm, ...fromNpm].toSorted((a, b) => b.folder.length - a.folder.length);
-}
-
-function rootOf(folder: string, said: readonly string[]): Root {
-  const all = said.map((pattern) => pattern.replace(/\/+$/, ''));
-  return {
-    folder,
-    shared: `workspace:${folder}`,
-    manifest: pathFrom(folder, 'package.json') ?? '',
-    patterns: all.filter((pattern) => !pattern.startsWith('!')),
-    exceptions: all.flatMap((pattern) => (pattern.startsWith('!') ? [pattern.slice(1)] : [])),
-  };
-}
-
-/** The list `packages:` of a pnpm-workspace.yaml. */
-function packagesOf(content: string): string[] {
-  const lines = content.split('\n');
-  const start = lines.findIndex((line) => /^packages\s*:/.test(line));
-  if (start < 0) return [];
-  const inline = /^packages\s*:\s*\[(.*)\]/.exec(lines[start] ?? '')?.[1];
-  const after = lines.slice(start + 1);
-  const end = after.findIndex((line) => /^\S/.test(line) && !line.startsWith('-') && !line.startsWith('#'));
-  const items =
-    inline === undefined
-      ? (end < 0 ? after : after.slice(0, end)).map((line) => /^\s*-\s*(.+?)\s*(?:\s#.*)?$/.exec(line)?.[1])
-      : inline.split(',');
-  return items.flatMap((item) => (item === undefined ? [] : [item.trim().replaceAll(/^["']|["']$/g, '')]));
-}
-
-/** The workspace that a folder belongs to: the nearest root above whose patterns it fits. */
-function membership(roots: readonly Root[]): (folder: string) => Root | null {
-  const known = new Map<string, Root | null>();
-  return (folder) => {
-    let root = known.get(folder);
-    if (root === undefined) known.set(folder, (root = roots.find((one) => isMember(folder, one)) ?? null));
-    return root;
-  };
-}
-
-function isMember(folder: string, root: Root): boolean {
-  const isBelow = root.folder === '.' || folder.startsWith(`${root.folder}/`);
-  if (folder === root.folder || !isBelow) return false;
-  const relative = root.folder === '.' ? folder : folder.slice(root.folder.length + 1);
-  return (
-    root.patterns.some((pattern) => matchesPattern(relative, pattern)) && !root.exceptions.some((one) => matchesPattern(relative, one))
-  );
 }
 
 function locksOf(reading: Reading): Map<string, Lock> {
@@ -189,19 +150,39 @@ function nearestLock(folder: string, locks: ReadonlyMap<string, Lock>): string |
   return null;
 }
 
+interface Workspaces {
+  readonly roots: readonly Root[];
+  readonly manifests: readonly Manifest[];
+  readonly locks: ReadonlyMap<string, Lock>;
+  /** Folder of a root → folders of its members, by name. */
+  readonly named: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+/** Files and folders beside the root of a workspace that its tools read for all in it. */
+const OF_ROOT = ['.npmrc', '.yarnrc', '.yarnrc.yml', '.yarn/patches', '.yarn/plugins', '.yarn/releases', 'patches', 'bunfig.toml'];
+
 /** What the roots of workspaces bring to all in them: their settings, and the tools they install. */
-function shareRoots(reading: Reading, roots: readonly Root[], manifests: readonly Manifest[], locks: ReadonlyMap<string, Lock>): void {
-  for (const { folder, shared: name } of roots) {
-    const shared = reading.shared(name, pathFrom(folder, '.pnpmfile.cjs') ?? '');
-    for (const file of ['.npmrc', '.yarnrc', '.yarnrc.yml', 'patches']) {
+function shareRoots(reading: Reading, { roots, manifests, locks, named }: Workspaces): void {
+  for (const root of roots) {
+    const { folder } = root;
+    const shared = reading.shared(root.shared, pathFrom(folder, '.pnpmfile.cjs') ?? '');
+    for (const file of OF_ROOT) {
       const path = pathFrom(folder, file);
       if (path !== null) reading.reads(shared, path, path);
+    }
+    const folders = named.get(folder) ?? new Map<string, string>();
+    if (root.settings !== null) {
+      shared.settings.push(canonicalJson(root.settings));
+      addOverrides(reading, shared, root.settings, { root, folders, via: pathFrom(folder, 'pnpm-workspace.yaml') ?? '' });
     }
     const manifest = manifests.findLast((one) => one.folder === folder);
     if (manifest === undefined) continue;
     const values = record(JSON.parse(manifest.text));
-    shared.settings.push(canonicalJson(Object.fromEntries(OF_EVERYONE.map((key) => [key, values[key] ?? null]))));
-    const closure = locks.get(folder)?.closure('.', manifest.name, wishesOf(manifest)) ?? '';
+    const ofEveryone = Object.fromEntries(OF_EVERYONE.map((key) => [key, values[key] ?? null]));
+    shared.settings.push(canonicalJson(ofEveryone));
+    addOverrides(reading, shared, ofEveryone, { root, folders, via: manifest.path });
+    const local = linkOne(reading, shared, manifest, { root, folders });
+    const closure = locks.get(folder)?.closure('.', manifest.name, wishesOf(manifest, local), manifest.optional) ?? '';
     if (closure !== '') shared.locks.push(closure);
   }
 }
@@ -213,20 +194,25 @@ function shareToolchain(reading: Reading): void {
   for (const path of ['.node-version', '.tool-versions', 'mise.toml', '.mise.toml']) reading.reads(shared, path, path);
 }
 
-/** `folders`: of the packages in the same workspace, by name. */
-function linkOne(
-  reading: Reading,
-  project: Draft,
-  { folder, path, asked }: Manifest,
-  folders: ReadonlyMap<string, string> | undefined,
-): void {
-  for (let i = 0; i < asked.length; i += 2) {
-    const name = asked[i] ?? '';
-    const range = asked[i + 1] ?? '';
-    const local = range.includes(':') ? /^(?:file|link|portal):(.+)$/.exec(range)?.[1] : undefined;
-    const target = local === undefined ? folders?.get(name) : pathFrom(folder, local);
-    if (target === undefined || target === null || range.startsWith('npm:')) continue;
-    if (reading.projects.has(target)) reading.depends(project, target, path);
-    else if (local !== undefined) reading.reads(project, target, path);
+interface Around {
+  readonly root: Root | null;
+  /** Of the packages in the same workspace, by name. */
+  readonly folders: ReadonlyMap<string, string> | undefined;
+}
+
+/** Edges to what it asks for in the workspace; returns the names of that, which no lockfile speaks of. */
+function linkOne(reading: Reading, project: Draft, one: Manifest, { root, folders }: Around): Set<string> {
+  const local = new Set<string>();
+  for (let i = 0; i < one.asked.length; i += 2) {
+    const name = one.asked[i] ?? '';
+    const said = one.asked[i + 1] ?? '';
+    const range = said.startsWith('catalog:') ? (root?.catalogs(said)[name] ?? said) : said;
+    if (range !== said) project.settings.push(`${name} ${range}`);
+    const target = targetOf(one, name, range, { root: root?.folder ?? null, folders });
+    if (target === null) continue;
+    if (target.isWhole) local.add(name);
+    if (reading.projects.has(target.path)) reading.depends(project, target.path, one.path);
+    else if (target.isNamed) reading.reads(project, target.path, one.path);
   }
+  return local;
 }

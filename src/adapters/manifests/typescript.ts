@@ -1,5 +1,5 @@
 import { folderOf } from '../../core/changes/project.ts';
-import type { Reader, Reading } from './draft.ts';
+import type { Draft, Reader, Reading } from './draft.ts';
 import { pathFrom } from './draft.ts';
 import { list, record, text, texts } from './values.ts';
 
@@ -11,10 +11,16 @@ export const typescriptReader: Reader = {
       const project = reading.owner(folderOf(path));
       if (project === null) continue;
       follow(reading, path, new Set(), (file, via) => {
-        const owner = reading.owner(folderOf(file));
-        // A file of another project: that project is what is depended on, so that the way can be told.
-        if (owner !== null && owner !== project) reading.depends(project, owner.path, via);
-        else reading.reads(project, file, via);
+        if (via !== null) {
+          const owner = reading.owner(folderOf(file));
+          // A file of another project: that project is what is depended on, so that the way can be told.
+          if (owner !== null && owner !== project) reading.depends(project, owner.path, via);
+          else reading.reads(project, file, via);
+        }
+        contentOf(reading, file);
+        if (reading.isUnreadable(file)) reading.doubt(project, file);
+        const aliases = aliasesOf(reading, file);
+        if (aliases !== null) reading.depends(project, aliases.name, file);
       });
       for (const reference of referencesOf(reading, path)) {
         const target = pathFrom(folderOf(path), reference);
@@ -25,16 +31,47 @@ export const typescriptReader: Reader = {
   },
 };
 
-function follow(reading: Reading, path: string, seen: Set<string>, on: (file: string, via: string) => void): void {
+/** A file and all that it extends; `via`: the file that extends it, null for the first one. */
+function follow(
+  reading: Reading,
+  path: string,
+  seen: Set<string>,
+  on: (file: string, via: string | null) => void,
+  via: string | null = null,
+): void {
   if (seen.has(path)) return;
   seen.add(path);
+  on(path, via);
   const said = contentOf(reading, path)['extends'];
   for (const written of typeof said === 'string' ? [said] : texts(said)) {
     const file = extended(reading, path, written);
-    if (file === null) continue;
-    on(file, path);
-    follow(reading, file, seen, on);
+    if (file !== null) follow(reading, file, seen, on, path);
   }
+}
+
+/**
+ * What `paths` of a file lets sources import by another name, as one project that each user of the file depends on. Which
+ * of the names a source imports is not read here, so all of them count. Null: it says none.
+ */
+function aliasesOf(reading: Reading, path: string): Draft | null {
+  const options = record(contentOf(reading, path)['compilerOptions']);
+  const targets = Object.values(record(options['paths'])).flatMap(texts);
+  if (targets.length === 0) return null;
+  const name = `paths:${path}`;
+  const known = reading.projects.get(name);
+  if (known !== undefined) return known;
+  const shared = reading.shared(name, path);
+  const base = pathFrom(folderOf(path), text(options['baseUrl']) || '.') ?? '.';
+  for (const written of targets) {
+    const fixed = written.replace(/[^/]*\*.*$/, '');
+    const target = pathFrom(base, fixed);
+    if (target === null || /(?:^|\/)node_modules(?:\/|$)/.test(target)) continue;
+    const owner = reading.owner(target);
+    if (owner !== null) reading.depends(shared, owner.path, path);
+    // A file beside no manifest: what lies beside it may be imported by it.
+    else reading.reads(shared, /\.[cm]?[jt]sx?$/.test(target) ? folderOf(target) : target, path);
+  }
+  return shared;
 }
 
 /** `./base`, `../tsconfig.base.json`; names of packages come through the lockfile, or are projects that package.json names. */
@@ -85,6 +122,8 @@ function parseWithComments(content: string): unknown {
   try {
     return JSON.parse(content);
   } catch {
+    // TypeScript takes a file without anything for one that says nothing.
+    if (content.trim() === '') return {};
     const plain = content.replaceAll(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_all, kept: string | undefined) => kept ?? '');
     return JSON.parse(plain.replaceAll(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, (_all, kept: string | undefined) => kept ?? ''));
   }

@@ -23,10 +23,17 @@ export async function filesNamed(run: Run, at: string, names: readonly string[])
     const end = output.indexOf('\0', start);
     const last = output.indexOf('\0', end + 1);
     const path = output.slice(end + 1, last);
-    if (isNamed(path)) found.push({ path, id: output.slice(output.lastIndexOf(' ', end - 3) + 1, end - 2) });
+    if (isNamed(path)) found.push(entryOf(path, output.slice(start, end)));
     start = last + 1;
   }
   return byPath(found);
+}
+
+/** `:<mode> <mode> <id> <id> <status>`; a mode of 12… is a link's, one of 16… another repository's. */
+function entryOf(path: string, line: string): Entry {
+  const id = line.slice(line.lastIndexOf(' ', line.length - 3) + 1, -2);
+  const mode = line.slice(8, 10);
+  return mode === '10' ? { path, id } : { path, id, link: mode === '12' ? 'link' : 'repository' };
 }
 
 /** The fewest patterns that let all of these through; `*` and an end is what git compares fastest. */

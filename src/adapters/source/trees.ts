@@ -5,6 +5,7 @@ import { type GitObject, idLengthOf, idOf, type Objects } from './objects.ts';
 
 const SPACE = 32;
 const FOUR = 52;
+const ZERO = 48;
 
 /** Where the name of the entry at `start` begins. */
 export function nameAt(content: Buffer, start: number): number {
@@ -22,6 +23,11 @@ export function endAt(content: Buffer, name: number): number {
 /** Of modes, only a folder's has a four there: 40000. */
 export function isFolderAt(content: Buffer, name: number): boolean {
   return content[name - 6] === FOUR;
+}
+
+/** Modes of files begin with 100; of links with 120, of other repositories with 160. */
+function isFileAt(content: Buffer, name: number): boolean {
+  return content[name - 6] === ZERO;
 }
 
 export function idAt(content: Buffer, end: number, idLength: number): string {
@@ -103,12 +109,18 @@ function found(tree: GitObject, children: ReadonlyMap<string, Branch>, ids: (str
     const name = nameAt(content, at);
     const end = endAt(content, name);
     const branch = children.get(content.toString('utf8', name, end));
+    at = end + 1 + idLength;
     if (branch !== undefined) {
       const id = idAt(content, end, idLength);
       for (const i of branch.own) ids[i] = id;
-      // Nothing lies below a file, a link or another repository.
-      if (branch.children.size > 0 && isFolderAt(content, name)) next.push({ tree: id, children: branch.children });
+      if (branch.children.size === 0) continue;
+      if (isFolderAt(content, name)) next.push({ tree: id, children: branch.children });
+      // What lies below a link or another repository is not in this tree: it is as its whole is.
+      else if (!isFileAt(content, name)) for (const i of placesBelow(branch)) ids[i] = id;
     }
-    at = end + 1 + idLength;
   }
+}
+
+function placesBelow({ children }: Branch): number[] {
+  return [...children.values()].flatMap((branch) => [...branch.own, ...placesBelow(branch)]);
 }

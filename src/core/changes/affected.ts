@@ -26,23 +26,41 @@ export interface GraphIndex {
   readonly graph: ProjectGraph;
   /** Path → projects whose content it is, or that read it; but for those whose name it is. */
   readonly byPath: ReadonlyMap<string, readonly string[]>;
-  readonly patterns: readonly { readonly pattern: string; readonly name: string }[];
+  readonly patterns: readonly { readonly pattern: string; readonly name: string; readonly except: readonly string[] }[];
+  /** Folder → projects that read something below it; made when it is asked for first. */
+  readersBelow(): ReadonlyMap<string, readonly string[]>;
   /** Who depends on whom; made when it is asked for first. */
   dependents(): Dependents;
 }
 
 export function indexOf(graph: ProjectGraph): GraphIndex {
   const byPath = new Map<string, string[]>();
-  const patterns: { pattern: string; name: string }[] = [];
+  const patterns: { pattern: string; name: string; except: readonly string[] }[] = [];
   let known: Dependents | null = null;
+  let below: ReadonlyMap<string, readonly string[]> | null = null;
   for (const [name, project] of graph) {
     if (project.path !== name) add(byPath, project.path, name);
-    for (const { path } of project.inputs) {
-      if (isPattern(path)) patterns.push({ pattern: path, name });
+    for (const { path, except = [] } of project.inputs) {
+      if (isPattern(path)) patterns.push({ pattern: path, name, except });
       else if (path !== project.path) add(byPath, path, name);
     }
   }
-  return { graph, byPath, patterns, dependents: () => (known ??= dependentsIn(graph)) };
+  return {
+    graph,
+    byPath,
+    patterns,
+    dependents: () => (known ??= dependentsIn(graph)),
+    readersBelow: () => (below ??= readersBelow(graph)),
+  };
+}
+
+/** Another repository or a link may stand where a folder was: what is read through it is told by its own path alone. */
+function readersBelow(graph: ProjectGraph): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const [name, { inputs }] of graph)
+    for (const { path } of inputs)
+      if (path.includes('/') && !isPattern(path)) for (const folder of ancestors(path)) if (folder !== '.') add(found, folder, name);
+  return found;
 }
 
 function add(map: Map<string, string[]>, key: string, value: string): void {
@@ -105,13 +123,17 @@ export function affectedBy(head: GraphIndex, base: GraphIndex | null, files: rea
     }
   };
   const touchAt = (path: string, file: string): void => {
-    if (head.graph.get(path)?.path === path) touch([path], file);
+    const project = head.graph.get(path);
+    if (project?.path === path && !isApart(project, file)) touch([path], file);
     touch(head.byPath.get(path), file);
   };
+  const below = head.readersBelow();
   for (const file of files) {
     touchAt(file, file);
+    touch(below.get(file), file);
     for (const folder of ancestors(file)) touchAt(folder, file);
-    for (const { pattern, name } of head.patterns) if (matchesPattern(file, pattern)) touch([name], file);
+    for (const { pattern, name, except } of head.patterns)
+      if (matchesPattern(file, pattern) && !except.some((one) => matchesPattern(file, one))) touch([name], file);
   }
   if (base !== null) {
     for (const [name, project] of head.graph) {
@@ -121,6 +143,10 @@ export function affectedBy(head: GraphIndex, base: GraphIndex | null, files: rea
   }
   const removed = base === null ? [] : [...base.graph.keys()].filter((name) => !head.graph.has(name));
   return { names: withDependents(head, found.keys()), causes: found, removed };
+}
+
+function isApart({ except = [] }: Project, file: string): boolean {
+  return except.some((folder) => file === folder || file.startsWith(`${folder}/`));
 }
 
 function differences(before: Project | undefined, after: Project): string[] {
@@ -147,7 +173,8 @@ function sameInputs(before: Project, after: Project): boolean {
 }
 
 function inputPaths(project: Project): string {
-  return [...new Set(project.inputs.map((input) => input.path))].toSorted().join('\n');
+  const paths = project.inputs.map(({ path, except }) => (except === undefined ? path : `${path} ! ${except.join(' ')}`));
+  return [...new Set(paths), ...(project.except ?? [])].toSorted().join('\n');
 }
 
 function withDependents(index: GraphIndex, first: Iterable<string>): Set<string> {

@@ -2,8 +2,10 @@ import { matchesPattern } from './glob.ts';
 
 /** Something of the workspace that others depend on, or an app; found in manifests, or named in the configuration. */
 export interface Project {
-  /** Its folder inside the workspace, POSIX separators, `.` = all of it. Everything below it is its content. */
+  /** Its folder inside the workspace, POSIX separators, `.` = all of it. Everything below it is its content, but for `except`. */
   readonly path: string;
+  /** Folders below its own that are no part of it, such as modules of their own. */
+  readonly except?: readonly string[];
   readonly edges: readonly Edge[];
   /** Files and folders elsewhere that its build reads: what they hold is part of it. */
   readonly inputs: readonly Input[];
@@ -24,6 +26,8 @@ export interface Input {
   /** A file, a folder with everything below it, or a pattern (`*`, `**`, `?`). */
   readonly path: string;
   readonly via: string;
+  /** Of a pattern: what fits one of these patterns too does not count. */
+  readonly except?: readonly string[];
 }
 
 /** Projects by name: the folder for those found in manifests, `app:<name>` for those of the configuration. */
@@ -31,6 +35,15 @@ export type ProjectGraph = ReadonlyMap<string, Project>;
 
 export const appNode = (app: string): string => `app:${app}`;
 export const appOfNode = (name: string): string | null => (name.startsWith('app:') ? name.slice(4) : null);
+
+/** A file that cannot be read, as a project that whatever it may concern depends on. */
+export const unreadableNode = (path: string): string => `unreadable:${path}`;
+export const unreadableOfNode = (name: string): string | null => (name.startsWith('unreadable:') ? name.slice(11) : null);
+
+/** Whether a path lies among data of tests, where manifests are often wrong on purpose. */
+export function isTestData(path: string): boolean {
+  return /(?:^|\/)(?:fixtures?|__fixtures__|testdata|test-data|node_modules)\//.test(path);
+}
 
 export function isPattern(path: string): boolean {
   return /[*?]/.test(path);

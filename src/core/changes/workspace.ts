@@ -3,7 +3,7 @@ import type { ManifestGraph, Manifests } from '../../ports/manifests.ts';
 import { canonicalJson } from '../canonical.ts';
 import { fixedFolder, matchesPattern } from './glob.ts';
 import { type Digest, merkle } from './merkle.ts';
-import type { Project, ProjectGraph } from './project.ts';
+import type { Input, Project, ProjectGraph } from './project.ts';
 import { above, ancestors, appNode, isPattern, named } from './project.ts';
 
 /** What the configuration says of one app, as far as it makes a difference to what is built. */
@@ -78,6 +78,8 @@ export interface ManifestFiles {
   readonly ids: ReadonlyMap<string, string>;
   /** Texts, by identity. */
   readonly texts: ReadonlyMap<string, string>;
+  /** Those that have no text, and why. */
+  readonly broken: ReadonlyMap<string, string>;
 }
 
 /**
@@ -96,8 +98,15 @@ async function manifestFiles(history: History, manifests: Manifests, at: string,
   const [listed, how] = await Promise.all([history.list(at, manifests.names), detail]);
   const isLock = named(manifests.locks);
   const ids = new Map<string, string>();
-  for (const { path, id } of listed) if (how === 'all' || !isLock(path)) ids.set(path, id);
-  return { ids, texts: await textsOf(history, new Set(ids.values())) };
+  const broken = new Map<string, string>();
+  for (const { path, id, link } of listed) {
+    if (how !== 'all' && isLock(path)) continue;
+    if (link === undefined) ids.set(path, id);
+    else broken.set(path, link === 'link' ? 'it is a symbolic link, which is not followed' : 'it is another repository');
+  }
+  const texts = await textsOf(history, new Set(ids.values()));
+  for (const [path, id] of ids) if (!texts.has(id)) broken.set(path, 'its content is not in this clone');
+  return { ids, texts, broken };
 }
 
 /** Both ends of a change. Where no manifest changed the base's graph is the head's, and is not read. */
@@ -137,17 +146,20 @@ async function readManifests(
   const named = early ?? (await manifestFiles(history, manifests, at, detail));
   const others = new Set<string>();
   const files = new Map<string, string>();
+  const broken = new Map(named.broken);
   for (const [path, id] of named.ids) files.set(path, named.texts.get(id) ?? '');
+  for (const path of broken.keys()) files.set(path, '');
   for (let round = 0; ; round += 1) {
-    const graph = await manifests.graph(files, folders);
-    if (graph.wanted.length === 0 || round === ROUNDS)
-      return { at, detail, folders, others, projects: graph.projects, unreadable: graph.unreadable };
+    const graph = await manifests.graph(files, folders, broken);
+    if (graph.wanted.length === 0) return { at, detail, folders, others, projects: graph.projects, unreadable: graph.unreadable };
     const found = await history.ids(at, graph.wanted);
     const texts = await textsOf(history, new Set(found.filter((id) => id !== null)));
     for (const [i, path] of graph.wanted.entries()) {
       const id = found[i] ?? null;
       others.add(path);
       files.set(path, id === null ? '' : (texts.get(id) ?? ''));
+      if (id !== null && !texts.has(id)) broken.set(path, 'it is no file, or its content is not in this clone');
+      else if (round >= ROUNDS) broken.set(path, `it is named by a chain of more than ${ROUNDS} files`);
     }
   }
 }
@@ -155,7 +167,10 @@ async function readManifests(
 async function textsOf(history: History, ids: ReadonlySet<string>): Promise<Map<string, string>> {
   const [asked, texts] = [[...ids], new Map<string, string>()];
   const read = await history.texts(asked);
-  for (let i = 0; i < asked.length; i += 1) texts.set(asked[i] ?? '', read[i] ?? '');
+  for (let i = 0; i < asked.length; i += 1) {
+    const text = read[i];
+    if (text !== null && text !== undefined) texts.set(asked[i] ?? '', text);
+  }
   return texts;
 }
 
@@ -254,15 +269,19 @@ function isVariables(path: string): boolean {
  */
 export async function fingerprintsOf(history: History, at: string, graph: ProjectGraph, digest: Digest): Promise<Map<string, string>> {
   const paths = new Set<string>();
-  const patterns = new Set<string>();
-  for (const { path, inputs } of graph.values()) {
-    paths.add(path);
-    for (const input of inputs) (isPattern(input.path) ? patterns : paths).add(input.path);
+  const patterns = new Map<string, Pattern>();
+  for (const project of graph.values()) {
+    const own = folderWithout(project);
+    if (own === null) paths.add(project.path);
+    for (const input of own === null ? project.inputs : [own, ...project.inputs]) {
+      if (isPattern(input.path)) patterns.set(keyOf(input), input);
+      else paths.add(input.path);
+    }
   }
   const all = [...paths];
-  const [found, matched] = await Promise.all([history.ids(at, all), matches(history, at, [...patterns], digest)]);
+  const [found, matched] = await Promise.all([history.ids(at, all), matches(history, at, patterns, digest)]);
   const ids = new Map<string, string | null>(all.map((path, i) => [path, found[i] ?? null]));
-  for (const [pattern, id] of matched) ids.set(pattern, id);
+  for (const [key, id] of matched) ids.set(key, id);
   const nodes = [...graph].map(([name, project]) => ({
     name,
     own: ownContent(project, ids),
@@ -271,19 +290,38 @@ export async function fingerprintsOf(history: History, at: string, graph: Projec
   return merkle(nodes, digest);
 }
 
-/** Begins with the version of this rule: to change it builds everything anew, everywhere. */
-function ownContent({ path, inputs, lock, settings }: Project, ids: ReadonlyMap<string, string | null>): string {
-  const read = [...new Set(inputs.map((input) => input.path))].toSorted().map((input) => [input, ids.get(input) ?? null]);
-  return canonicalJson([2, path, ids.get(path) ?? null, read, lock, settings]);
+type Pattern = Pick<Input, 'path' | 'except'>;
+
+function keyOf({ path, except }: Pattern): string {
+  return except === undefined ? path : `${path} ! ${except.join(' ')}`;
 }
 
-async function matches(history: History, at: string, patterns: readonly string[], digest: Digest): Promise<Map<string, string | null>> {
-  if (patterns.length === 0) return new Map();
-  const files = await history.below(at, [...new Set(patterns.map(fixedFolder))]);
+/** The folder of a project that does not have all of it, as a pattern; null for those that have. */
+function folderWithout({ path, except }: Project): Pattern | null {
+  return except === undefined ? null : { path: `${path}/**`, except: except.flatMap((folder) => [folder, `${folder}/**`]) };
+}
+
+/** Begins with the version of this rule: to change it builds everything anew, everywhere. */
+function ownContent(project: Project, ids: ReadonlyMap<string, string | null>): string {
+  const { path, inputs, lock, settings } = project;
+  const own = folderWithout(project);
+  const read = [...new Set(inputs.map(keyOf))].toSorted().map((input) => [input, ids.get(input) ?? null]);
+  return canonicalJson([2, path, ids.get(own === null ? path : keyOf(own)) ?? null, read, lock, settings]);
+}
+
+async function matches(
+  history: History,
+  at: string,
+  patterns: ReadonlyMap<string, Pattern>,
+  digest: Digest,
+): Promise<Map<string, string | null>> {
+  if (patterns.size === 0) return new Map();
+  const files = await history.below(at, [...new Set([...patterns.values()].map(({ path }) => fixedFolder(path)))]);
   return new Map(
-    patterns.map((pattern) => {
-      const content = files.flatMap(({ path, id }) => (matchesPattern(path, pattern) ? [`${path} ${id}`] : [])).toSorted();
-      return [pattern, content.length === 0 ? null : digest(content.join('\n'))];
+    [...patterns].map(([key, { path: pattern, except = [] }]) => {
+      const fits = (path: string): boolean => matchesPattern(path, pattern) && !except.some((one) => matchesPattern(path, one));
+      const content = files.flatMap(({ path, id }) => (fits(path) ? [`${path} ${id}`] : [])).toSorted();
+      return [key, content.length === 0 ? null : digest(content.join('\n'))];
     }),
   );
 }

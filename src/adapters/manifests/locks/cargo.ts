@@ -1,10 +1,15 @@
 import { parse } from 'smol-toml';
 import { list, record, text as textOf } from '../values.ts';
-import { closures, type Lock, together } from './lock.ts';
+import { closures, digest, type Lock, mustBeKnown, togetherOrWhole } from './lock.ts';
 
-/** `Cargo.lock`, versions 1 to 4. */
+/**
+ * `Cargo.lock`, versions 1 to 4 (1 and 2 do not say so).
+ * @throws Error for what is no TOML, and for versions that are not known.
+ */
 export function cargoLock(text: string): Lock {
-  const packages = list(parse(text)['package']).map((one) => {
+  const lock = parse(text);
+  mustBeKnown(lock['version'], [undefined, 1, 2, 3, 4]);
+  const packages = list(lock['package']).map((one) => {
     const { name, version, source, checksum, dependencies } = record(one);
     return {
       name: textOf(name),
@@ -37,10 +42,12 @@ export function cargoLock(text: string): Lock {
   return {
     closure(_folder, name) {
       const own = (byName.get(name ?? '') ?? []).find((one) => one.source === '');
-      return together(
-        (own?.dependencies ?? []).map((said) => {
+      if (own === undefined) return digest(text);
+      return togetherOrWhole(
+        text,
+        own.dependencies.map((said) => {
           const found = find(said);
-          return found === undefined ? undefined : ids.get(keyOf(found));
+          return [found === undefined ? undefined : ids.get(keyOf(found)), found === undefined] as const;
         }),
       );
     },

@@ -1,4 +1,5 @@
-import { closures, type Lock, together, wholeLock } from './lock.ts';
+import { strictJson } from '../trouble.ts';
+import { closures, type Lock, mustBeKnown, togetherOrWhole, wholeLock } from './lock.ts';
 
 type Names = Readonly<Record<string, string>>;
 
@@ -15,10 +16,14 @@ interface Package {
 /** Name → where it lies, of the packages in one `node_modules`. */
 type Folder = ReadonlyMap<string, string>;
 
-/** `package-lock.json` of npm 7 and newer (lockfile versions 2 and 3). Older ones are taken whole. */
+/**
+ * `package-lock.json` of npm 7 and newer (lockfile versions 2 and 3). Older ones are taken whole.
+ * @throws Error for what is no JSON, and for versions that are not known.
+ */
 export function npmLock(text: string): Lock {
-  const { packages } = JSON.parse(text) as { packages?: Readonly<Record<string, Package>> };
-  if (packages === undefined) return wholeLock(text);
+  const { packages, lockfileVersion } = strictJson(text) as { packages?: Readonly<Record<string, Package>>; lockfileVersion?: unknown };
+  mustBeKnown(lockfileVersion, [1, 2, 3]);
+  if (typeof packages !== 'object') return wholeLock(text);
   const above = foldersAbove(packages);
   const installed = Object.entries(packages).filter(([place, one]) => one.link !== true && place.includes('node_modules/'));
   const ids = closures(
@@ -32,9 +37,15 @@ export function npmLock(text: string): Lock {
     }),
   );
   return {
-    closure(folder, _name, wishes) {
+    closure(folder, _name, wishes, optional) {
       const folders = above(folder === '.' ? '' : folder);
-      return together([...wishes.keys()].map((name) => ids.get(nearest(folders, name) ?? '')));
+      return togetherOrWhole(
+        text,
+        [...wishes.keys()].map((name) => {
+          const place = nearest(folders, name);
+          return [ids.get(place ?? ''), place === null && optional?.has(name) !== true] as const;
+        }),
+      );
     },
   };
 }

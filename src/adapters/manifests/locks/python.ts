@@ -1,7 +1,7 @@
 import { parse } from 'smol-toml';
 import { canonicalJson } from '../../../core/canonical.ts';
 import { list, record, text as textOf } from '../values.ts';
-import { closures, digest, type Lock, together } from './lock.ts';
+import { closures, digest, type Lock, mustBeKnown, togetherOrWhole } from './lock.ts';
 
 /** Names of Python packages are the same whatever their case, dashes, dots and underscores. */
 export function pythonName(name: string): string {
@@ -16,9 +16,16 @@ interface Package {
   readonly folder: string | null;
 }
 
-/** `uv.lock` and `poetry.lock`. */
+/**
+ * `uv.lock` and `poetry.lock` (old ones do not say their version).
+ * @throws Error for what is no TOML, and for versions that are not known.
+ */
 export function pythonLock(text: string): Lock {
-  const packages = list(parse(text)['package']).map(packageOf);
+  const lock = parse(text);
+  mustBeKnown(lock['version'], [undefined, 1]);
+  const poetry = record(lock['metadata'])['lock-version'];
+  mustBeKnown(poetry === undefined ? undefined : textOf(poetry).replace(/\..*/, ''), [undefined, '1', '2']);
+  const packages = list(lock['package']).map(packageOf);
   const byName = new Map<string, Package[]>();
   for (const one of packages) byName.set(one.name, [...(byName.get(one.name) ?? []), one]);
   const keysOf = (name: string): string[] =>
@@ -26,13 +33,18 @@ export function pythonLock(text: string): Lock {
   const ids = closures(
     packages
       .filter((one) => one.folder === null)
-      .map((one) => ({ name: `${one.name} ${one.own}`, own: '', dependsOn: one.needs.flatMap(keysOf) })),
+      .map((one) => ({ name: `${one.name} ${one.own}`, own: `${one.name} ${one.own}`, dependsOn: one.needs.flatMap(keysOf) })),
   );
   return {
     closure(folder, name, wishes) {
       const own = packages.find((one) => one.folder === folder) ?? packages.find((one) => one.folder !== null && one.name === name);
       const needs = own?.needs ?? [...wishes.keys()].map(pythonName);
-      return together(needs.flatMap((need) => keysOf(need).map((key) => ids.get(key))));
+      return togetherOrWhole(
+        text,
+        needs.flatMap((need): (readonly [string | undefined, boolean])[] =>
+          byName.has(need) ? keysOf(need).map((key) => [ids.get(key), true] as const) : [[undefined, true]],
+        ),
+      );
     },
   };
 }

@@ -1,9 +1,15 @@
 import { below, type Indented, readIndented, textOf } from './indented.ts';
-import { closures, type Lock, together } from './lock.ts';
+import { closures, type Lock, mustBeKnown, togetherOrWhole } from './lock.ts';
 
-/** `yarn.lock`, of classic yarn and of yarn 2 and newer. */
+/**
+ * `yarn.lock`, of classic yarn and of yarn 2 and newer.
+ * @throws Error for versions that are not known.
+ */
 export function yarnLock(text: string): Lock {
-  const entries = Object.entries(readIndented(text)).filter((entry): entry is [string, Indented] => isPackage(entry));
+  const all = readIndented(text);
+  if (all['__metadata'] !== undefined) mustBeKnown(textOf(below(all, '__metadata'), 'version'), ['4', '5', '6', '7', '8']);
+  else mustBeKnown(/^# yarn lockfile v(\d+)/m.exec(text)?.[1], ['1']);
+  const entries = Object.entries(all).filter((entry): entry is [string, Indented] => isPackage(entry));
   const byWish = new Map<string, string>();
   for (const [key] of entries) for (const wish of wishesOf(key)) byWish.set(wish, key);
   const find = (name: string, range: string): string | null =>
@@ -18,12 +24,10 @@ export function yarnLock(text: string): Lock {
     })),
   );
   return {
-    closure: (_folder, _name, wishes) =>
-      together(
-        [...wishes].map(([name, range]) => {
-          const key = find(name, range);
-          return key === null ? undefined : ids.get(key);
-        }),
+    closure: (_folder, _name, wishes, optional) =>
+      togetherOrWhole(
+        text,
+        [...wishes].map(([name, range]) => [ids.get(find(name, range) ?? ''), optional?.has(name) !== true] as const),
       ),
   };
 }
