@@ -29,7 +29,7 @@ export const goReader: Reader = {
       if (reading.isUnreadable(path) && !isTestData(path)) for (const one of modules) reading.doubt(reading.project(one.folder), path);
     const works = new Map(
       reading.named('go.work').flatMap(({ path, folder, text }) => {
-        const lines = reading.parsed(path, () => statements(text));
+        const lines = reading.parsed(path, () => workOf(text));
         return lines === null ? [] : [[folder, { path, lines, replaced: replacedIn(lines, folder) }] as const];
       }),
     );
@@ -110,6 +110,13 @@ function moduleOf(path: string, folder: string, content: string): Module {
     // Since 1.17 all modules that a build may need are required by name, also those that only others need.
     isComplete: /^go 1\.(?:1[7-9]|[2-9]\d)|^go [2-9]/m.test(language),
   };
+}
+
+/** @throws Error as `statements`, and for a file without any. */
+function workOf(content: string): [string, string][] {
+  const lines = statements(content);
+  if (lines.length === 0) throw new Error('it says nothing');
+  return lines;
 }
 
 function replacedIn(lines: readonly (readonly [string, string])[], folder: string): Map<string, string> {

@@ -36,7 +36,7 @@ export function rootsOf(reading: Reading, manifests: readonly Said[]): Root[] {
 
 /** @throws Error for what is no YAML, and for what is no mapping. */
 function workspaceOf(content: string): Values {
-  const value: unknown = parse(content, { logLevel: 'silent', merge: true });
+  const value: unknown = parse(content, { logLevel: 'error', merge: true });
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is no mapping');
   return value as Values;
 }

@@ -112,9 +112,14 @@ function contentOf(reading: Reading, path: string): Readonly<Record<string, unkn
   const had = known.get(path);
   if (had !== undefined) return had;
   const content = reading.text(path);
-  const value = content === null ? {} : (reading.parsed(path, () => record(parseWithComments(content))) ?? {});
+  const value = content === null ? {} : (reading.parsed(path, () => objectOf(parseWithComments(content))) ?? {});
   known.set(path, value);
   return value;
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is no JSON object');
+  return record(value);
 }
 
 /** JSON with comments and trailing commas, as TypeScript reads it. */

@@ -55,9 +55,13 @@ describe('identities', () => {
     expect(ids).toEqual([...wanted, wanted[0]]);
   });
 
-  test('nothing lies below a file, a link or another repository, and what is not there has none', async () => {
-    const ids = await gitHistory({ dir }).ids('HEAD', ['package.json/x', 'link/b', 'vendored/x', 'none', 'a/none/x']);
-    expect(ids).toEqual([null, null, null, null, null]);
+  test('nothing lies below a file, and what is not there has none', async () => {
+    expect(await gitHistory({ dir }).ids('HEAD', ['package.json/x', 'none', 'a/none/x'])).toEqual([null, null, null]);
+  });
+
+  test('what is read through a link or another repository is as the link or the repository is', async () => {
+    const ids = await gitHistory({ dir }).ids('HEAD', ['link/b', 'vendored/x', 'vendored/y/z']);
+    expect(ids).toEqual([git('rev-parse', 'HEAD:link'), '1'.repeat(40), '1'.repeat(40)]);
   });
 
   test('another repository counts by its commit', async () => {
