@@ -30,8 +30,16 @@ export const kinds: readonly Kind[] = [
   },
   {
     names: [
-      ...['pyproject.toml', 'setup.py', 'setup.cfg', 'requirements*.txt', 'requirements*.in'],
-      ...['uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock', 'pylock.toml'],
+      'pyproject.toml',
+      'setup.py',
+      'setup.cfg',
+      'requirements*.txt',
+      'requirements*.in',
+      'uv.lock',
+      'poetry.lock',
+      'pdm.lock',
+      'Pipfile.lock',
+      'pylock.toml',
     ],
     locks: ['uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock', 'pylock.toml'],
     load: async () => (await import('./python.ts')).pythonReader,

@@ -43,7 +43,9 @@ export function togetherOrWhole(text: string, found: Iterable<readonly [id: stri
 /** @throws Error when the version of a lockfile's format is none of these; `undefined` stands for files that say none. */
 export function mustBeKnown(version: unknown, known: readonly (number | string | undefined)[]): void {
   if (known.includes(version as number | string | undefined)) return;
-  throw new Error(version === undefined ? 'it says no version of its format' : `version ${String(version)} of its format is not known`);
+  throw new Error(
+    version === undefined ? 'it says no version of its format' : `version ${JSON.stringify(version)} of its format is not known`,
+  );
 }
 
 /** A lockfile of a kind we cannot take apart: any change of it changes everything it serves. */
