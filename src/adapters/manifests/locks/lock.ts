@@ -24,7 +24,7 @@ export function closures(nodes: readonly MerkleNode[]): ReadonlyMap<string, stri
 }
 
 /** Identity of a set of packages; '' of none. */
-export function together(ids: readonly (string | undefined)[]): string {
+function together(ids: readonly (string | undefined)[]): string {
   const all = new Set<string>();
   for (const id of ids) if (id !== undefined) all.add(id);
   return all.size === 0 ? '' : digest([...all].toSorted().join('\n'));
