@@ -4,9 +4,8 @@ import { createHash } from 'node:crypto';
 import { scanChanges } from './adapters/secret-scan/changes.ts';
 import { envFileProblems, type EnvFileProblem } from './adapters/secret-scan/env-files.ts';
 import { addIgnore, ensureKey, readIgnores } from './adapters/secret-scan/ignores.ts';
-import { scanTree } from './adapters/secret-scan/tree.ts';
-import { withGitleaks } from './core/secret-scan/gitleaks.ts';
-import type { RuleSet, SecretFinding } from './core/secret-scan/rule.ts';
+import { type Scanned, scanTree } from './adapters/secret-scan/tree.ts';
+import type { RuleSet } from './core/secret-scan/rule.ts';
 import { OWN_RULES } from './core/secret-scan/rules.ts';
 import { createScanner } from './core/secret-scan/scan.ts';
 
@@ -19,26 +18,31 @@ export interface ScanRequest {
   readonly force: boolean;
 }
 
-export interface ScanResult {
-  readonly findings: readonly SecretFinding[];
+export interface ScanResult extends Scanned {
   /** Found, and answered for by somebody. */
   readonly ignored: number;
   readonly envFiles: readonly EnvFileProblem[];
-  readonly files: number;
-  readonly cached: number;
-  readonly bytes: number;
-  readonly skipped: readonly string[];
+  /** `found`: a secret or a file of variables. `undecided`: something could not be looked at. `nothing`: nothing was there to look at. */
+  readonly verdict: 'clean' | 'found' | 'undecided' | 'nothing';
 }
 
-/** @throws UserError `SCAN_GIT_FAILED`, `GITLEAKS_INVALID`, `IGNORES_INVALID`. */
+/** @throws UserError `SCAN_GIT_FAILED`, `SCAN_HISTORY_MISSING`, `SCAN_NO_COMMITS`, `GITLEAKS_INVALID`, `IGNORES_INVALID`. */
 export async function scanSecrets(dir: string, { what, force }: ScanRequest): Promise<ScanResult> {
   const [{ key, marks }, { rules, identity }] = await Promise.all([readIgnores(dir), readRules(dir)]);
-  const scanner = createScanner(rules, key);
+  const scanner = createScanner(rules, key, () => performance.now());
   const cache = force ? null : join(dir, '.sluice', 'secret-scan', `clean-${identity}`);
   const scanned = what.kind === 'tree' ? await scanTree(dir, scanner, cache) : await scanChanges(dir, scanner, what);
   const findings = scanned.findings.filter((one) => !marks.has(one.mark));
   const envFiles = what.kind === 'range' ? [] : await envFileProblems(dir);
-  return { ...scanned, findings, ignored: scanned.findings.length - findings.length, envFiles };
+  const result = { ...scanned, findings, ignored: scanned.findings.length - findings.length, envFiles };
+  return { ...result, verdict: verdictOf(result) };
+}
+
+/** Clean is only what was looked at. */
+function verdictOf({ findings, envFiles, undecided, skipped, files, cached }: Omit<ScanResult, 'verdict'>): ScanResult['verdict'] {
+  if (findings.length > 0 || envFiles.length > 0) return 'found';
+  if (undecided.length > 0 || skipped.some((one) => one.reason === 'unreadable')) return 'undecided';
+  return files + cached === 0 ? 'nothing' : 'clean';
 }
 
 /** Rules and what they are known by: content that was clean by other rules is looked at again. */
@@ -47,7 +51,8 @@ async function readRules(dir: string): Promise<{ rules: RuleSet; identity: strin
     if (error.code === 'ENOENT') return null;
     throw error;
   });
-  const rules = text === null ? OWN_RULES : withGitleaks(text, OWN_RULES);
+  // Few have the file, and its engine takes a while to be loaded.
+  const rules = text === null ? OWN_RULES : (await import('./core/secret-scan/gitleaks.ts')).withGitleaks(text, OWN_RULES);
   const said = JSON.stringify(rules, (_name, value: unknown) => (value instanceof RegExp ? String(value) : value));
   return { rules, identity: createHash('sha256').update(said).digest('hex').slice(0, 16) };
 }

@@ -6,7 +6,7 @@ import { secretsSarif } from '../core/secret-scan/sarif.ts';
 import { EXIT } from './_exit.ts';
 import { reasonOption } from './_options.ts';
 import { command } from './_session.ts';
-import { plural, table } from './_words.ts';
+import { scanLines } from './_scan-words.ts';
 
 interface ScanOptions {
   readonly workspace?: string;
@@ -21,7 +21,7 @@ interface ScanOptions {
 
 export const scan = command<ScanOptions>({
   help: `Without options: every file that is tracked or would be. A secret is never printed; each has a mark that it is known by.
-Rules of a .gitleaks.toml count. Exit code 3 when something was found.
+Rules of a .gitleaks.toml count. Exit code 3 when something was found, or could not be looked at.
 
   $ sluice scan
   $ sluice scan --staged
@@ -67,21 +67,10 @@ Rules of a .gitleaks.toml count. Exit code 3 when something was found.
     }
     const result = await scanSecrets(dir, { what, force: options.force === true });
     if (options.sarif !== undefined) await writeSarif(options.sarif, secretsSarif(result, session.version));
-    const isBad = result.findings.length > 0 || result.envFiles.length > 0;
-    const exit = isBad ? EXIT.failed : EXIT.ok;
-    const lines = [
-      ...table(result.findings.map((one) => [`${one.path}:${one.line}:${one.column}`, one.rule, one.mark.slice(0, 12), one.description])),
-      ...result.envFiles.map(({ path, problem }) =>
-        problem === 'tracked'
-          ? `${path} is tracked: git rm --cached ${path}, and add it to .gitignore`
-          : `${path} is not ignored: add it to .gitignore`,
-      ),
-      ...result.skipped.map((path) => `${path} was not looked at: too large, or not to be read`),
-      `${plural(result.findings.length, 'secret')} in ${plural(result.files, 'file')}${result.cached > 0 ? `, ${plural(result.cached, 'file')} clean as before` : ''}${result.ignored > 0 ? `, ${result.ignored} ignored` : ''}`,
-      ...(result.findings.length > 0
-        ? ['Take it back where it was issued first: it is in the history. If it is none: sluice scan --ignore MARK --reason "…"']
-        : []),
-    ];
+    // A commit without new lines is no failure; a tree in which nothing was looked at is no success.
+    const isGood = result.verdict === 'clean' || (result.verdict === 'nothing' && what.kind !== 'tree');
+    const exit = isGood ? EXIT.ok : EXIT.failed;
+    const lines = scanLines(result, what.kind);
     return { exit, data: { ...result, exitCode: exit }, text: lines.join('\n') };
   },
 });

@@ -49,4 +49,28 @@ export default [
     spec: 'src/core/gates/foreign-root.spec.ts',
     title: 'is none where',
   },
+  {
+    name: 'a scan that looked at nothing is clean',
+    file: 'src/app-scan.ts',
+    from: "return files + cached === 0 ? 'nothing' : 'clean';",
+    to: "return files + cached < 0 ? 'nothing' : 'clean';",
+    spec: 'src/adapters/secret-scan/looked-at.spec.ts',
+    title: 'of a tree is no success',
+  },
+  {
+    name: 'text in UTF-16 is no text',
+    file: 'src/core/secret-scan/content.ts',
+    from: 'if (encoding === null) return',
+    to: 'if (!isMarked || encoding === null) return',
+    spec: 'src/core/secret-scan/content.spec.ts',
+    title: 'in UTF-16, of either order, with or without a mark, is looked at as in UTF-8',
+  },
+  {
+    name: 'a clean blob is clean under every name',
+    file: 'src/core/secret-scan/scan.ts',
+    from: 'dependsOnContentAlone: (path) =>',
+    to: 'dependsOnContentAlone: (path) => path.length > 0 ||',
+    spec: 'src/core/secret-scan/content.spec.ts',
+    title: 'what is found in a file of a path that a rule names depends on that path',
+  },
 ] satisfies readonly Mutant[];

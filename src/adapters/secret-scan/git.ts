@@ -22,9 +22,13 @@ export async function git(
   });
   if (code === 0 || (code !== null && options.accept?.includes(code) === true)) return Buffer.concat(output);
   const said = Buffer.concat(problems).toString('utf8').trim().split('\n')[0] ?? '';
-  throw new UserError(
+  throw scanFailed(args[0] ?? '', said);
+}
+
+export function scanFailed(command: string, said: string): UserError {
+  return new UserError(
     'SCAN_GIT_FAILED',
-    `git ${args[0] ?? ''} failed: ${said}`,
+    `git ${command} failed: ${said}`,
     'Scan inside of a git repository, with commits that are there.',
   );
 }

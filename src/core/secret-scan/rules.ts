@@ -1,3 +1,4 @@
+import { ownPattern } from './pattern.ts';
 import type { Allow, RuleSet, SecretRule } from './rule.ts';
 
 /** Where a token may end. */
@@ -9,7 +10,8 @@ function prefixed(id: string, description: string, keywords: readonly string[], 
     id,
     description,
     keywords,
-    pattern: new RegExp(`${START}(${source})${END}`, 'g'),
+    pattern: ownPattern(new RegExp(`${START}(${source})${END}`, 'g')),
+    reach: 1,
     group: 1,
     entropy,
     isGeneric: false,
@@ -28,8 +30,11 @@ function named(
   entropy: number,
   isGeneric = false,
 ): SecretRule {
-  const source = String.raw`(?:${name})[\w.-]{0,20}["'\x60]?\]?\s{0,3}(?:[:=]|=>|:=|,)\s{0,3}["'\x60]?(${value})(?=["'\x60\s;,)}\]]|$)`;
-  return { id, description, keywords, pattern: new RegExp(source, 'gi'), group: 1, entropy, isGeneric, path: null, allow: [] };
+  // Quotes may stand in a string themselves, as in notebooks: \" and not ".
+  const quote = String.raw`(?:\\{0,3}["'\x60])?`;
+  const source = String.raw`(?:${name})[\w.-]{0,20}${quote}\]?\s{0,3}(?:[:=]|=>|:=|,)\s{0,3}${quote}(${value})(?=["'\x60\s;,)}\]\\]|$)`;
+  const pattern = ownPattern(new RegExp(source, 'gi'));
+  return { id, description, keywords, pattern, reach: 1, group: 1, entropy, isGeneric, path: null, allow: [] };
 }
 
 /** Our own rules. The telling prefix of a token is its keyword wherever there is one. */
@@ -115,12 +120,78 @@ const OWN: readonly SecretRule[] = [
   },
   {
     ...prefixed('private-key', 'private key', ['-----begin'], ''),
-    pattern: /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\r)?(?:\\n|\s|["'+,])*([A-Za-z0-9+/=]{20,})/g,
+    // An armour may have headers (Version, Proc-Type) and an empty line before the data.
+    reach: 12,
+    pattern: ownPattern(
+      /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\r)?(?:\\n|\s|["'+,])*(?:[A-Za-z][A-Za-z-]{1,30}: ?[^\r\n\\]{0,200}(?:\\r|\r)?(?:\\n|\n)(?:\\r|\\n|\s|["'+,])*){0,8}([A-Za-z0-9+/=]{20,})/g,
+    ),
   },
   {
     ...prefixed('url-password', 'password in an address', ['://'], ''),
-    pattern: /\b[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"`<>{}$]{1,80}:([^\s:@/'"`<>{}$]{4,200})@[A-Za-z0-9.[-]/gi,
+    // There may be a password and no user, as Redis has it.
+    pattern: ownPattern(/\b[a-z][a-z0-9+.-]{1,30}:\/\/[^\s:@/'"`<>{}$]{0,80}:([^\s:@/'"`<>{}$]{4,200})@[A-Za-z0-9.[-]/gi),
     entropy: 2.2,
+  },
+  prefixed(
+    'new-relic-key',
+    'New Relic key',
+    ['nrak-', 'nrii-', 'nriq-', 'nraa-', 'nrra-', 'nrjs-', 'nral'],
+    'NRAK-[A-Z0-9]{27}|NRI[IQ]-[A-Za-z0-9_-]{32}|NRAA-[a-f0-9]{27}|NRRA-[a-f0-9]{42}|NRJS-[a-f0-9]{19}|[a-f0-9]{36}NRAL',
+    3,
+  ),
+  prefixed('terraform-token', 'Terraform Cloud token', ['.atlasv1.'], String.raw`[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}`, 3.5),
+  prefixed('pulumi-token', 'Pulumi token', ['pul-'], 'pul-[a-f0-9]{40}', 3),
+  prefixed('postman-key', 'Postman key', ['pmak-'], 'PMAK-[a-f0-9]{24}-[a-f0-9]{34}', 3),
+  prefixed('atlassian-token', 'Atlassian token', ['atatt3'], 'ATATT3[A-Za-z0-9_=-]{150,250}', 3.5),
+  prefixed('dynatrace-token', 'Dynatrace token', ['dt0c01.'], String.raw`dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}`, 3.5),
+  prefixed('circleci-token', 'CircleCI token', ['ccipat_', 'ccipra_'], 'CCIP(?:AT|RA)_[A-Za-z0-9]{22}_[a-f0-9]{40}', 3.5),
+  prefixed('azure-client-secret', 'Azure client secret', ['q~'], String.raw`[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}`, 3.5),
+  // Keys of Azure that say themselves what they are of.
+  {
+    ...prefixed(
+      'azure-key',
+      'Azure key',
+      ['azfu', 'azse', '+ast', '+acr', '+aba', '+amc', '+aeh', '+asb', 'acdb', 'apim', 'aiot', 'azdo'],
+      '',
+    ),
+    pattern: ownPattern(
+      /(?<![A-Za-z0-9+/_-])((?:[A-Za-z0-9+/]{76}(?:\+ASt|\+ABa|\+AMC|ACDb|APIM)[A-Za-z0-9+/]{5}[AQgw]==|[A-Za-z0-9+/]{33}(?:\+AEh|\+ASb|AIoT)[A-Za-z0-9+/]{5}[A-P]=|[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{5}[AQgw]==|[A-Za-z0-9]{42}AzSe[A-D][A-Za-z0-9]{5}|[A-Za-z0-9+/]{42}\+ACR[A-D][A-Za-z0-9+/]{5}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}))(?![A-Za-z0-9+/_=-])/g,
+    ),
+    entropy: 4,
+  },
+  {
+    ...prefixed('azure-shared-access', 'shared access signature of Azure', ['sig='], ''),
+    pattern: ownPattern(/[?&;"'\s](?:s[vrtepi]|skn|se|sr)=[^\s"'<>]{1,400}?[?&;]sig=([A-Za-z0-9+/%_-]{40,120}={0,2})(?![A-Za-z0-9+/%])/gi),
+    entropy: 3.5,
+  },
+  {
+    ...prefixed('azure-shared-access', 'shared access signature of Azure', ['sig='], ''),
+    pattern: ownPattern(/[?&]sig=([A-Za-z0-9+/%_-]{40,120}={0,2})&[^\s"'<>]{0,400}?\bs[vrtepi]=/gi),
+    entropy: 3.5,
+  },
+  named('azure-shared-key', 'shared access key of Azure', ['sharedaccesskey'], 'SharedAccessKey', '[A-Za-z0-9+/]{43}=', 3.5),
+  named(
+    'azure-storage-key',
+    'Azure storage key',
+    ['azure', 'storage', 'account_key', 'account-key'],
+    String.raw`(?:azure|storage|account)[\w.-]{0,40}key`,
+    '[A-Za-z0-9+/]{86}==',
+    4,
+  ),
+  named(
+    'azure-client-secret',
+    'Azure client secret',
+    ['arm_client_secret', 'azure_client_secret', 'aad', 'azuread'],
+    String.raw`(?:arm|azure|azuread|aad)[\w.-]{0,20}secret`,
+    '[A-Za-z0-9_~.+/=:?@[\\]-]{32,44}',
+    3.5,
+  ),
+  {
+    ...prefixed('connection-string', 'password in a connection string', ['password=', 'pwd=', 'password =', 'pwd ='], ''),
+    pattern: ownPattern(
+      /\b(?:server|data source|host|user id|uid|username)\s{0,3}=[^\n"'`]{1,300}?;\s{0,3}(?:password|pwd)\s{0,3}=\s{0,3}([^\s;"'`<>{}$]{6,200})/gi,
+    ),
+    entropy: 2.5,
   },
   {
     ...named('azure-storage-key', 'Azure storage key', ['accountkey'], 'AccountKey', '[A-Za-z0-9+/]{86}==', 4),
@@ -136,12 +207,12 @@ const OWN: readonly SecretRule[] = [
   named('heroku-key', 'Heroku key', ['heroku'], 'heroku[\\w.-]{0,20}(?:key|token)', '[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}', 3),
   {
     ...named('netrc-password', 'password in .netrc', ['password'], 'password', '.{4,}', 2),
-    pattern: /\bmachine\s+\S+\s+login\s+\S+\s+password\s+(\S{4,})/g,
+    pattern: ownPattern(/\bmachine\s{1,20}\S{1,200}\s{1,20}login\s{1,20}\S{1,200}\s{1,20}password\s{1,20}(\S{4,})/g),
     path: /(^|\/)[._]netrc$/,
   },
   {
     ...named('basic-authorization', 'Authorization header', ['authorization'], 'authorization', '', 3),
-    pattern: /authorization["'`]?\s{0,3}[:=,]\s{0,3}["'`]?(?:basic|bearer)\s+([A-Za-z0-9+/=_.-]{20,})/gi,
+    pattern: ownPattern(/authorization["'`]?\s{0,3}[:=,]\s{0,3}["'`]?(?:basic|bearer)\s+([A-Za-z0-9+/=_.-]{20,})/gi),
   },
   named(
     'generic-secret',

@@ -1,12 +1,16 @@
+import { NOT_LOOKED_AT, type NotLookedAt } from './content.ts';
 import type { SecretFinding } from './rule.ts';
 
 interface Scanned {
   readonly findings: readonly SecretFinding[];
   readonly envFiles: readonly { readonly path: string; readonly problem: 'tracked' | 'notIgnored' }[];
+  readonly skipped: readonly { readonly path: string; readonly reason: NotLookedAt }[];
+  readonly undecided: readonly { readonly path: string; readonly rules: readonly string[] }[];
+  readonly verdict: 'clean' | 'found' | 'undecided' | 'nothing';
 }
 
 /** What was found as SARIF 2.1.0, for gates and for GitHub: a result keeps its mark as the file around it changes. No secret is in it. */
-export function secretsSarif({ findings, envFiles }: Scanned, version: string): object {
+export function secretsSarif({ findings, envFiles, skipped, undecided, verdict }: Scanned, version: string): object {
   const rules = new Map(findings.map((one) => [`secret/${one.rule}`, one.description]));
   const open = envFiles.map(({ path, problem }) => ({
     ruleId: `env-file/${problem}`,
@@ -23,7 +27,16 @@ export function secretsSarif({ findings, envFiles }: Scanned, version: string): 
       {
         tool: { driver: { name: 'sluice scan', version, rules: [...rules].map(([id, text]) => ({ id, shortDescription: { text } })) } },
         automationDetails: { id: 'sluice/scan' },
-        invocations: [{ executionSuccessful: true }],
+        // A scan that did not get through, or looked at nothing, is no evidence.
+        invocations: [
+          {
+            executionSuccessful: verdict === 'clean' || (verdict === 'found' && undecided.length === 0),
+            toolExecutionNotifications: [
+              ...skipped.map(({ path, reason }) => note('note', `Not looked at, ${NOT_LOOKED_AT[reason]}.`, path)),
+              ...undecided.map(({ path, rules }) => note('error', `Not decided in time by ${rules.join(', ')}.`, path)),
+            ],
+          },
+        ],
         results: [
           ...findings.map((one) => ({
             ruleId: `secret/${one.rule}`,
@@ -37,6 +50,10 @@ export function secretsSarif({ findings, envFiles }: Scanned, version: string): 
       },
     ],
   };
+}
+
+function note(level: 'note' | 'error', text: string, path: string): object {
+  return { level, message: { text }, locations: [place(path, null)] };
 }
 
 function place(path: string, region: object | null): object {
