@@ -15,7 +15,7 @@ import { emptyFolder, releaseCopy, startCopy, timed } from './scratch.ts';
 import { gapsOf, notArchived, nothingFor, recordOf, segmentFrom, walMissing, windowOf } from './records.ts';
 import { copyMissing, uncopiedOf } from './second.ts';
 import { findingOf, newId, noCopy, readText, share } from './small.ts';
-import { checkWal, expireWal, layOutWal, listWal, neededWal, replayable, shipSpool } from './wal-store.ts';
+import { checkWal, expireWal, layOutWal, listWal, neededWal, removeSuperseded, replayable, shipSpool } from './wal-store.ts';
 
 /** How the files of a cluster are got hold of; everything else is the same for all physical backups. */
 export interface Collector {
@@ -94,16 +94,35 @@ export function physicalBackup(options: PhysicalOptions): Backup {
     return result;
   }
 
+  // Pieces of the log that a restore or a check has listed stay until it has read them.
+  let readers = 0;
+  const isRead = (): boolean => readers > 0;
+  async function whileReading<T>(work: () => Promise<T>): Promise<T> {
+    readers += 1;
+    try {
+      return await work();
+    } finally {
+      readers -= 1;
+    }
+  }
+
   /** @returns the segment that has to be waited for */
   const ship = (signal: AbortSignal, all: boolean | null): Promise<string | null> =>
     inTurn(async () => {
       const segment = all === null ? null : await collector.flush(signal, all);
-      if (collector.spool !== null) await shipSpool(collector.spool, store, prefix, signal);
+      if (collector.spool !== null) {
+        await shipSpool(collector.spool, store, prefix, signal);
+        await removeSuperseded(store, prefix, isRead);
+      }
       return segment;
     });
   const copy = async (signal: AbortSignal): Promise<void> => {
     const { second } = options;
-    if (second !== null) await inTurn(() => copyMissing(store, second, prefix, signal));
+    if (second === null) return;
+    await inTurn(async () => {
+      await copyMissing(store, second, prefix, signal);
+      await removeSuperseded(second, prefix, isRead);
+    });
   };
 
   return {
@@ -177,8 +196,8 @@ export function physicalBackup(options: PhysicalOptions): Backup {
       const uncopied = options.second === null ? [] : await uncopiedOf(backups, options.second, prefix);
       return { backups, window: windowOf(all, wal), uncopied };
     },
-    verify: (id, digest, signal) => verify(id, digest, signal),
-    restore: (request, signal) => restore(request, signal),
+    verify: (id, digest, signal) => whileReading(() => verify(id, digest, signal)),
+    restore: (request, signal) => whileReading(() => restore(request, signal)),
     async expire(expiry) {
       const [newest] = (await manifests(store)).toSorted((a, b) => b.endedAt - a.endedAt);
       for (const one of [store, ...(options.second === null ? [] : [options.second])]) {

@@ -39,15 +39,38 @@ export async function listWal(store: BackupStore, prefix: string): Promise<Store
 /** Segments that can be replayed in full, and the last one as far as it was streamed. */
 export function replayable(wal: readonly StoredWal[]): Map<string, StoredWal> {
   const found = new Map<string, StoredWal>();
-  const partials = wal.filter(({ name }) => name.endsWith('.partial')).toSorted((a, b) => a.at - b.at);
+  // A longer part holds every commit of a shorter one, so its newest commit is as new or newer; some stores date objects to the second only.
+  const partials = wal
+    .filter(({ name }) => name.endsWith('.partial'))
+    .toSorted((a, b) => (a.newest ?? a.at) - (b.newest ?? b.at) || a.at - b.at);
   for (const piece of partials) found.set(piece.name.replace('.partial', ''), piece);
   for (const piece of wal) if (!piece.name.endsWith('.partial')) found.set(piece.name, piece);
   return found;
 }
 
+/** `.partial` pieces whose content a newer piece holds too: the whole segment, or a later copy of the same part. */
+export function superseded(wal: readonly StoredWal[]): StoredWal[] {
+  const best = replayable(wal);
+  return wal.filter((piece) => {
+    const used = best.get(piece.name.replace('.partial', ''));
+    if (!piece.name.endsWith('.partial') || used === undefined || used.key === piece.key) return false;
+    // Which of two parts is the longer cannot be told where both were stored, and end, at the same moment: both stay.
+    return !used.name.endsWith('.partial') || used.newest !== piece.newest || used.at !== piece.at;
+  });
+}
+
+/**
+ * Remove superseded pieces. `isRead`: a restore or a check of this process reads the log, so its pieces stay until the next call.
+ * A reader in another process finds the newer piece by itself (`withNewest`).
+ */
+export async function removeSuperseded(store: BackupStore, prefix: string, isRead: () => boolean): Promise<void> {
+  const old = superseded(await listWal(store, prefix));
+  if (old.length > 0 && !isRead()) await store.remove(old.map(({ key }) => key));
+}
+
 /**
  * Move what the server has put into the spool to the store. A segment that is still being written is left alone; a `.partial`
- * one is copied as it is now, replacing its former copy.
+ * one is copied as it is now, beside its former copy.
  * @returns names that were shipped
  */
 export async function shipSpool(spool: string, store: BackupStore, prefix: string, signal: AbortSignal): Promise<string[]> {
@@ -70,10 +93,6 @@ export async function shipSpool(spool: string, store: BackupStore, prefix: strin
       await store.remove([key]);
       continue;
     }
-    const old = (await store.list(`${prefix}wal/${name.replace('.partial', '')}.partial.`))
-      .map((one) => one.key)
-      .filter((one) => one !== key);
-    await store.remove(old);
     if (!isPartial) await rm(path, { force: true });
     shipped.push(name);
   }
@@ -126,7 +145,7 @@ export async function layOutWal(
   if (into.owner !== null) await chown(into.folder, into.owner.uid, into.owner.gid);
   for (const [name, piece] of pieces) {
     signal.throwIfAborted();
-    await fetchWal(piece, into.store, join(into.folder, name), into.owner, segmentBytes);
+    await withNewest(piece, into.store, (one) => fetchWal(one, into.store, join(into.folder, name), into.owner, segmentBytes));
   }
 }
 
@@ -147,8 +166,30 @@ function followed(wal: readonly StoredWal[], from: number): number {
   return wal.reduce((newest, { name }) => (isHistory(name) ? Math.max(newest, timelineOf(name)) : newest), from);
 }
 
+/**
+ * Read a piece. The log goes on while it is read: a `.partial` piece may have been superseded and removed since it was listed, and
+ * the newer one then holds the same part of the log, and more.
+ */
+async function withNewest<T>(piece: StoredWal, store: BackupStore, read: (piece: StoredWal) => Promise<T>): Promise<T> {
+  for (let now = piece; ;) {
+    try {
+      return await read(now);
+    } catch (error) {
+      if (errorCode(error) !== 'STORE_OBJECT_MISSING' || !now.name.endsWith('.partial')) throw error;
+      const prefix = now.key.slice(0, now.key.lastIndexOf('wal/'));
+      const newer = replayable(await listWal(store, prefix)).get(now.name.replace('.partial', ''));
+      if (newer === undefined || newer.key === now.key) throw error;
+      now = newer;
+    }
+  }
+}
+
 /** @throws OutsideError WAL_SEGMENT_TAMPERED */
-export async function checkWal(piece: StoredWal, store: BackupStore): Promise<void> {
+export function checkWal(piece: StoredWal, store: BackupStore): Promise<void> {
+  return withNewest(piece, store, (one) => checkPiece(one, store));
+}
+
+async function checkPiece(piece: StoredWal, store: BackupStore): Promise<void> {
   const hash = createHash('sha256');
   try {
     await pipeline(await store.get(piece.key), createGunzip(), async function consume(chunks) {
@@ -196,7 +237,7 @@ export async function expireWal(store: BackupStore, prefix: string, expiry: Expi
     return walOf.some(({ startLsn, stopLsn }) => number >= segmentAt(startLsn, segmentBytes) && number <= segmentAt(stopLsn, segmentBytes));
   };
   const wal = await listWal(store, prefix);
-  await store.remove(wal.filter(({ name }) => isSegment(name) && !needed(name)).map(({ key }) => key));
+  await store.remove(wal.filter(({ name }) => !isHistory(name) && !needed(name.replace('.partial', ''))).map(({ key }) => key));
 }
 
 function tampered({ name, key }: StoredWal, store: BackupStore): OutsideError {

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
@@ -47,9 +47,12 @@ export function directoryStore(options: { readonly directory: string }): BackupS
     },
     async get(key) {
       const path = pathOf(root, key);
-      const found = await stat(path).catch(() => null);
-      if (found === null) throw missing(root, key);
-      return createReadStream(path, { highWaterMark: 1 << 20 });
+      // Opened before it is answered: what is removed from now on is still read to its end.
+      const handle = await open(path, 'r').catch((error: unknown) => {
+        if (errorCode(error) === 'ENOENT') throw missing(root, key);
+        throw error;
+      });
+      return handle.createReadStream({ highWaterMark: 1 << 20 });
     },
     async list(prefix) {
       const folder = prefix.endsWith('/') ? pathOf(root, prefix) : dirname(pathOf(root, `${prefix}x`));
