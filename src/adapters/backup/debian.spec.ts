@@ -102,6 +102,21 @@ describe.skipIf(noDebianPostgres !== null)(`a PostgreSQL that the user runs, by 
       hint: expect.stringContaining('CREATE SCHEMA sluice_backup AUTHORIZATION guest'),
     });
     await server.admin('CREATE SCHEMA sluice_backup AUTHORIZATION guest', 'shop');
+    // What it may not read it is told by the GRANT, not by a raw error.
+    await server.admin('REVOKE SELECT ON event FROM guest', 'shop');
+    await expect(beat(asGuest, { eventStore: events, counts: true })).rejects.toMatchObject({
+      code: 'HEARTBEAT_NOT_ALLOWED',
+      hint: 'As its owner: GRANT SELECT ON public.event TO guest;',
+    });
+    await server.admin('CREATE SCHEMA closed; CREATE TABLE closed.event (position bigint)', 'shop');
+    await expect(beat(asGuest, { eventStore: { table: 'closed.event', position: 'position' }, counts: false })).rejects.toMatchObject({
+      code: 'HEARTBEAT_NOT_ALLOWED',
+      hint: expect.stringContaining('GRANT USAGE ON SCHEMA closed TO guest; GRANT SELECT ON closed.event TO guest;'),
+    });
+    await server.admin('GRANT SELECT ON event TO guest', 'shop');
+    await expect(beat(asGuest, { eventStore: { ...events, position: 'place' }, counts: false })).rejects.toMatchObject({
+      code: 'EVENT_TABLE_UNREADABLE',
+    });
     expect(await beat(asGuest, { eventStore: events, counts: true })).toMatchObject({ beat: 1, counts: { 'public.event': 3000 } });
     // What a copy is looked at with less than its superuser.
     await server.admin('CREATE TABLE hidden (position bigint, txid xid8)', 'shop');

@@ -77,7 +77,7 @@ export async function beat(
   return withClient(url, async (client) => {
     await ensureTable(client);
     const { eventStore } = options;
-    const seen = eventStore === null || !(await isThere(client, eventStore.table)) ? null : await highest(client, eventStore);
+    const seen = eventStore === null ? null : await seenOf(client, eventStore);
     const migration = await migrationOf(client);
     const counts = options.counts ? await countTables(client) : null;
     // Whatever was seen at a beat is settled once every transaction of that time is over.
@@ -163,6 +163,33 @@ export async function migrationOf(client: pg.Client): Promise<string | null> {
     if (version !== null) return `${table} ${version}`;
   }
   return null;
+}
+
+/** @throws UserError HEARTBEAT_NOT_ALLOWED naming the right, EVENT_TABLE_UNREADABLE */
+async function seenOf(client: pg.Client, eventStore: EventStoreTable): Promise<string | null> {
+  const { table, position } = eventStore;
+  try {
+    return (await isThere(client, table)) ? await highest(client, eventStore) : null;
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === '42703')
+      throw new UserError(
+        'EVENT_TABLE_UNREADABLE',
+        `the table of events ${table} has no column ${position}`,
+        'Name its column that grows with each row: backups.<name>.events in the configuration.',
+        error,
+      );
+    if (code !== '42501') throw error;
+    const { rows } = await client.query<{ role: string }>('SELECT current_user::text AS role');
+    const role = rows[0]?.role ?? '';
+    const schema = table.includes('.') ? table.slice(0, table.indexOf('.')) : 'public';
+    throw new UserError(
+      'HEARTBEAT_NOT_ALLOWED',
+      `the role ${role} may not read the table of events ${table}: ${message}`,
+      `As its owner: ${/for schema/.test(message) ? `GRANT USAGE ON SCHEMA ${schema} TO ${role}; ` : ''}GRANT SELECT ON ${table} TO ${role};`,
+      error,
+    );
+  }
 }
 
 async function highest(client: pg.Client, { table, position }: EventStoreTable): Promise<string | null> {

@@ -1,5 +1,11 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { endOfLog, neededWal, type StoredWal } from './wal-store.ts';
+import { OutsideError } from '../../../core/errors.ts';
+import type { BackupStore } from '../../../ports/backup.ts';
+import { checkWal, endOfLog, neededWal, removeSuperseded, type StoredWal, superseded } from './wal-store.ts';
 
 const SEGMENT = 1 << 24;
 const FROM = { timeline: 1, startLsn: '0/2000028', stopLsn: '0/2000100' };
@@ -53,5 +59,70 @@ describe('the end of the log', () => {
 
   it('is when it was stored, of what was stored before keys said more', () => {
     expect(endOfLog([...log(1, null, null), piece('00000001.history', null, 99_999)], 1)).toBe(10_000);
+  });
+});
+
+describe('a part of a segment that a newer piece has taken the place of', () => {
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+  const partial = (content: string, newest: number, at = 0): StoredWal => {
+    const name = `${segment(1, 3)}.partial`;
+    return { name, newest, at, sha256: hash(content), key: `shop/wal/${name}.${hash(content)}.${newest}.gz` };
+  };
+  /** A store in memory: what a test puts in is there, nothing else. */
+  const memory = (objects: Map<string, { content: string; at: number }>): BackupStore => ({
+    location: 'memory',
+    async put(key, content) {
+      if (content instanceof Uint8Array) objects.set(key, { content: Buffer.from(content).toString(), at: 0 });
+    },
+    async get(key) {
+      const found = objects.get(key);
+      if (found === undefined) throw new OutsideError('STORE_OBJECT_MISSING', `${key} is not there`, null);
+      return Readable.from([gzipSync(found.content)]);
+    },
+    async list(prefix) {
+      return [...objects].filter(([key]) => key.startsWith(prefix)).map(([key, { content, at }]) => ({ key, bytes: content.length, at }));
+    },
+    async remove(keys) {
+      for (const key of keys) objects.delete(key);
+    },
+  });
+
+  it('stays while anything reads, and goes with the next call', async () => {
+    const [old, now] = [partial('a', 100), partial('ab', 200)];
+    const objects = new Map([old, now].map(({ key }) => [key, { content: 'x', at: 0 }]));
+    const store = memory(objects);
+    await removeSuperseded(store, 'shop/', () => true);
+    expect([...objects.keys()]).toEqual([old.key, now.key]);
+    await removeSuperseded(store, 'shop/', () => false);
+    expect([...objects.keys()]).toEqual([now.key]);
+  });
+
+  it('is read as the newer piece where another process has removed it', async () => {
+    const [old, now] = [partial('a', 100), partial('ab', 200)];
+    const store = memory(new Map([[now.key, { content: 'ab', at: 0 }]]));
+    await expect(checkWal(old, store)).resolves.toBeUndefined();
+    await expect(checkWal(old, memory(new Map()))).rejects.toMatchObject({ code: 'STORE_OBJECT_MISSING' });
+    await expect(checkWal(now, memory(new Map([[now.key, { content: 'other', at: 0 }]])))).rejects.toMatchObject({
+      code: 'WAL_SEGMENT_TAMPERED',
+    });
+  });
+
+  it('never takes the last copy of a part with it, whatever pieces there are', () => {
+    const pieces = fc.array(
+      fc.record({ number: fc.integer({ min: 1, max: 4 }), newest: fc.integer({ min: 0, max: 5 }), at: fc.integer({ min: 0, max: 3 }), whole: fc.boolean() }),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(pieces, (made) => {
+        const wal = made.map(({ number, newest, at, whole }, i): StoredWal => {
+          const name = `${segment(1, number)}${whole ? '' : '.partial'}`;
+          return { name, newest, at, sha256: String(i), key: String(i) };
+        });
+        const gone = new Set(superseded(wal).map(({ key }) => key));
+        const left = wal.filter(({ key }) => !gone.has(key));
+        expect(neededWal(left, FROM, SEGMENT, null)).toEqual(neededWal(wal, FROM, SEGMENT, null));
+        expect(left.filter(({ name }) => !name.endsWith('.partial'))).toEqual(wal.filter(({ name }) => !name.endsWith('.partial')));
+      }),
+    );
   });
 });
