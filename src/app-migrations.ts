@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { postgresDatabase } from './adapters/database/postgres/postgres.ts';
+import { utf8 } from './adapters/migrations/files.ts';
 import { migrationKinds } from './adapters/migrations/index.ts';
 import { gitSource } from './adapters/source/git.ts';
 import { createSecrets } from './app-secrets.ts';
@@ -191,9 +192,10 @@ export function migrationsOf({
 
 /** A file that is judged by itself. */
 export async function sqlFile(path: string): Promise<MigrationFile> {
-  const sql = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw new UserError('MIGRATION_UNREADABLE', `${path} cannot be read`, 'See that it is there.', error);
   });
+  const sql = utf8(bytes, path);
   return { id: path, path, sql, line: 1, compensate: null, checksum: checksumOf(sql), noTransaction: false, bookkeeping: null };
 }
 

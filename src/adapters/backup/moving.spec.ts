@@ -80,7 +80,9 @@ async function drillWhileMoving(backup: Backup, url: string, dir: string, say: (
       const { verdict } = await keeper.drill('tester', signal);
       const failed = verdict.findings.filter(({ severity }) => severity === 'fail');
       if (failed.length > 0) failures.push({ drill, failed });
-      await say(`${backup.adapter} drill ${drill} of ${DRILLS}: ${verdict.passed ? 'passed' : JSON.stringify(failed)}, log shipped ${ticks - before} times\n`);
+      await say(
+        `${backup.adapter} drill ${drill} of ${DRILLS}: ${verdict.passed ? 'passed' : JSON.stringify(failed)}, log shipped ${ticks - before} times\n`,
+      );
     }
   } finally {
     isOver = true;

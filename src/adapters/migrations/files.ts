@@ -10,7 +10,7 @@ export async function namesIn(dir: string): Promise<string[]> {
 }
 
 export async function textOf(dir: string, name: string): Promise<string> {
-  return readFile(join(dir, name), 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(join(dir, name)).catch((error: unknown) => {
     throw new UserError(
       'MIGRATION_UNREADABLE',
       `${name} cannot be read: ${(error as Error).message}`,
@@ -18,6 +18,17 @@ export async function textOf(dir: string, name: string): Promise<string> {
       error,
     );
   });
+  return utf8(bytes, name);
+}
+
+/** Text without its byte order mark. @throws UserError `MIGRATION_UNREADABLE` where it is no UTF-8. */
+export function utf8(bytes: Uint8Array, name: string): string {
+  try {
+    // The decoder takes one byte order mark away by itself.
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new UserError('MIGRATION_UNREADABLE', `${name} is not UTF-8`, 'Convert it to UTF-8: anything else would be sent garbled.', error);
+  }
 }
 
 /** A migration out of its parts. */

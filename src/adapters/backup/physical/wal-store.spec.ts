@@ -109,7 +109,12 @@ describe('a part of a segment that a newer piece has taken the place of', () => 
 
   it('never takes the last copy of a part with it, whatever pieces there are', () => {
     const pieces = fc.array(
-      fc.record({ number: fc.integer({ min: 1, max: 4 }), newest: fc.integer({ min: 0, max: 5 }), at: fc.integer({ min: 0, max: 3 }), whole: fc.boolean() }),
+      fc.record({
+        number: fc.integer({ min: 1, max: 4 }),
+        newest: fc.integer({ min: 0, max: 5 }),
+        at: fc.integer({ min: 0, max: 3 }),
+        whole: fc.boolean(),
+      }),
       { maxLength: 12 },
     );
     fc.assert(

@@ -5,6 +5,8 @@ import { keepInStep } from './bookkeeping.ts';
 import { type Entry, readRows, writeState } from './ledger.ts';
 import type { Limits } from './limits.ts';
 import { type Hands, inTransaction, rest } from './hands.ts';
+import { parseStatements } from './parse.ts';
+import { limitsInSql, ownAgain, runStatement } from './session.ts';
 
 /**
  * Rows in small transactions, in the order of their key. Each one also writes down how far it came, so that the next run goes
@@ -27,7 +29,7 @@ export async function backfill(
     await writeState(hands.work, entry, 'running');
     await hands.work.query('UPDATE sluice_migrations.migration SET cursor = NULL, rows_done = 0 WHERE id = $1', [file.id]);
   } else if (cursor !== null) options.onProgress?.(`${file.id}: goes on after ${range.key} ${cursor}`);
-  const sql = withParameters(file.sql);
+  const statements = await parseStatements(withParameters(file.sql), file.path, file.line);
   const table = quoted(range.table);
   const key = quoted(range.key);
   let lastSaid = Date.now();
@@ -36,8 +38,10 @@ export async function backfill(
     if (ends === null) break;
     let changed = 0;
     await inTransaction(hands, file.id, [range.table], options, limits, async (client) => {
-      const result = await client.query(sql, [ends.from, ends.to]);
-      changed = result.rowCount ?? 0;
+      for (const { kind, sql } of statements)
+        if (kind === 'VariableSetStmt') await runStatement(client, sql, limitsInSql(limits));
+        else changed = (await client.query(sql, [ends.from, ends.to])).rowCount ?? 0;
+      await ownAgain(client, limitsInSql(limits));
       await client.query('UPDATE sluice_migrations.migration SET cursor = $2, rows_done = coalesce(rows_done, 0) + $3 WHERE id = $1', [
         file.id,
         ends.to,
@@ -69,7 +73,9 @@ async function batchEnds(
 ): Promise<{ from: string; to: string } | null> {
   const where = after === null ? '' : `WHERE ${key} > $2`;
   const { rows } = await hands.work.query<{ from: string | null; to: string | null }>(
-    `SELECT min(key)::text AS "from", max(key)::text AS "to" FROM (SELECT ${key} AS key FROM ${table} ${where} ORDER BY ${key} LIMIT $1) AS batch`,
+    // Not min() and max(), which PostgreSQL has for fewer types than it can order: none for uuid before 18.
+    `WITH batch AS (SELECT ${key} AS key FROM ${table} ${where} ORDER BY ${key} LIMIT $1)
+     SELECT (SELECT key::text FROM batch ORDER BY batch.key LIMIT 1) AS "from", (SELECT key::text FROM batch ORDER BY batch.key DESC LIMIT 1) AS "to"`,
     after === null ? [size] : [size, after],
   );
   const [ends] = rows;

@@ -32,7 +32,7 @@ SELECT coalesce(json_object_agg(n.nspname || '.' || o.relname, json_build_object
 
 const INDEXES = `
 SELECT coalesce(json_object_agg(n.nspname || '.' || o.relname, json_build_object('table', tn.nspname || '.' || t.relname, 'unique', i.indisunique,
-  'valid', i.indisvalid, 'partitioned', o.relkind = 'I', 'leading', (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = i.indkey[0]))), '{}')
+  'identifies', i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL, 'valid', i.indisvalid, 'partitioned', o.relkind = 'I', 'leading', (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = i.indkey[0]))), '{}')
 FROM pg_index i JOIN pg_class o ON o.oid = i.indexrelid JOIN pg_namespace n ON n.oid = o.relnamespace
 JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE ${OWN('n', 'pg_class')}`;
 
@@ -64,8 +64,8 @@ const QUERY = `SELECT json_build_object('tables', (${TABLES}), 'indexes', (${IND
 
 const answer = z.object({ catalog: z.string() });
 
-/** The schema as it is now, in one look. Needs no right beyond connecting. */
+/** The schema as it is now, in one look. Needs no right beyond connecting. Not prepared: a file may take prepared statements away. */
 export async function readCatalog(client: pg.ClientBase): Promise<Catalog> {
-  const { rows } = await client.query({ name: 'sluice catalog', text: QUERY });
+  const { rows } = await client.query(QUERY);
   return JSON.parse(answer.parse(rows[0]).catalog) as Catalog;
 }

@@ -8,6 +8,7 @@ import { blockersOf, inWords, oldTransactions } from './blockers.ts';
 import { type Entry, readRows, writeState } from './ledger.ts';
 import type { Limits } from './limits.ts';
 import { failed, type Hands, tablesOf } from './hands.ts';
+import { ownAgain } from './session.ts';
 
 /**
  * A statement outside any transaction, as CREATE INDEX CONCURRENTLY needs it. It waits for older transactions by its nature, so
@@ -35,10 +36,16 @@ export async function runAlone(
   const tables = tablesOf(planned);
   const looking = watchOver(hands, file.id, tables, options, limits);
   try {
-    await hands.work
-      .query("SET lock_timeout = 0; SET statement_timeout = 0; SET client_connection_check_interval = '2s'")
-      .catch(() => hands.work.query('SET lock_timeout = 0; SET statement_timeout = 0'));
-    for (const { statement } of statements) await hands.work.query(statement.sql);
+    // The limits of the server would leave an invalid index; a file that sets some of its own is not heard.
+    const unlimited = async (): Promise<void> => {
+      await hands.work
+        .query("SET lock_timeout = 0; SET statement_timeout = 0; SET client_connection_check_interval = '2s'")
+        .catch(() => hands.work.query('SET lock_timeout = 0; SET statement_timeout = 0'));
+    };
+    for (const { statement } of statements) {
+      await unlimited();
+      await hands.work.query(statement.sql);
+    }
   } catch (error) {
     const why = await looking.stop();
     // The connection may be what broke: the other one cleans up.
@@ -58,6 +65,7 @@ export async function runAlone(
 }
 
 async function finish(hands: Hands, { file }: PlannedMigration, entry: Entry): Promise<void> {
+  await ownAgain(hands.work, '');
   await keepInStep(hands.work, file);
   await writeState(hands.work, entry, 'applied');
 }

@@ -4,9 +4,11 @@ import type { PlannedMigration } from '../../../core/data/migrations/phases.ts';
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { ApplyOptions } from '../../../ports/database.ts';
 import { blockersOf, inWords } from './blockers.ts';
+import { guardLimits } from './guard.ts';
 import type { Limits } from './limits.ts';
+import { limitsInSql } from './session.ts';
 
-/** The two connections of a run: one works and holds the runner's lock, the other looks at who is in the way. */
+/** The two connections of a run: one works, the other holds the runner's lock and looks at who is in the way. */
 export interface Hands {
   readonly work: pg.Client;
   readonly watch: pg.Client;
@@ -40,17 +42,24 @@ export async function inTransaction(
   let lastSaid = 0;
   for (let retries = 0; ; retries += 1) {
     throwIfInterrupted(signal);
+    const guard = guardLimits(hands, limits);
     try {
-      await hands.work.query('BEGIN');
-      await hands.work.query(
-        `SET LOCAL lock_timeout = ${limits.lockTimeoutMs}; SET LOCAL statement_timeout = ${limits.statementTimeoutMs}; SET LOCAL idle_in_transaction_session_timeout = 60000`,
-      );
+      await hands.work.query(`BEGIN; ${limitsInSql(limits)}`);
       await work(hands.work);
+      await guard.stop();
       await hands.work.query('COMMIT');
       return retries;
     } catch (error) {
+      const ended = await guard.stop();
       await hands.work.query('ROLLBACK').catch(() => {});
-      if (!isLockTrouble(error)) throw failed(id, error);
+      if (ended === 'statement')
+        throw new UserError(
+          'MIGRATION_FAILED',
+          `${id} failed: a statement took longer than ${Math.round(limits.statementTimeoutMs / 1_000)} s`,
+          'Nothing of the file was kept. Do it in batches (a backfill), or raise statementTimeout of the database.',
+          error,
+        );
+      if (ended !== 'lock' && !isLockTrouble(error)) throw failed(id, error);
       const late = Date.now() > until;
       if (late || Date.now() - lastSaid > 2_000) {
         lastSaid = Date.now();

@@ -6,7 +6,7 @@ import type { Statement } from '../../../core/data/migrations/ast.ts';
 import { lockStrength } from '../../../core/data/migrations/trace.ts';
 import { UserError } from '../../../core/errors.ts';
 import type { Database, DatabasePlan } from '../../../ports/database.ts';
-import { ranBefore, strikeOut } from './bookkeeping.ts';
+import { keepInStep, ranBefore, strikeOut } from './bookkeeping.ts';
 import { readCatalog } from './catalog.ts';
 import { createScratch, type Scratch } from './clone.ts';
 import { connect, identity, isPooled } from './connect.ts';
@@ -16,7 +16,7 @@ import { type Limits, LIMITS } from './limits.ts';
 import { parseStatements } from './parse.ts';
 import { lookAt } from './rights.ts';
 import { type Hands, inTransaction } from './hands.ts';
-import { applyFiles } from './runner.ts';
+import { applyFiles, runFile } from './runner.ts';
 
 export interface PostgresOptions {
   /** For the apps, as a rule through a pooler; null where there is none. */
@@ -57,7 +57,7 @@ export function postgresDatabase(options: PostgresOptions): Database {
   return {
     look: () => withDirect(async (client) => lookAt(client, await checkPooled(client, options.pooled))),
     record: () => withDirect(readLedger),
-    plan: (files) => withDirect((client) => planOn(client, files, options)),
+    plan: (files) => withDirect((client) => planOn(client, files, options, limits)),
     apply: (files, how) => withHands((hands) => applyFiles(hands, files, how, limits)),
     compensate: (file, how) =>
       withHands(async (hands) => {
@@ -70,10 +70,10 @@ export function postgresDatabase(options: PostgresOptions): Database {
             `${file.path} has no compensating script`,
             'Write what takes it back beside it, or a new migration.',
           );
-        const sql = file.compensate;
+        const script = { sql: file.compensate, path: `${file.path} (what takes it back)`, line: 1 };
         await ensureLedger(hands.work);
         await inTransaction(hands, file.id, [], how, limits, async (work) => {
-          await work.query(sql);
+          await runFile(work, script, limits);
           await strikeOut(work, file);
           await writeState(
             work,
@@ -114,7 +114,7 @@ async function checkPooled(direct: pg.Client, url: string | null): Promise<boole
   }
 }
 
-async function planOn(client: pg.Client, files: readonly MigrationFile[], options: PostgresOptions): Promise<DatabasePlan> {
+async function planOn(client: pg.Client, files: readonly MigrationFile[], options: PostgresOptions, limits: Limits): Promise<DatabasePlan> {
   const own = await readLedger(client);
   const record = [...(await ranBefore(client, files, own)), ...own];
   const pending = pendingOf(files, record);
@@ -138,7 +138,12 @@ async function planOn(client: pg.Client, files: readonly MigrationFile[], option
       scratch: scratch?.client ?? null,
       known,
       appendOnly: options.appendOnly ?? [],
-      serverMajor: 15,
+      serverMajor: await majorOf(client),
+      limits,
+      missing: scratch?.missing ?? [],
+      untried: scratch === null ? 'Give the role CREATEDB, or name a server as scratch; or approve it' : null,
+      isAlone: (i) => parsed[i]?.file.noTransaction === true,
+      finish: (target, i) => noteAsRunner(target, parsed[i]?.file ?? null),
     });
     const planned = parsed.map(({ file, directives }, i) => planMigration(file, directives, judged[i] ?? []));
     const last = record.findLast(({ state }) => state === 'applied')?.id;
@@ -148,6 +153,19 @@ async function planOn(client: pg.Client, files: readonly MigrationFile[], option
   } finally {
     await scratch?.drop();
   }
+}
+
+/** What the runner writes down at the end of a file: a file may leave a session in which that fails. */
+async function noteAsRunner(client: pg.Client, file: MigrationFile | null): Promise<void> {
+  if (file === null) return;
+  await ensureLedger(client);
+  await keepInStep(client, file);
+  await writeState(client, { id: file.id, checksum: file.checksum, phase: 'expand', by: 'plan', release: null }, 'applied');
+}
+
+async function majorOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ major: number }>("SELECT current_setting('server_version_num')::int / 10000 AS major");
+  return rows[0]?.major ?? 15;
 }
 
 /** A batch has parameters, which nothing but the runner fills in. */

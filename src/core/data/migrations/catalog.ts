@@ -60,6 +60,8 @@ export interface IndexFacts {
   readonly partitioned: boolean;
   /** First column; null for an expression. */
   readonly leading: string | null;
+  /** A value of the first column names one row: unique, of no other column, over all rows. */
+  readonly identifies: boolean;
 }
 
 export interface FunctionFacts {

@@ -1,4 +1,4 @@
-import type { Statement } from './ast.ts';
+import { child, has, relationsRead, type Statement } from './ast.ts';
 import { fullName } from './catalog.ts';
 import { type Finding, finding, type Hazard } from './finding.ts';
 import { checkStatement, madeBy, unique } from './rules/check.ts';
@@ -35,24 +35,70 @@ function judgeStatement(context: RuleContext, statement: Statement, trace: Trace
   const own = new Set(kept.filter(({ certain }) => certain).map(({ hazard }) => hazard));
   // The rule's own words say more than the catalog's, and name the way out.
   const added = traced.filter(({ hazard, stops }) => !own.has(hazard) && !(stops === false && kept.some((one) => one.rule === 17)));
+  const long = held === null ? null : takesLong(context, statement, trace);
   const holding =
-    held === null || isSetting(statement)
+    long === null
       ? []
       : [
           finding(
             19,
             'lock',
-            `it runs while the transaction still holds ${held} exclusively`,
-            'One statement that locks a table exclusively, the last of its file',
+            `${long}, while the transaction still holds ${held} exclusively`,
+            'A migration of its own, before or after the one that locks the table',
           ),
         ];
-  const findings = unique([...kept, ...added, ...holding]);
+  const findings = unique([...kept, ...added, ...holding, ...untraced(context, statement, trace)]);
   return { statement, class: worst(findings), findings, trace };
 }
 
-/** Settings and comments take no time. */
-function isSetting({ kind }: Statement): boolean {
-  return kind === 'VariableSetStmt' || kind === 'TransactionStmt' || kind === 'CommentStmt' || kind === 'VariableShowStmt';
+/** What the trace cannot have seen: that nothing was found there is no evidence. */
+function untraced(context: RuleContext, statement: Statement, trace: Trace | null): Finding[] {
+  if (statement.kind === 'VariableSetStmt' || statement.kind === 'TransactionStmt') return [];
+  if (trace === null)
+    return context.untried == null
+      ? []
+      : [finding(23, 'manual', 'it was not tried on a scratch clone, and judged by its text alone', context.untried)];
+  const { missing = [] } = context;
+  const touched = new Set(
+    [...JSON.stringify(statement.tree).matchAll(/"(?:relname|sval|name)":"([^"]{2,})"/g)].map(([, name = '']) => name),
+  );
+  const isOpaque = statement.block !== null || statement.dynamic;
+  const lacking = missing.find((one) => isOpaque || [...one.matchAll(/[\w$]+/g)].some(([word]) => touched.has(word)));
+  return lacking === undefined
+    ? []
+    : [finding(23, 'manual', `the scratch clone lacks what it may concern: ${lacking}`, 'Look into what it does, and approve it')];
+}
+
+/** Statements that change the catalog, or nothing: they take as long on a big table as on a small one, unless a rule or the trace says otherwise. */
+const QUICK =
+  /^(VariableSet|VariableShow|Transaction|Comment|AlterTable|AlterTableMoveAll|Create|CreateTrig|CreateFunction|CreateSeq|AlterSeq|CreateEnum|AlterEnum|CreateDomain|CompositeType|CreateRange|Rename|AlterObjectSchema|AlterOwner|AlterFunction|Drop|Truncate|View|Index|CreatePolicy|AlterPolicy|Grant|AlterDefaultPrivileges|CreateSchema|CreateStats|AlterStats|Define|Rule|CreateExtension|AlterExtension|SecLabel|AlterType|CreateCast|Prepare|Deallocate|ConstraintsSet|AlterObjectDepends|CreatePublication|AlterPublication|Lock|Notify|Listen|Unlisten|Discard)Stmt$/;
+
+/** Why a statement may take as long as there are rows, by its text and what was seen; null where it does not. */
+function takesLong(context: RuleContext, statement: Statement, trace: Trace | null): string | null {
+  const { kind, tree, nested, dynamic } = statement;
+  if (trace !== null && trace.error === null && trace.untried === null) {
+    const start = context.start ?? context.catalog;
+    const inUse = (name: string): boolean => start?.tables[name] !== undefined && !context.fresh.has(name);
+    const read = [...trace.scanned, ...trace.rewritten].find(inUse);
+    if (read !== undefined) return `it goes through ${read}`;
+  }
+  if (kind === 'DoStmt' || kind === 'PrepareStmt')
+    return dynamic && trace === null
+      ? 'it makes up its statements'
+      : (nested.map((one) => takesLong(context, one, null)).find((one) => one !== null) ?? null);
+  if (kind === 'InsertStmt' && isValues(tree)) return null;
+  if (kind === 'SelectStmt' && nested.length === 0 && relationsRead(tree).length === 0) return null;
+  const validates = kind === 'AlterTableStmt' && /"subtype":"AT_(ValidateConstraint|AttachPartition)"/.test(JSON.stringify(tree));
+  if (QUICK.test(kind) && !validates) return null;
+  if (kind === 'UpdateStmt' || kind === 'DeleteStmt')
+    // A few rows by their key are as quick as a change of the catalog.
+    return checkStatement(context, statement).some(({ rule }) => rule === 18 || rule === 21) ? 'it changes rows' : null;
+  return 'it takes as long as there are rows';
+}
+
+function isValues(tree: Statement['tree']): boolean {
+  const select = child(child(tree, 'selectStmt'), 'SelectStmt');
+  return !has(tree, 'selectStmt') || has(select, 'valuesLists');
 }
 
 /** Statements that PostgreSQL only runs outside a transaction: alone in their file. */
@@ -83,7 +129,7 @@ export function needsNoTransaction({ kind, tree }: Statement): boolean {
 function holdsByText(context: RuleContext, { kind, tree, nested }: Statement): string | null {
   if (kind === 'DoStmt') return nested.map((one) => holdsByText(context, one)).find((one) => one !== null) ?? null;
   const made = new Set(['AlterTableStmt', 'TruncateStmt', 'RenameStmt', 'LockStmt', 'DropStmt', 'ClusterStmt']);
-  if (!made.has(kind) || needsNoTransaction({ kind, tree, nested, sql: '', line: 0, dynamic: false })) return null;
+  if (!made.has(kind) || needsNoTransaction({ kind, tree, nested, sql: '', line: 0, dynamic: false, block: null })) return null;
   const text = JSON.stringify(tree);
   if (kind === 'AlterTableStmt' && (!text.includes('"OBJECT_TABLE"') || WEAK.test(text))) return null;
   if (kind === 'RenameStmt' && !/"renameType":"OBJECT_(TABLE|COLUMN|TABCONSTRAINT)"/.test(text)) return null;

@@ -3,6 +3,7 @@ import { needsNoTransaction } from './classify.ts';
 import type { Directives, MigrationFile } from './files.ts';
 import type { Finding } from './finding.ts';
 import type { Phase } from './record.ts';
+import { forbiddenSettings } from './rules/session.ts';
 
 /** A pending file with what was found out about it. */
 export interface PlannedMigration {
@@ -47,6 +48,9 @@ function shapeOf(file: MigrationFile, directives: Directives, statements: readon
   const control = statements.find(({ statement }) => statement.kind === 'TransactionStmt');
   const real = statements.filter(({ statement }) => statement.kind !== 'VariableSetStmt');
   const problems: string[] = [];
+  for (const { statement } of statements)
+    for (const one of [statement, ...statement.nested])
+      problems.push(...forbiddenSettings(one).map((problem) => `line ${statement.line}: ${problem}`));
   if (control !== undefined)
     problems.push(`line ${control.statement.line}: every file is a transaction of its own; take BEGIN and COMMIT out`);
   if (alone && real.length > 1) problems.push('a statement that runs outside a transaction must stand alone in its file');

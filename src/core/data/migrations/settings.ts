@@ -15,6 +15,10 @@ export interface RuleContext {
   readonly appendOnly: readonly string[];
   /** A newer server may need less: 15, 16 … */
   readonly serverMajor: number;
+  /** Statements that would have made what the scratch clone lacks; left out: it lacks nothing. */
+  readonly missing?: readonly string[];
+  /** Why nothing could be tried at all; null or left out: there is a clone, or nobody expects one. */
+  readonly untried?: string | null;
 }
 
 /** Made by this plan, so nobody waits for it and nobody uses it. */

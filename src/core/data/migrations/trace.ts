@@ -7,8 +7,10 @@ import type { RuleContext } from './settings.ts';
 
 /** What a statement was seen to do on a scratch clone. */
 export interface Trace {
-  /** Relation (`schema.name`; of an index: its table's) → the strongest lock taken on it, as pg_locks names it. */
+  /** Relation (`schema.name`; of an index: its table's) → the strongest lock it took on it, as pg_locks names it. */
   readonly locks: Readonly<Record<string, string>>;
+  /** The same with what earlier statements of the transaction hold. */
+  readonly held: Readonly<Record<string, string>>;
   /** Relations whose file was written anew; of an index: its table's name. */
   readonly rewritten: readonly string[];
   /** Relations read from end to end. */
@@ -17,6 +19,10 @@ export interface Trace {
   readonly after: Catalog;
   /** Why it failed; null when it did not. */
   readonly error: string | null;
+  /** Why it was not tried, or not wholly; null when it was. */
+  readonly untried: string | null;
+  /** It wrote what belongs to the whole server (roles, databases), which was taken back at once. */
+  readonly reaches: boolean;
   /** Time on the clone, ms. */
   readonly tookMs: number;
 }
@@ -42,18 +48,30 @@ export function lockStrength(mode: string | undefined): number {
 /** Names of the relations of `start` that the trace holds with a lock that keeps everybody out. */
 export function heldExclusively(trace: Trace, context: RuleContext): string[] {
   const start = context.start ?? context.catalog;
-  return Object.entries(trace.locks)
+  return Object.entries(trace.held)
     .filter(([name, mode]) => mode === 'AccessExclusiveLock' && start?.tables[name] !== undefined)
     .map(([name]) => name);
 }
 
 /** What the trace says of a statement, by itself. Pure. */
 export function judgeTrace(context: RuleContext, statement: Statement, trace: Trace): Finding[] {
+  if (trace.untried !== null) return [seen(finding(23, 'manual', trace.untried, 'Look into what it does, and approve it'))];
   if (trace.error !== null) return [];
   const isPatient = statement.kind === 'RefreshMatViewStmt' && statement.tree['concurrent'] === true;
   const start = context.start ?? context.catalog;
   const found: Finding[] = [];
-  for (const [name, mode] of Object.entries(trace.locks)) {
+  if (trace.reaches)
+    found.push(
+      seen(
+        finding(
+          24,
+          'manual',
+          'it changes what belongs to the whole server (a role, a database, a setting)',
+          'A change of its own, with approval',
+        ),
+      ),
+    );
+  for (const [name, mode] of Object.entries(trace.held)) {
     if (start?.tables[name] === undefined || context.fresh.has(name)) continue;
     const strength = lockStrength(mode);
     const rewritten = trace.rewritten.includes(name);

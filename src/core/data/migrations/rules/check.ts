@@ -1,4 +1,17 @@
-import { calls, child, flag, list, type Node, relation, type RelationName, type Statement, str, written } from '../ast.ts';
+import {
+  type Block,
+  calls,
+  child,
+  flag,
+  list,
+  type Node,
+  relation,
+  relationsRead,
+  type RelationName,
+  type Statement,
+  str,
+  written,
+} from '../ast.ts';
 import { type Finding, finding, guess } from '../finding.ts';
 import { isFresh, type RuleContext } from '../settings.ts';
 import { alterTable } from './alter-table.ts';
@@ -15,7 +28,8 @@ import {
   reindexed,
   renamed,
 } from './objects.ts';
-import { changedRows, truncated } from './rows.ts';
+import { changedRows, copiedRows, truncated } from './rows.ts';
+import { changedSettings } from './session.ts';
 
 /** Statements that reach beyond the schema of this database (rule 24). */
 const MANUAL: Readonly<Record<string, string>> = {
@@ -53,9 +67,34 @@ const MANUAL: Readonly<Record<string, string>> = {
  * A statement inside a `DO` block counts as if it stood alone.
  */
 export function checkStatement(context: RuleContext, statement: Statement): Finding[] {
-  const own = byKind(context, statement);
+  const own = [...byKind(context, statement), ...changedSettings(statement)];
   const nested = statement.nested.flatMap((one) => checkStatement(context, one));
-  return unique([...own, ...nested]);
+  const unseen = dependsOnRows(context, statement.block);
+  if (unseen === null) return unique([...own, ...nested]);
+  const message = `which statements it runs depends on ${unseen}, and the clone has none: what it does where there are rows was not seen`;
+  // The clone has taken another branch, so that a trace that saw nothing clears no guess.
+  const sure = [...own, ...nested].map((one) => ({ ...one, certain: true }));
+  return unique([finding(23, 'lock', message, 'Write the statements out, or put what depends on rows into a backfill'), ...sure]);
+}
+
+/** What the branches of a body depend on that an empty clone answers differently; null where they depend on the schema alone. */
+function dependsOnRows(context: RuleContext, block: Block | null): string | null {
+  if (block === null || !block.branches || !block.acts) return null;
+  const table = block.reads.find((name) => !isCatalog(name));
+  if (table !== undefined) return `the rows of ${written(table)}`;
+  const call = block.calls.find((name) => isOwn(context, name));
+  if (call !== undefined) return `what ${written(call)} answers`;
+  return block.readsSurroundings ? 'what differs from server to server (sizes, statistics, the clock, settings)' : null;
+}
+
+function isCatalog({ schema, name }: RelationName): boolean {
+  return schema === 'pg_catalog' || schema === 'information_schema' || (schema === null && name.startsWith('pg_'));
+}
+
+/** Functions of the user's, whatever they say of themselves. */
+function isOwn(context: RuleContext, { schema, name }: RelationName): boolean {
+  if (schema === 'pg_catalog') return false;
+  return Object.keys(context.catalog?.functions ?? {}).some((signature) => signature.slice(0, signature.indexOf('(')).endsWith(`.${name}`));
 }
 
 function byKind(context: RuleContext, { kind, tree, dynamic }: Statement): Finding[] {
@@ -130,7 +169,7 @@ function upkeep(context: RuleContext, kind: string, tree: Node, dynamic: boolean
     case 'CopyStmt':
       return flag(tree, 'is_program')
         ? [finding(24, 'manual', 'COPY runs a program on the server', 'Load data outside migrations')]
-        : changedRows(context, { CopyStmt: tree });
+        : [...changedRows(context, { CopyStmt: tree }), ...opaqueCalls(context, tree)];
     case 'DoStmt':
       return dynamic
         ? [
@@ -157,6 +196,9 @@ function upkeep(context: RuleContext, kind: string, tree: Node, dynamic: boolean
     case 'DeleteStmt':
     case 'InsertStmt':
     case 'MergeStmt':
+      return [...changedRows(context, { [kind]: tree }), ...copiedRows(context, kind, tree), ...opaqueCalls(context, tree)];
+    case 'CreateTableAsStmt':
+    case 'DeclareCursorStmt':
       return [...changedRows(context, { [kind]: tree }), ...opaqueCalls(context, tree)];
     default:
       return [];
@@ -205,10 +247,21 @@ function alteredSequence(tree: Node): Finding[] {
     : [];
 }
 
-/** Functions of one's own may do anything, DDL too. */
+/** Functions of one's own may do anything, DDL too. Those of a changed table's defaults and triggers are what its writers run anyway. */
 function opaqueCalls(context: RuleContext, tree: Node): Finding[] {
   const own = calls(tree).filter((name) => isOpaque(context, name));
   if (own.length === 0) return [];
+  // For each row there is, and the clone has none: there the function was never called.
+  const table = relationsRead({ tree }).find((name) => !isCatalog(name) && !isFresh(context, name));
+  if (table !== undefined)
+    return [
+      finding(
+        23,
+        'lock',
+        `${own.map(written).join(', ')} runs for rows of ${written(table)}, of which the clone has none: what it does was not seen`,
+        'Write the statements out',
+      ),
+    ];
   return [
     guess(
       23,

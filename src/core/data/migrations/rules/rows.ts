@@ -1,4 +1,4 @@
-import { child, has, list, type Node, relation, type RelationName, str, walk, written } from '../ast.ts';
+import { child, has, list, literalNumber, type Node, relation, relationsRead, type RelationName, str, walk, written } from '../ast.ts';
 import { fullName, tableOf } from '../catalog.ts';
 import { type Finding, finding } from '../finding.ts';
 import { isAppendOnly, isFresh, type RuleContext } from '../settings.ts';
@@ -70,17 +70,34 @@ function stripped(node: unknown): unknown {
   return JSON.parse(JSON.stringify(node ?? null, (key, value: unknown) => (key === 'location' ? undefined : value)));
 }
 
-/** The condition names the rows by key: a value, a list, a range with both ends, or a subquery with LIMIT. */
+/** Rows that one transaction may change: what a batch of a backfill has at most. */
+const MOST_ROWS = 10_000;
+
+/** The condition names few rows by key: a value, a short list, a narrow range of numbers, or a subquery with a small LIMIT. */
 function isBounded(context: RuleContext, table: RelationName, where: unknown): boolean {
-  const terms = conjunction(where);
-  let [low, high] = [new Set<string>(), new Set<string>()];
-  for (const term of terms) {
+  const ends = new Map<string, { low: End | null; high: End | null }>();
+  for (const term of conjunction(where)) {
     const bound = boundOf(context, table, term);
     if (bound === null) continue;
-    if (bound.kind === 'both') return true;
-    (bound.kind === 'low' ? low : high).add(bound.column);
+    if (bound.kind === 'few') return true;
+    const known = ends.get(bound.column) ?? { low: null, high: null };
+    ends.set(bound.column, { ...known, [bound.kind]: bound.end });
   }
-  return [...low].some((column) => high.has(column));
+  return [...ends.values()].some(({ low, high }) => isNarrow(low, high));
+}
+
+/** An end of a range: a number, or `batch` where the runner fills it in. */
+type End = number | 'batch' | 'unknown';
+
+function isNarrow(low: End | null, high: End | null): boolean {
+  if (low === 'batch' && high === 'batch') return true;
+  return typeof low === 'number' && typeof high === 'number' && high - low < MOST_ROWS;
+}
+
+function endOf(node: unknown): End {
+  if (has(node, 'ParamRef')) return 'batch';
+  if (has(node, 'TypeCast')) return endOf(child(node, 'TypeCast')['arg']);
+  return literalNumber(node) ?? 'unknown';
 }
 
 function conjunction(where: unknown): Node[] {
@@ -89,34 +106,69 @@ function conjunction(where: unknown): Node[] {
   return [where as Node];
 }
 
-function boundOf(context: RuleContext, table: RelationName, term: Node): { kind: 'low' | 'high' | 'both'; column: string } | null {
+type Bound = { readonly kind: 'few' } | { readonly kind: 'low' | 'high'; readonly column: string; readonly end: End };
+const FEW: Bound = { kind: 'few' };
+
+function boundOf(context: RuleContext, table: RelationName, term: Node): Bound | null {
   const link = child(term, 'SubLink');
   if (has(term, 'SubLink')) {
-    const column = columnOf(link['testexpr']);
-    const hasLimit = has(child(child(link, 'subselect'), 'SelectStmt'), 'limitCount');
-    return column !== null && hasLimit ? { kind: 'both', column } : null;
+    const isIn = str(link, 'subLinkType') === 'ANY_SUBLINK' && isEquality(list(link, 'operName'));
+    return isIn && columnOf(link['testexpr']) !== null && hasSmallLimit(child(child(link, 'subselect'), 'SelectStmt')) ? FEW : null;
   }
   const comparison = child(term, 'A_Expr');
   if (!has(term, 'A_Expr')) return null;
-  const operator = list(comparison, 'name')
-    .map((one) => str(child(one, 'String'), 'sval'))
-    .join('');
+  const operator = operatorOf(list(comparison, 'name'));
   const left = columnOf(comparison['lexpr']);
   const right = columnOf(comparison['rexpr']);
   const column = left ?? right;
   if (column === null || (left !== null && right !== null) || !isKey(context, table, column)) return null;
   const flipped = left === null;
+  const other = flipped ? comparison['lexpr'] : comparison['rexpr'];
   switch (str(comparison, 'kind')) {
     case 'AEXPR_BETWEEN':
+    case 'AEXPR_BETWEEN_SYM': {
+      const [low, high] = list(child(other, 'List'), 'items').map(endOf);
+      return isNarrow(low ?? null, high ?? null) ? FEW : null;
+    }
     case 'AEXPR_IN':
+      return operator === '=' && list(child(other, 'List'), 'items').length <= MOST_ROWS ? FEW : null;
     case 'AEXPR_OP_ANY':
-      return operator.startsWith('<') ? null : { kind: 'both', column };
+      return operator === '=' && isShortArray(other) ? FEW : null;
+    case 'AEXPR_OP':
+    case '':
+      break;
     default:
+      return null;
   }
-  if (operator === '=') return { kind: 'both', column };
-  if (operator === '>' || operator === '>=') return { kind: flipped ? 'high' : 'low', column };
-  if (operator === '<' || operator === '<=') return { kind: flipped ? 'low' : 'high', column };
+  // Another column, of a join, is as many values as there are rows.
+  if (operator === '=') return hasColumn(other) ? null : FEW;
+  if (operator === '>' || operator === '>=') return { kind: flipped ? 'high' : 'low', column, end: endOf(other) };
+  if (operator === '<' || operator === '<=') return { kind: flipped ? 'low' : 'high', column, end: endOf(other) };
   return null;
+}
+
+function operatorOf(name: readonly Node[]): string {
+  return name.map((one) => str(child(one, 'String'), 'sval')).join('');
+}
+
+/** `IN` leaves its operator out. */
+function isEquality(name: readonly Node[]): boolean {
+  return name.length === 0 || operatorOf(name) === '=';
+}
+
+function isShortArray(node: unknown): boolean {
+  if (has(node, 'TypeCast')) return isShortArray(child(node, 'TypeCast')['arg']);
+  if (has(node, 'A_ArrayExpr')) return list(child(node, 'A_ArrayExpr'), 'elements').length <= MOST_ROWS;
+  return has(node, 'A_Const');
+}
+
+function hasSmallLimit(select: Node): boolean {
+  const limit = literalNumber(select['limitCount']);
+  return limit !== null && limit <= MOST_ROWS;
+}
+
+function hasColumn(node: unknown): boolean {
+  return [...walk({ node })].some(({ key }) => key === 'ColumnRef');
 }
 
 function columnOf(node: unknown): string | null {
@@ -124,7 +176,7 @@ function columnOf(node: unknown): string | null {
   return str(child(fields.at(-1) ?? {}, 'String'), 'sval') || null;
 }
 
-/** The column that an index can find few rows by: the first of the primary key or of a unique index. */
+/** The column whose value names one row: the primary key, or a unique index of nothing else, over all rows. */
 function isKey(context: RuleContext, table: RelationName, column: string): boolean {
   if (column === 'ctid') return true;
   const facts = tableOf(context.catalog, table);
@@ -132,7 +184,7 @@ function isKey(context: RuleContext, table: RelationName, column: string): boole
     return /^(id|uuid|pk|key|slug|code)$|_(id|uuid|key)$/.test(column) && column !== 'tenant_id';
   const full = fullName(context.catalog, table, context.catalog.tables);
   return Object.values(context.catalog.indexes).some(
-    (index) => index.table === full && index.unique && index.valid && index.leading === column,
+    (index) => index.table === full && index.identifies && index.valid && index.leading === column,
   );
 }
 
@@ -146,4 +198,46 @@ export function truncated(context: RuleContext, tree: Node): Finding[] {
         ? events(table)
         : finding(21, 'loss', `every row of ${written(table)} is gone for good`, 'Contract phase with approval and a restore point'),
     );
+}
+
+/** Series of constants that are no longer than a batch make few rows, too. */
+function isLongSeries(node: Node): boolean {
+  return [...walk(node)].some(({ key, node: call }) => {
+    if (key !== 'FuncCall' || operatorOf(list(call, 'funcname').slice(-1)) !== 'generate_series') return false;
+    const [from, to] = list(call, 'args').map(literalNumber);
+    return from == null || to == null || to - from >= MOST_ROWS;
+  });
+}
+
+/** Rule 18: INSERT … SELECT of as many rows as there are. */
+export function copiedRows(context: RuleContext, kind: string, tree: Node): Finding[] {
+  const select = child(child(tree, 'selectStmt'), 'SelectStmt');
+  if (kind !== 'InsertStmt' || !Object.hasOwn(tree, 'selectStmt') || has(select, 'valuesLists')) return [];
+  const target = relation(child(tree, 'relation'));
+  const sources = relationsRead(tree).filter(
+    (name) => !isFresh(context, name) && !name.name.startsWith('pg_') && name.schema !== 'information_schema',
+  );
+  const [source] = sources;
+  const isSeries = source === undefined && isLongSeries(select);
+  if ((source === undefined && !isSeries) || hasSmallLimit(select)) return [];
+  if (has(select, 'whereClause') && sources.some((name) => isBounded(context, name, select['whereClause']))) return [];
+  // An aggregate without GROUP BY is one row.
+  if (!isSeries && !has(select, 'groupClause') && isAggregate(select)) return [];
+  const what = source === undefined ? 'a long series' : `all that it finds in ${written(source)}`;
+  const found = finding(
+    18,
+    'lock',
+    `one transaction copies ${what} into ${written(target)}: it takes as long as there are rows, and nothing is cleaned up meanwhile`,
+    BATCHES,
+  );
+  return [isFresh(context, target) ? { ...found, stops: false } : found];
+}
+
+function isAggregate(select: Node): boolean {
+  const calls = list(select, 'targetList').flatMap((one) => [...walk(one)].filter(({ key }) => key === 'FuncCall'));
+  return calls.some(
+    ({ node }) =>
+      /^(count|min|max|sum|avg|bool_and|bool_or|string_agg|array_agg|jsonb?_agg)$/.test(operatorOf(list(node, 'funcname').slice(-1))) &&
+      !has(node, 'over'),
+  );
 }
