@@ -82,7 +82,7 @@ export async function createTracer(client: pg.Client, keep = true, limits: Limit
     });
     if (statement.kind === 'TransactionStmt') return trace({});
     const untried = whyUntried(statement);
-    if (untried !== null) return trace({ untried });
+    if (untried !== null) return trace({ untried, reaches: REACHING_KINDS.test(statement.kind) });
     if (statement.kind === 'VariableSetStmt' && (!isInFile || isUntouched)) {
       // Before the first look at anything: some settings of a transaction are only allowed there.
       const error = await tryOut(client, isInFile ? `${statement.sql}\n;${rule}` : statement.sql);

@@ -55,7 +55,8 @@ export function heldExclusively(trace: Trace, context: RuleContext): string[] {
 
 /** What the trace says of a statement, by itself. Pure. */
 export function judgeTrace(context: RuleContext, statement: Statement, trace: Trace): Finding[] {
-  if (trace.untried !== null) return [seen(finding(23, 'manual', trace.untried, 'Look into what it does, and approve it'))];
+  if (trace.untried !== null)
+    return [seen(finding(trace.reaches ? 24 : 23, 'manual', trace.untried, 'Look into what it does, and approve it'))];
   if (trace.error !== null) return [];
   const isPatient = statement.kind === 'RefreshMatViewStmt' && statement.tree['concurrent'] === true;
   const start = context.start ?? context.catalog;
