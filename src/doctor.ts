@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Edges } from './adapters/edge/per-environment.ts';
+import { examineAccess } from './doctor-access.ts';
 import type { Engine } from './engine/face.ts';
 import type { Finding, ServedApp } from './server/parts.ts';
 
@@ -29,6 +30,7 @@ export async function examine(parts: {
     node(),
     ...TOOLS.map(tool),
     disk(parts.workspace),
+    examineAccess(parts.workspace),
     database(parts.engine, parts.isEmbedded),
     audit(parts.engine),
     ...(await edges(parts.engine, parts.edges)),

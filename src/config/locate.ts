@@ -20,7 +20,9 @@ export interface ParsedText {
 export function parseText(file: string, text: string, kind: 'json' | 'yaml'): ParsedText {
   const lines = new LineCounter();
   // Every JSON text is YAML too, and this parser keeps the places.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'silent' });
+  const document = documentOf(text, lines);
+  if (typeof document === 'string')
+    return { value: null, locate: locateByPath(file), problems: [problem(file, { path: [], message: document }, null, null)] };
   const at = (offset: number): { line: number; col: number } => lines.linePos(offset);
   const strict = kind === 'json' ? strictJsonProblem(file, text) : null;
   const loose = document.errors.map((error) => {
@@ -34,7 +36,29 @@ export function parseText(file: string, text: string, kind: 'json' | 'yaml'): Pa
     const { line, col } = at(offset);
     return problem(file, mistake, line, col);
   };
-  return { value: problems.length > 0 ? null : document.toJS(), locate, problems };
+  if (problems.length > 0) return { value: null, locate, problems };
+  const value = valueOf(document);
+  return 'why' in value
+    ? { value: null, locate, problems: [problem(file, { path: [], message: value.why }, null, null)] }
+    : { ...value, locate, problems };
+}
+
+/** The document, or why there is none: the parser walks nested data by calling itself. */
+function documentOf(text: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> | string {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true, logLevel: 'silent' });
+  } catch (error) {
+    return `cannot be read: ${error instanceof RangeError ? 'lists and objects lie too deep in each other' : String(error)}.`;
+  }
+}
+
+/** What it says. Aliases of aliases, which can stand for more than fits into memory, are no configuration. */
+function valueOf(document: ReturnType<typeof parseDocument>): { readonly value: unknown } | { readonly why: string } {
+  try {
+    return { value: document.toJS({ maxAliasCount: 100 }) };
+  } catch (error) {
+    return { why: `cannot be read: ${error instanceof ReferenceError ? 'its aliases (*name) stand for too much' : String(error)}.` };
+  }
 }
 
 function strictJsonProblem(file: string, text: string): Problem | null {

@@ -67,8 +67,9 @@ export const env = z
   .meta({ id: 'Variables', description: 'Variables by name: text, or `{ fromEnv: "NAME" }` for what must not stand in a file.' });
 
 export const PATH_ALLOWED = 'a folder inside the workspace, such as "apps/web"';
-const NAME = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const NAME_ALLOWED = 'a name of lower-case letters, digits and -, beginning with a letter (at most 63)';
+// Every object has a `constructor`, so that something is found by that name wherever nothing is.
+const NAME = /^(?!constructor$)[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const NAME_ALLOWED = 'a name of lower-case letters, digits and -, beginning with a letter (at most 63), and not "constructor"';
 export const name = matching(NAME, NAME_ALLOWED);
 
 export const urlPath = (what: string): z.ZodString => matching(/^\/\S*$/, `${what}, such as "/up"`);

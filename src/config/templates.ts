@@ -11,7 +11,7 @@ export function withTemplates(value: unknown): { readonly value: unknown; readon
   const one = (analysis: unknown, path: PropertyKey[]): unknown => {
     if (!isObject(analysis) || typeof analysis['template'] !== 'string') return analysis;
     const { template: name, with: args, ...own } = analysis;
-    const template = templates[name];
+    const template = Object.hasOwn(templates, name) ? templates[name] : undefined;
     if (!isObject(template)) {
       const known = Object.keys(templates).join(', ');
       mistakes.push({
@@ -84,7 +84,7 @@ function settled(analysis: Readonly<Record<string, unknown>>): Record<string, un
  */
 function filledIn(part: unknown, args: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const given = (name: string | undefined) => {
-    const value = name === undefined ? undefined : args[name];
+    const value = name === undefined || !Object.hasOwn(args, name) ? undefined : args[name];
     return typeof value === 'string' || typeof value === 'number' ? value : undefined;
   };
   const fill = (value: unknown): unknown => {

@@ -13,10 +13,42 @@ export type Checked =
   | { readonly config: null; readonly mistakes: readonly Mistake[] };
 
 export function validate(read: unknown): Checked {
+  const odd = unusable(read);
+  if (odd.length > 0) return { config: null, mistakes: odd };
   const { value, mistakes } = withTemplates(read);
   const checked = validateFilled(value);
   return mistakes.length === 0 ? checked : { config: null, mistakes: [...mistakes, ...checked.mistakes] };
 }
+
+/** Deeper than any configuration; what is deeper would exhaust the stack of those who walk it. */
+const DEEPEST = 100;
+
+/**
+ * What no schema sees: a key that disappears as soon as an object is copied, and data without an end.
+ */
+function unusable(read: unknown): Mistake[] {
+  const mistakes: Mistake[] = [];
+  let level: { readonly value: unknown; readonly path: readonly PropertyKey[] }[] = [{ value: read, path: [] }];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    const [first] = level;
+    if (depth > DEEPEST && first !== undefined)
+      return [{ path: first.path.slice(0, 3), message: `lies more than ${DEEPEST} levels deep, or contains itself.` }];
+    level = level.flatMap(({ value, path }) => {
+      if (typeof value !== 'object' || value === null) return [];
+      return Object.entries(value).flatMap(([key, item]) => {
+        const at = [...path, Array.isArray(value) ? Number(key) : key];
+        if (key !== '__proto__') return [{ value: item, path: at }];
+        mistakes.push({ path: at, message: 'nothing can be called "__proto__".' });
+        return [];
+      });
+    });
+    if (level.length > MOST) return [{ path: [], message: `has more than ${MOST} values on one level.` }];
+  }
+  return mistakes;
+}
+
+/** Aliases that refer to each other's lists multiply: ten lines of YAML can stand for a thousand million values. */
+const MOST = 200_000;
 
 function validateFilled(value: unknown): Checked {
   const parsed = configSchema.safeParse(value);

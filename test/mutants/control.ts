@@ -113,4 +113,28 @@ export default [
     spec: 'src/cli/exit-codes.spec.ts',
     title: 'a plan that deploys nothing is a success only where all is there',
   },
+  {
+    name: 'bytes of an artifact are not compared',
+    file: 'src/adapters/artifacts/files.ts',
+    from: 'return otherBytes(files, contents);',
+    to: 'return null;',
+    spec: 'src/adapters/artifacts/files.spec.ts',
+    title: 'a change of bytes alone is found before anything is started from it',
+  },
+  {
+    name: 'an app called __proto__ vanishes',
+    file: 'src/config/validate.ts',
+    from: "if (key !== '__proto__') return",
+    to: "if (key !== '') return",
+    spec: 'src/config/odd-names.spec.ts',
+    title: 'is kept as it is or refused, wherever a name may stand: it never vanishes',
+  },
+  {
+    name: 'a configuration sees every variable',
+    file: 'src/config/import-config.ts',
+    from: "return cleanEnvironment(own, ['CI', 'NODE_ENV', ...allowed]);",
+    to: 'return cleanEnvironment(own, [...Object.keys(own), ...allowed]);',
+    spec: 'src/config/load.spec.ts',
+    title: 'it sees no variable that is not allowed',
+  },
 ] satisfies readonly Mutant[];

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFile, chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -66,13 +66,17 @@ describe('files', () => {
     });
   });
 
-  test('a change of bytes alone is found by verify', async () => {
+  test('a change of bytes alone is found before anything is started from it, and mended by building again', async () => {
     const { digest, folder } = await stored();
     await store.verify(digest);
     await chmod(join(folder, 'deep/a'), 0o644);
     await writeFile(join(folder, 'deep/a'), 'CONTENT');
     await chmod(join(folder, 'deep/a'), 0o444);
     await expect(store.verify(digest)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED', message: expect.stringContaining('deep/a') });
+    await expect(store.folder(digest)).rejects.toMatchObject({ code: 'ARTIFACT_DAMAGED', message: expect.stringContaining('deep/a') });
+    expect(await store.has(digest)).toBe(false);
+    expect(await store.put(source)).toBe(digest);
+    expect(await readFile(join(await store.folder(digest), 'deep/a'), 'utf8')).not.toBe('CONTENT');
   });
 
   test('a named pipe is refused', async () => {

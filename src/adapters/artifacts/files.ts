@@ -159,23 +159,30 @@ function parse(text: string): Contents | null {
 }
 
 /**
- * Kinds, sizes and modes are compared always; bytes, and what was added, only when `deep`. A cache that some
- * program has put beside the files (root may, read-only or not) must not stand in the way of a rollback.
+ * Kinds, sizes, modes and bytes are compared always, because what is started is what was judged; what was added, only when `deep`. A
+ * cache that some program has put beside the files (root may, read-only or not) must not stand in the way of a rollback.
  */
 async function firstDifference(files: string, contents: Contents, deep: boolean): Promise<string | null> {
   const there = await scan(files).catch(noneIfMissing);
   const byPath = new Map(there.map((entry) => [entry.path, entry]));
   const wrong = contents.entries.find((entry) => !isSame(entry, byPath.get(entry.path)));
   if (wrong !== undefined) return `${wrong.path} is ${byPath.has(wrong.path) ? 'not what was stored' : 'missing'}`;
-  if (!deep) return null;
-  const known = new Set(contents.entries.map((entry) => entry.path));
-  const added = there.find((entry) => !known.has(entry.path));
-  if (added !== undefined) return `${added.path} was added`;
-  for (const entry of contents.entries) {
-    if (entry.kind === 'file' && (await hashFile(join(files, entry.path))) !== entry.sha256)
-      return `${entry.path} has other bytes than were stored`;
+  if (deep) {
+    const known = new Set(contents.entries.map((entry) => entry.path));
+    const added = there.find((entry) => !known.has(entry.path));
+    if (added !== undefined) return `${added.path} was added`;
   }
-  return null;
+  return otherBytes(files, contents);
+}
+
+async function otherBytes(files: string, { entries }: Contents): Promise<string | null> {
+  let [next, found]: [number, string | null] = [0, null];
+  const lane = async (): Promise<void> => {
+    for (let entry = entries[next++]; entry !== undefined && found === null; entry = entries[next++])
+      if (entry.kind === 'file' && (await hashFile(join(files, entry.path))) !== entry.sha256) found = entry.path;
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return found === null ? null : `${String(found)} has other bytes than were stored`;
 }
 
 function isSame(stored: StoredEntry, there: Entry | undefined): boolean {

@@ -43,7 +43,9 @@ export function filled(
   escape: (value: string) => string = (value) => value,
 ): string {
   const values: Record<string, string | number> = { app: query.app, environment: query.environment, version, ...more };
-  return text.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (whole, name: string) => (name in values ? escape(String(values[name])) : whole));
+  return text.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (whole, name: string) =>
+    Object.hasOwn(values, name) ? escape(String(values[name])) : whole,
+  );
 }
 
 /** A duration of the configuration: `"5s"`, or ms. */
