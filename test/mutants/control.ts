@@ -55,7 +55,7 @@ export default [
     from: "throw invalid('a text contains a NUL or half a character');",
     to: 'continue;',
     spec: 'src/server/odd-input.spec.ts',
-    title: 'gets no 5xx from any route',
+    title: 'is a mistake of the caller, after the token',
   },
   {
     name: 'values that were replaced are forgotten',
