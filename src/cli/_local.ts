@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { workspaceFolder } from '../adapters/_shared/own-folder.ts';
 import { OutsideError, type SluiceError, UserError } from '../core/errors.ts';
+import { PART_OF } from '../ports/part-of.ts';
 import type { Target } from './_client.ts';
 import { isRunning } from './_process.ts';
 import { contentOf, isOk, requestTo } from './_request.ts';
@@ -30,6 +31,9 @@ export const REPORTS = 'SLUICE_REPORTS_START';
 
 export const controlPlanePath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.json');
 const logPath = (workspace: string): string => join(workspace, '.sluice', 'control-plane.log');
+
+/** A control plane that is starting and one that is about to end look alike: how long until it is tried again, ms. */
+const START_AGAIN_MS = 5_000;
 
 export interface LocalOptions {
   readonly workspace: string;
@@ -64,9 +68,14 @@ export async function ensureLocal(options: LocalOptions): Promise<Target> {
   options.say('Starting the control plane of this workspace');
   await start(options);
   const deadline = Date.now() + (options.startMs ?? 120_000);
-  while (Date.now() < deadline) {
+  for (let startedAt = Date.now(); Date.now() < deadline;) {
     const target = await findLocal(options.workspace, options.version);
     if (target !== null) return target;
+    // Another one ran and has left no record: it may be one whose folder was deleted, which ends by itself in a moment.
+    if (Date.now() - startedAt > START_AGAIN_MS) {
+      await start(options);
+      startedAt = Date.now();
+    }
     await sleep(100);
   }
   throw new OutsideError(
@@ -128,7 +137,7 @@ async function start({ workspace, self, env, say, args = [], startMs = 120_000 }
     // Its own session: Ctrl-C here must not end it.
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
-    env: { ...env, SLUICE_URL: '', [REPORTS]: '1' },
+    env: { ...env, SLUICE_URL: '', [REPORTS]: '1', [PART_OF]: join(workspace, '.sluice') },
   });
   const from = (await log.stat()).size;
   try {

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
 import { OutsideError, UserError } from '../core/errors.ts';
@@ -6,6 +7,7 @@ import type { ReleaseRow } from '../engine/face.ts';
 import { createClient } from './_client.ts';
 import { EXIT } from './_exit.ts';
 import { controlPlanePath, ensureLocal, findLocal, readControlPlane } from './_local.ts';
+import { endOrphans } from './_orphans.ts';
 import { yesOption } from './_options.ts';
 import { isRunning } from './_process.ts';
 import { type Answer, command, type Session } from './_session.ts';
@@ -25,6 +27,7 @@ export const down = command<DownOptions>({
       throw new UserError('USAGE', '`sluice down` ends the control plane of a workspace, not a remote one', 'Unset SLUICE_URL.');
     const workspace = await session.workspace();
     if (options.all === true) await confirm(session, workspace, options.yes);
+    if (options.all === true && !(await isThere(join(workspace, '.sluice')))) return orphansAlone(workspace);
     const target =
       options.all === true
         ? await ensureLocal({ workspace, version: session.version, self: session.self, env: session.env, say: session.say })
@@ -47,9 +50,24 @@ export const down = command<DownOptions>({
         'Run `sluice down` again: it is then ended by force.',
       );
     await rm(controlPlanePath(workspace), { force: true });
-    return answer(options.all === true ? 'everything of this workspace has ended' : 'the control plane has ended', true);
+    if (options.all !== true) return answer('the control plane has ended', true);
+    const orphans = await endOrphans(workspace);
+    return answer(`everything of this workspace has ended${orphans === 0 ? '' : `, ${orphans} processes without a record among it`}`, true);
   },
 });
+
+/** The folder was deleted while things ran: there is nothing to ask, but what ran may still run. */
+async function orphansAlone(workspace: string): Promise<Answer> {
+  const ended = await endOrphans(workspace);
+  return answer(ended === 0 ? 'nothing of this workspace runs' : `${ended} processes without a record have ended`, ended > 0);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
 
 function answer(message: string, ended: boolean): Answer {
   return { exit: EXIT.ok, data: { ended, message, exitCode: EXIT.ok }, text: `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.` };

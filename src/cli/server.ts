@@ -1,7 +1,11 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import { SluiceError, UserError } from '../core/errors.ts';
 import { announce, claim, withdraw } from './_claim.ts';
 import { EXIT } from './_exit.ts';
+import { watchRecord } from './_record-watch.ts';
+import { unitFolder, unitName, unitSteps, unitText } from './_unit.ts';
 import { ensureLocal, REPORTS, type StartReport } from './_local.ts';
 import { type Answer, command, numberOf, type Session } from './_session.ts';
 
@@ -11,6 +15,7 @@ interface ServerOptions {
   readonly databaseUrl?: string;
   readonly publicUrl?: string;
   readonly detach?: boolean;
+  readonly installUnit?: boolean | string;
 }
 
 export const server = command<ServerOptions>({
@@ -27,9 +32,13 @@ export const server = command<ServerOptions>({
     new Option('--port <number>', 'port to listen on (any free one)'),
     new Option('--database-url <url>', 'PostgreSQL to use (or SLUICE_DATABASE_URL; otherwise an embedded one)'),
     new Option('--public-url <url>', 'where people and webhooks reach it, when that is not its own address (or SLUICE_PUBLIC_URL)'),
+    new Option('--install-unit [folder]', 'write a systemd unit that runs it from now on, also after a reboot, and say what to do with it'),
     new Option('--detach', 'start it in the background, unless it runs already'),
   ],
-  run: async (session, { options }) => (options.detach === true ? inBackground(session, options) : inForeground(session, options)),
+  async run(session, { options }) {
+    if (options.installUnit !== undefined && options.installUnit !== false) return installUnit(session, options.installUnit);
+    return options.detach === true ? inBackground(session, options) : inForeground(session, options);
+  },
 });
 
 async function inBackground(session: Session, options: ServerOptions): Promise<Answer> {
@@ -46,6 +55,19 @@ async function inBackground(session: Session, options: ServerOptions): Promise<A
     args,
   });
   return { exit: EXIT.ok, data: { url: target.url }, text: `The control plane answers at ${target.url}` };
+}
+
+/** Writes the unit and starts nothing: what runs now ends only when somebody says so. */
+async function installUnit(session: Session, where: true | string): Promise<Answer> {
+  const isRoot = process.getuid?.() === 0;
+  const options = { workspace: await session.workspace(), self: session.self, env: session.env, isRoot };
+  const path = join(where === true ? unitFolder(options) : resolve(where), unitName(options));
+  const text = unitText(options);
+  const steps = unitSteps(options);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+  const lines = [text, `Written to ${path}. Next:`, ...steps.map((step) => `  ${step}`)];
+  return { exit: EXIT.ok, data: { path, text, steps, exitCode: EXIT.ok }, text: lines.join('\n') };
 }
 
 function given(name: string, value: string | undefined): string[] {
@@ -92,7 +114,12 @@ async function inForeground(session: Session, options: ServerOptions): Promise<A
     await announce(workspaceDir, { url: controlPlane.url, token: controlPlane.token, version: session.version });
     if (parent === null) session.say(`The control plane of ${workspaceDir} answers at ${controlPlane.url}`);
     else parent({ kind: 'ready' });
+    const unwatch = await watchRecord(workspaceDir, databaseUrl === undefined, () => {
+      session.say(`${workspaceDir}/.sluice has been deleted: this control plane ends`);
+      end({ all: false });
+    });
     const { all } = await ended;
+    unwatch();
     await withdraw(workspaceDir);
     await (all ? controlPlane.closeAll() : controlPlane.close());
     dispose();

@@ -1,3 +1,4 @@
+import { PART_OF } from '../../ports/part-of.ts';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /*
@@ -84,7 +85,11 @@ export function nameOf(pid: number): string {
 export function holderAt(port: number): string | null {
   const holders = (allListeners() ?? []).filter((one) => one.port === port).map(({ inode }) => holderOf(inode));
   const holder = holders.find((one) => one !== null);
-  return holder == null ? null : `${holder.name} (pid ${holder.pid})`;
+  if (holder == null) return null;
+  const part = read(`/proc/${holder.pid}/environ`)
+    ?.split('\0')
+    .find((entry) => entry.startsWith(`${PART_OF}=`));
+  return `${holder.name} (pid ${holder.pid}${part === undefined ? '' : `, part of ${part.slice(PART_OF.length + 1)}`})`;
 }
 
 /** Effective user of a process; null when it is gone. */

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../core/errors.ts';
 import type { Edge, EdgeObservation, EdgeStats } from '../../ports/edge.ts';
+import { PART_OF } from '../../ports/part-of.ts';
 import { readJson } from '../_shared/atomic-file.ts';
 import { isAlive, killGroup } from '../_shared/process-identity.ts';
 import { holderAt } from '../_shared/sockets.ts';
@@ -107,7 +108,12 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
     const port = options.port === 0 && known.success ? known.data.port : options.port;
     const own = ['--dir', dir, '--host', host, '--port', String(port), '--limits', JSON.stringify(options.limits ?? {})];
     if (options.trustForwarded === true) own.push('--trust-forwarded');
-    const child = spawn(program, [...args, ...own], { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dir, env: ownEnvironment() });
+    const child = spawn(program, [...args, ...own], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      cwd: dir,
+      env: { ...ownEnvironment(), [PART_OF]: dir },
+    });
     let exit: number | null = null;
     child.on('exit', (code) => (exit = code ?? 1));
     child.on('error', () => (exit = 1));

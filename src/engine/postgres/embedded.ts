@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { foreign, privateFolder } from '../../adapters/_shared/own-folder.ts';
 import { OutsideError } from '../../core/errors.ts';
+import { PART_OF } from '../../ports/part-of.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { canEnter, whoRunsPostgres, type RunAs } from './identity.ts';
 import { isAlive, run } from './process.ts';
@@ -227,7 +228,9 @@ async function start(place: Place, port: number): Promise<{ code: number; output
     await chmod(log, 0o600);
   }
   if (place.runAs !== null) await chown(log, place.runAs.uid, place.runAs.gid);
-  return run(place.binaries.pgCtl, ['start', '-D', place.data, '-l', log, '-w', '-t', '60', '-o', `-p ${port}`], place.runAs);
+  return run(place.binaries.pgCtl, ['start', '-D', place.data, '-l', log, '-w', '-t', '60', '-o', `-p ${port}`], place.runAs, undefined, {
+    [PART_OF]: place.data,
+  });
 }
 
 /** What postmaster.pid says, if that process lives. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { PART_OF } from '../../../ports/part-of.ts';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { extname, join } from 'node:path';
@@ -137,7 +138,12 @@ async function launch(dir: string, flags: Readonly<Record<string, string>>, trus
   const log = await open(join(dir, 'keeper.log'), 'a', 0o600);
   const [program = process.execPath, ...args] = selfCommand(new URL(`keeper-main${extname(import.meta.url)}`, import.meta.url));
   args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]), ...(trustForwarded ? ['--trust-forwarded'] : []));
-  const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: dir, env: ownEnvironment() });
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+    cwd: dir,
+    env: { ...ownEnvironment(), [PART_OF]: dir },
+  });
   let exitCode: number | null = null;
   child.on('exit', (code) => (exitCode = code ?? FAILED));
   child.on('error', () => (exitCode = FAILED));

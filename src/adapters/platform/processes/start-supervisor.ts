@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OutsideError } from '../../../core/errors.ts';
+import { PART_OF } from '../../../ports/part-of.ts';
 import { diskError } from '../../_shared/atomic-file.ts';
 import { selfCommand } from '../../_shared/spawn-self.ts';
 import type { Supervision } from './crew.ts';
@@ -28,7 +29,7 @@ export function startSupervisor(
   let child: ChildProcess;
   try {
     const [program = process.execPath, ...args] = selfCommand(entry);
-    child = spawn(program, args, { cwd: '/', env, detached: true, stdio: ['pipe', log, log] });
+    child = spawn(program, args, { cwd: '/', env: { ...env, [PART_OF]: paths.folder }, detached: true, stdio: ['pipe', log, log] });
   } finally {
     closeSync(log);
   }
