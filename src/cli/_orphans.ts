@@ -20,7 +20,7 @@ const KILL_MS = 5_000;
  * Processes that belong to a workspace by the environment that Sluice gave them, whether or not `.sluice` still knows them: apps,
  * supervisors, edges, the embedded database, a control plane. Empty elsewhere than on Linux, and without those of other users.
  */
-export async function orphansOf(workspace: string): Promise<readonly Orphan[]> {
+async function orphansOf(workspace: string): Promise<readonly Orphan[]> {
   const folders = [workspace, await realpath(workspace).catch(() => workspace)].map((folder) => join(folder, '.sluice'));
   const found: Orphan[] = [];
   for (const pid of pids()) {
