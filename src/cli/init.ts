@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Option } from 'commander';
+import { LOOKED_FOR } from '../core/init/elsewhere.ts';
 import { unifiedDiff } from '../core/init/diff.ts';
 import type { Proposal } from '../core/init/propose.ts';
 import { EXIT } from './_exit.ts';
@@ -27,7 +28,7 @@ a person has changed is kept: the difference is shown, and somebody who is there
     new Option('--overwrite', 'also replace what a person has changed, after showing the difference'),
   ],
   async run(session, { options }) {
-    const { proposeFiles, writeProposal } = await import('../app-init.ts');
+    const { planTrouble, proposeFiles, writeProposal } = await import('../app-init.ts');
     const dir = resolve(options.workspace ?? '.');
     const { found, files } = await proposeFiles(dir);
     const written: { path: string; outcome: Outcome }[] = [];
@@ -36,18 +37,32 @@ a person has changed is kept: the difference is shown, and somebody who is there
       if (outcome !== 'unchanged' && outcome !== 'kept' && options.dryRun !== true) await writeProposal(dir, file);
       written.push({ path: file.path, outcome });
     }
+    const trouble = options.dryRun === true || found.apps.length === 0 ? null : await planTrouble(dir, session.version);
+    const toDecide = found.decide;
     const apps = found.apps.map(({ name, path, framework, routes }) => ({ name, path, framework, routes }));
     const lines = [
-      apps.length === 0 ? 'No app was found: add one to sluice.config.ts.' : `Found ${plural(apps.length, 'app')}`,
+      apps.length === 0
+        ? `No app was found: add one to sluice.config.ts. Looked for ${LOOKED_FOR}.`
+        : `Found ${plural(apps.length, 'app')}`,
       ...table(apps.map((app) => [`  ${app.name}`, app.path, app.framework, app.routes.join(' ')])),
       ...found.leftOut.map((what) => `  ${what}`),
+      ...(toDecide.length === 0 ? [] : ['To be decided before a deploy can work', ...toDecide.map((what) => `  ${what}`)]),
       options.dryRun === true ? 'Would be written' : 'Files',
       ...table(written.map(({ path, outcome }) => [`  ${outcome}`, path])),
+      ...(trouble === null ? [] : [`sluice plan would say: ${trouble}`]),
       'Next: look through sluice.config.ts, commit, then sluice plan',
     ];
     return {
       exit: EXIT.ok,
-      data: { apps, leftOut: found.leftOut, files: written, dryRun: options.dryRun === true },
+      data: {
+        apps,
+        leftOut: found.leftOut,
+        decide: toDecide,
+        plans: trouble === null,
+        trouble,
+        files: written,
+        dryRun: options.dryRun === true,
+      },
       text: lines.join('\n'),
     };
   },

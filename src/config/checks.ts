@@ -139,7 +139,7 @@ function checkCommands(app: ExpandedApp, at: At): Mistake[] {
   });
   if (app.run?.command === undefined)
     found.push({ path: at('run'), message: 'is missing; needed: the command that starts the app, such as ["node", "server.js"].' });
-  const output = app.build?.output === undefined ? null : pathProblem(app.build.output, "the app's folder");
+  const output = app.build?.output === undefined || app.build.output === '/' ? null : pathProblem(app.build.output, "the app's folder");
   if (output !== null) found.push({ path: at('build', 'output'), message: output });
   if (app.smoke !== undefined && app.smoke !== false && app.smoke.command === undefined && (app.smoke.paths ?? []).length === 0) {
     found.push({ path: at('smoke'), message: 'tests nothing; needed: command or paths.' });

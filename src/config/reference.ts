@@ -198,4 +198,11 @@ deployed there, or it was asked for by name or by force. A version that failed o
 sources, its settings or a value change, or \`--lift-hold\` takes it as it is. What is built is a commit, never the folder as it happens to be; \`development\` also takes
 uncommitted changes, by recording them first (see \`uncommitted\`).
 
+What cannot be read affects everything it could concern, and \`affected\`, \`affected --explain\`, \`plan\` and \`--json\` name it: a manifest that is no
+JSON or TOML, says a key twice, holds conflict markers or bytes that are not UTF-8, is a link or a pointer to Git LFS makes its project, and those
+that may depend on it, part of any change until it is mended. A lockfile whose format is not known, or that does not say what becomes of
+something asked for, counts whole. A byte order mark is skipped. Every path above a manifest's own folder that it names counts; what only a
+program knows can be named in \`inputs\`. Of a Go module at the root, texts (\`*.md\`), licences and dot files do not count, nor do folders of
+other languages, except their Go files.
+
 `;

@@ -94,7 +94,11 @@ function argvOf(command: string | readonly string[] | undefined): string[] {
 
 function buildOf(build: ExpandedApp['build']): BuildSpec {
   const command = argvOf(build?.command);
-  return { command: command.length === 0 ? null : command, output: normalPath(build?.output ?? D.build.output), env: build?.env ?? {} };
+  return {
+    command: command.length === 0 ? null : command,
+    output: build?.output === '/' ? '/' : normalPath(build?.output ?? D.build.output),
+    env: build?.env ?? {},
+  };
 }
 
 function runOf(run: ExpandedApp['run'], reachable: boolean): RunSpec {

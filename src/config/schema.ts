@@ -38,9 +38,11 @@ const buildObject = object({
   command: argv
     .optional()
     .describe('What builds the app, run in its folder. Left out: nothing is built, the output is taken as it is committed.'),
-  output: text('a folder below the app')
-    .optional()
-    .meta({ description: "Folder below the app's path that is the artifact; `.` is the whole app.", default: D.build.output }),
+  output: text('a folder below the app, or "/"').optional().meta({
+    description:
+      "Folder below the app's path that is the artifact; `.` is the whole app. `/`: the app is built and run at the root of the workspace, and all of that, as built, is the artifact; only the app's path and what it depends on make it change.",
+    default: D.build.output,
+  }),
   env: buildEnv.optional().describe("Variables of the build besides PATH, HOME and the like. They are part of the build's identity."),
 });
 const build = z

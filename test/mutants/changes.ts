@@ -76,4 +76,20 @@ export default [
     spec: EDGES,
     title: 'that was wrong at the base: every app counts as affected',
   },
+  {
+    name: 'classic yarn is told something that it does not know',
+    file: 'src/core/init/node.ts',
+    from: "isBerry(look) ? '--immutable' : '--frozen-lockfile'",
+    to: "isBerry(look) ? '--immutable' : '--immutable'",
+    spec: 'src/core/init/cases.spec.ts',
+    title: 'init-yarn-classic-immutable: classic yarn is given --frozen-lockfile',
+  },
+  {
+    name: 'a member of a workspace is the whole workspace',
+    file: 'src/core/init/node.ts',
+    from: "    language: 'node',\n    path: folder,",
+    to: "    language: 'node',\n    path: tools.isWide ? '.' : folder,",
+    spec: 'src/core/init/cases.spec.ts',
+    title: 'init-whole-workspace-affects-all: each member has its own path',
+  },
 ] satisfies readonly Mutant[];

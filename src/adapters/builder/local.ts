@@ -25,6 +25,9 @@ const LOGS_KEPT = 20;
 /** Less than this counts as a full disk, bytes. */
 const FULL_BELOW = 1024 * 1024;
 
+/** `build.output` of an app that is built and run at the root of the workspace, all of which is its artifact. */
+const WORKSPACE = '/';
+
 const AS_COMMITTED: BuildSpec = { command: null, output: '.', env: {} };
 
 /** Builds on this machine: a fresh checkout of the app's folder, its command, its output into the store. */
@@ -63,12 +66,13 @@ async function buildIn(
   const checkout = join(work, 'app');
   await mkdir(checkout, { recursive: true });
   // Packages of a workspace are installed, and refer to each other, from where they lie.
-  const whole = build.workspace === true && build.command !== null;
+  const isWide = build.output === WORKSPACE;
+  const whole = isWide || (build.workspace === true && build.command !== null);
   await source.export(request.commit, whole ? '.' : request.path, checkout, signal);
-  const own = whole ? join(checkout, request.path) : checkout;
+  const own = whole && !isWide ? join(checkout, request.path) : checkout;
   if (build.command !== null) await runBuild(build.command, own, log, request, signal);
   signal.throwIfAborted();
-  return artifacts.put(await outputFolder(own, build, request, log));
+  return artifacts.put(isWide ? own : await outputFolder(own, build, request, log));
 }
 
 async function runBuild(command: readonly string[], cwd: string, log: string, request: BuildRequest, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { isWorthReading, type Look } from '../../core/init/look.ts';
+import { folderOf, isWorthReading, type Look } from '../../core/init/look.ts';
+import { withoutMark } from '../../core/init/parse.ts';
 
 /** A manifest larger than this is none that a person wrote. */
 const MOST_BYTES = 1_000_000;
@@ -13,13 +14,17 @@ const SKIPPED: ReadonlySet<string> = new Set(['node_modules', '.git', '.sluice',
 /** What lies in a workspace: what git knows or would take, or all files where there is no git. */
 export async function lookAround(dir: string): Promise<Look> {
   const paths = (await trackedPaths(dir)) ?? (await walk(dir));
-  const texts = await Promise.all(
-    paths.filter(isWorthReading).map(async (path): Promise<(readonly [string, string])[]> => {
-      const text = await readSmall(join(dir, path));
-      return text === null ? [] : [[path, text]];
-    }),
-  );
-  return { name: basename(dir), paths: new Set(paths), texts: new Map(texts.flat()) };
+  const packages = new Set(paths.filter((path) => /(^|\/)package\.json$/.test(path)).map(folderOf));
+  const texts = new Map<string, string>();
+  const unread = new Map<string, string>();
+  const worth = paths.filter((path) => isWorthReading(path, packages));
+  const read = await Promise.all(worth.map((path) => readSmall(join(dir, path))));
+  for (const [i, path] of worth.entries()) {
+    const found = read[i];
+    if (typeof found === 'string') texts.set(path, withoutMark(found));
+    else if (found !== undefined) unread.set(path, found.why);
+  }
+  return { name: basename(dir), paths: new Set(paths), texts, unread };
 }
 
 /** Texts of those of the paths that are there. */
@@ -36,14 +41,23 @@ export async function readExisting(dir: string, paths: readonly string[]): Promi
   return new Map(found.flat());
 }
 
-async function readSmall(path: string): Promise<string | null> {
+/** The text of a file, or why it could not be had. */
+async function readSmall(path: string): Promise<string | { readonly why: string }> {
   try {
-    const { size, isFile } = await stat(path).then((found) => ({ size: found.size, isFile: found.isFile() }));
-    return isFile && size <= MOST_BYTES ? await readFile(path, 'utf8') : null;
-  } catch {
-    return null;
+    const found = await stat(path);
+    if (!found.isFile()) return { why: 'it is no file' };
+    return found.size <= MOST_BYTES ? await readFile(path, 'utf8') : { why: `it is larger than ${MOST_BYTES / 1_000_000} MB` };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { why: WHY[code ?? ''] ?? message };
   }
 }
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'it is a link to nothing, or was removed and git still lists it',
+  ELOOP: 'it is a link that leads back to itself',
+  EACCES: 'it may not be read',
+};
 
 function trackedPaths(dir: string): Promise<string[] | null> {
   return new Promise((resolve) => {
@@ -67,7 +81,7 @@ async function walk(dir: string): Promise<string[]> {
     for (const entry of await readdir(join(dir, below), { withFileTypes: true }).catch(() => [])) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory() && !SKIPPED.has(entry.name)) folders.push(path);
-      if (entry.isFile()) files.push(path);
+      if (entry.isFile() || entry.isSymbolicLink()) files.push(path);
     }
   }
   return files;

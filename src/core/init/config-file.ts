@@ -1,3 +1,4 @@
+import { LOOKED_FOR } from './elsewhere.ts';
 import type { CheckCommand, Detected, DetectedApp } from './look.ts';
 import { stamped } from './stamp.ts';
 
@@ -9,10 +10,13 @@ export function configFile(found: Detected): string {
     ...(found.leftOut.length === 0
       ? []
       : ['// Found, and not deployed by Sluice:', ...found.leftOut.map((what) => `// - ${oneLine(what)}`), '']),
+    ...(found.decide.length === 0
+      ? []
+      : ['// To be decided before a deploy can work:', ...found.decide.map((what) => `// - ${oneLine(what)}`), '']),
     'export default defineConfig({',
     `  workspace: ${quoted(found.workspace)},`,
     ...(found.apps.length === 0
-      ? ['  // No app was found. One needs a path and the command that starts it.', '  apps: {},']
+      ? ['  // No app was found. One needs a path and the command that starts it. Looked for:', `  // ${LOOKED_FOR}.`, '  apps: {},']
       : ['  apps: {', ...found.apps.flatMap(appLines), '  },']),
     '  environments: {',
     '    development: { edge: { port: 8080 } },',
@@ -34,7 +38,12 @@ function appLines(app: DetectedApp): string[] {
     `    // ${oneLine(app.framework)}${app.folder === app.path ? '' : `, ${app.folder}`}. ${app.notes.map(oneLine).join(' ')}`.trimEnd(),
     `    ${key(app.name)}: {`,
     `      path: ${quoted(app.path)},`,
-    ...(app.build === null ? [] : [`      build: ${literal(app.build)},`]),
+    ...(app.inputs === undefined ? [] : [`      inputs: ${literal(app.inputs)},`]),
+    ...(app.isWide === true
+      ? [`      build: { ${app.build === null ? '' : `command: ${literal(app.build)}, `}output: '/' },`]
+      : app.build === null
+        ? []
+        : [`      build: ${literal(app.build)},`]),
     `      run: ${literal(app.run)},`,
     ...(app.health === null ? [] : [`      health: ${quoted(app.health)},`]),
     ...(app.routes.length === 0

@@ -1,111 +1,18 @@
-import type { Command, Look, Variable } from './look.ts';
-import { folderOf, plainFolder, plainName } from './look.ts';
-import { commandOf, type Data, data, list, string, strings, yaml } from './parse.ts';
+import { composeDeclarations } from './compose.ts';
+import { type Declarations, type Declared, NOTHING, variables } from './declared-app.ts';
+import type { Look, Variable } from './look.ts';
+import { plainFolder, plainName } from './look.ts';
+import { commandOf, type Data, data, list, string, yaml } from './parse.ts';
 
-/** An app that some other tool's file already describes. What is null is found out from its folder. */
-export interface Declared {
-  readonly name: string;
-  readonly folder: string;
-  readonly build: Command | null;
-  readonly run: Command | null;
-  readonly routes: readonly string[] | null;
-  readonly health: string | null;
-  readonly listens: boolean | null;
-  readonly env: Readonly<Record<string, Variable>>;
-  readonly dependsOn: readonly string[];
-  readonly dockerfile: string | null;
-  readonly isStatic: boolean;
-  readonly notes: readonly string[];
-}
-
-export interface Declarations {
-  readonly apps: readonly Declared[];
-  readonly leftOut: readonly string[];
-}
-
-const NOTHING = {
-  build: null,
-  run: null,
-  routes: null,
-  health: null,
-  listens: null,
-  env: {},
-  dependsOn: [],
-  dockerfile: null,
-  isStatic: false,
-  notes: [],
-};
-
+/** The apps that files of other tools describe. */
 export function declarations(look: Look): Declarations {
-  const all = [digitalOcean(look), ...composeFiles(look).map((file) => compose(look, file))];
-  return { apps: all.flatMap((one) => one.apps), leftOut: all.flatMap((one) => one.leftOut) };
+  const all = [digitalOcean(look), composeDeclarations(look)];
+  return { apps: all.flatMap((one) => one.apps), leftOut: all.flatMap((one) => one.leftOut), decide: all.flatMap((one) => one.decide) };
 }
-
-function composeFiles(look: Look): string[] {
-  return [...look.texts.keys()]
-    .filter((path) => /(^|\/)(docker-)?compose\.ya?ml$/.test(path))
-    .toSorted()
-    .slice(0, 5);
-}
-
-function compose(look: Look, file: string): Declarations {
-  const apps: Declared[] = [];
-  const leftOut: string[] = [];
-  const services = Object.entries(data(yaml(look.texts.get(file))['services'])).map(([name, value]) => [name, data(value)] as const);
-  const built = new Set(services.filter(([, service]) => service['build'] !== undefined).map(([name]) => name));
-  for (const [name, service] of services) {
-    const { build } = service;
-    const context = string(build) ?? string(data(build)['context']) ?? '.';
-    const folder = plainFolder(`${folderOf(file)}/${context}`);
-    if (!built.has(name) || folder === null) {
-      leftOut.push(
-        `${name} of ${file} (${string(service['image']) ?? 'no image'}) is run by others: start it with docker compose up ${name}.`,
-      );
-      continue;
-    }
-    const needs = Array.isArray(service['depends_on']) ? strings(service['depends_on']) : Object.keys(data(service['depends_on']));
-    const command = service['command'];
-    apps.push({
-      ...NOTHING,
-      name: plainName(name),
-      folder,
-      run: Array.isArray(command) ? command.map(String) : typeof command === 'string' ? commandOf(command) : null,
-      listens: list(service['ports']).length > 0 || list(service['expose']).length > 0 ? true : null,
-      env: composeEnv(service),
-      dependsOn: needs.filter((other) => built.has(other)).map(plainName),
-      dockerfile: string(data(build)['dockerfile']) ?? 'Dockerfile',
-      notes: [`A service of ${file}, run here as a process: Sluice does not run containers yet.`],
-    });
-  }
-  return { apps, leftOut };
-}
-
-function composeEnv(service: Data): Record<string, Variable> {
-  const { environment } = service;
-  const pairs: (readonly [string, unknown])[] = Array.isArray(environment)
-    ? strings(environment).map((line) => [line.split('=')[0] ?? '', line.includes('=') ? line.slice(line.indexOf('=') + 1) : null] as const)
-    : Object.entries(data(environment));
-  return variables(pairs);
-}
-
-/** Values that may be secret, or are put together elsewhere, are named and never copied. */
-export function variables(pairs: readonly (readonly [string, unknown])[]): Record<string, Variable> {
-  return Object.fromEntries(
-    pairs
-      .filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && name !== 'PORT')
-      .map(([name, value]): [string, Variable] => {
-        const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
-        const isPlain = typeof text === 'string' && /^[\w.,:/ -]{1,80}$/.test(text) && !text.includes('://') && !MAY_BE_SECRET.test(name);
-        return [name, isPlain ? text : { fromEnv: name }];
-      }),
-  );
-}
-
-const MAY_BE_SECRET = /SECRET|TOKEN|KEY|PASS|PWD|CREDENTIAL|AUTH|DSN|URL|URI|PRIVATE|SALT|CERT/i;
 
 function digitalOcean(look: Look): Declarations {
   const file = [...look.texts.keys()].find((path) => path.startsWith('.do/'));
-  if (file === undefined) return { apps: [], leftOut: [] };
+  if (file === undefined) return { apps: [], leftOut: [], decide: [] };
   const read = yaml(look.texts.get(file));
   const spec = read['spec'] === undefined ? read : data(read['spec']);
   const shared = envsOf(spec);
@@ -134,7 +41,7 @@ function digitalOcean(look: Look): Declarations {
         routes: own.length > 0 ? own : (routes.get(name) ?? null),
         health: string(data(component['health_check'])['http_path']),
         env: { ...shared, ...envsOf(component) },
-        dockerfile: string(component['dockerfile_path']),
+        dockerfile: dockerfileOf(component),
         notes,
         ...extra,
       },
@@ -152,7 +59,36 @@ function digitalOcean(look: Look): Declarations {
       (one) => `The database ${string(one['name']) ?? ''} of ${file} is yours to run; give its address in a variable.`,
     ),
   ];
-  return { apps, leftOut: [...leftOut, ...others] };
+  return { apps, leftOut: [...leftOut, ...others], decide: trimmed(spec, file) };
+}
+
+/** Their paths start at the root of the repository. */
+function dockerfileOf(component: Data): string | null {
+  const said = string(component['dockerfile_path']);
+  return said === null ? null : plainFolder(said);
+}
+
+/** App Platform takes the prefix of a route off, unless it is told to keep it; the edge never does. */
+function trimmed(spec: Data, file: string): string[] {
+  const named = (name: string | null, prefix: string | null, kept: unknown): string[] =>
+    prefix === null || prefix === '/' || kept === true
+      ? []
+      : [
+          `${name ?? 'An app'}: ${file} takes ${prefix} off before a request reaches it, Sluice does not: let it answer below ${prefix}, or give it a host of its own.`,
+        ];
+  const components = ['services', 'static_sites', 'functions'].flatMap((key) => list(spec[key]).map(data));
+  const own = components.flatMap((one) =>
+    list(one['routes'])
+      .map(data)
+      .flatMap((route) => named(string(one['name']), string(route['path']), route['preserve_path_prefix'])),
+  );
+  const rules = list(data(spec['ingress'])['rules']).map(data);
+  const ruled = rules.flatMap((rule) => {
+    const component = data(rule['component']);
+    const prefix = string(data(data(rule['match'])['path'])['prefix']);
+    return component['rewrite'] === undefined ? named(string(component['name']), prefix, component['preserve_path_prefix']) : [];
+  });
+  return [...new Set([...own, ...ruled])];
 }
 
 function envsOf(component: Data): Record<string, Variable> {

@@ -1,16 +1,26 @@
-import { type Declared, declarations, variables } from './declared.ts';
-import { type Detected, type DetectedApp, folderOf, inFolder, type Look, plainName, type Runtime } from './look.ts';
+import { declarations } from './declared.ts';
+import { type Declared, NOTHING, variables } from './declared-app.ts';
+import { fixedPort, otherTools, unreadFiles } from './elsewhere.ts';
+import {
+  type Command,
+  type Detected,
+  type DetectedApp,
+  folderOf,
+  inFolder,
+  isTestPath,
+  type Look,
+  plainName,
+  type Runtime,
+} from './look.ts';
 import { nodeFolders, nodeRuntime, packageDependencies, packageFolders, packageManagerOf } from './node.ts';
-import { dockerRuntime, goRuntime, pagesRuntime, procfileCommand, workerRuntime, wranglerFile } from './other.ts';
-import { json, string, toml } from './parse.ts';
+import { dockerRuntime, goRuntime, pagesRuntime, procfileCommand, rustRuntime, workerRuntime, wranglerFile } from './other.ts';
+import { data, json, string, toml } from './parse.ts';
+import { withGivenPort } from './ports.ts';
 import { pythonRuntime } from './python.ts';
-
-/** Folders that hold no apps of their own, whatever lies in them. */
-const NOT_APPS = /(^|\/)(node_modules|vendor|dist|build|coverage|test|tests|testing|__tests__|fixtures|docs?|scripts|tools|\.[^/]+)(\/|$)/;
 
 /** The apps of a repository, from what other tools' files say and what lies in its folders. Pure. */
 export function detect(look: Look): Detected {
-  const { apps: declared, leftOut } = declarations(look);
+  const { apps: declared, leftOut, decide } = declarations(look);
   const covered = new Set(declared.map((one) => one.folder));
   const found = [
     ...declared.map((one) => ({ one, runtime: declaredRuntime(look, one), isDeclared: true })),
@@ -28,10 +38,31 @@ export function detect(look: Look): Detected {
       ...leftOut,
       ...silent.map(({ one }) => `${one.name} (${one.folder}) does not say how it is started; add it to apps by hand.`),
     ],
+    decide: [
+      ...unreadFiles(look),
+      ...decide,
+      ...decisions(look, started),
+      ...otherTools(look, new Set(found.map(({ one }) => one.folder))),
+    ],
     packageManager: packageManagerOf(look),
     languages: new Set(apps.map((app) => app.language)),
     ecosystems: ecosystems(look),
   };
+}
+
+/** What stands in the way of a deploy that only a person can take away. */
+function decisions(look: Look, found: readonly Found[]): string[] {
+  return found.flatMap(({ one, runtime }) => {
+    const start = string(data(json(look.texts.get(inFolder(one.folder, 'package.json')))['scripts'])['start']);
+    const fixed = runtime.listens ? fixedPort(look, one.folder, one.run === null ? start : null) : null;
+    const port =
+      fixed === null
+        ? []
+        : [
+            `${one.name} listens on port ${fixed} itself: let it listen on PORT, which each instance is given, or it is never found healthy.`,
+          ];
+    return [...port, ...one.decide, ...(one.build === null ? (runtime.decide ?? []) : [])];
+  });
 }
 
 interface Found {
@@ -43,9 +74,15 @@ function runtimeOf(look: Look, folder: string): Runtime | null {
   const node = look.texts.has(inFolder(folder, 'package.json')) ? nodeRuntime(look, folder) : null;
   const worker = workerRuntime(look, folder, node ?? installOnly(look, folder));
   const found =
-    worker ?? node ?? goRuntime(look, folder) ?? pythonRuntime(look, folder) ?? dockerRuntime(look, folder) ?? onlyPages(look, folder);
+    worker ??
+    node ??
+    goRuntime(look, folder) ??
+    rustRuntime(look, folder) ??
+    pythonRuntime(look, folder) ??
+    dockerOf(look, folder) ??
+    onlyPages(look, folder);
   const procfile = procfileCommand(look, folder);
-  return found === null || worker !== null || procfile === null || found.path !== folder
+  return found === null || worker !== null || procfile === null || found.isWide === true
     ? found
     : { ...found, run: procfile, listens: true };
 }
@@ -59,13 +96,20 @@ function installOnly(look: Look, folder: string): Runtime | null {
   return nodeRuntime({ ...look, texts: new Map([...look.texts, [path, withStart]]) }, folder);
 }
 
+/** A Dockerfile beside the manifest of a library says how the library is tried, not that it is an app. */
+function dockerOf(look: Look, folder: string): Runtime | null {
+  return look.texts.has(inFolder(folder, 'package.json')) ? null : dockerRuntime(look, folder);
+}
+
 function onlyPages(look: Look, folder: string): Runtime | null {
   return look.texts.has(inFolder(folder, 'package.json')) ? null : pagesRuntime(look, folder);
 }
 
 function declaredRuntime(look: Look, one: Declared): Runtime | null {
-  const own = one.isStatic ? (runtimeOf(look, one.folder) ?? pagesRuntime(look, one.folder)) : runtimeOf(look, one.folder);
-  const container = one.dockerfile === null ? null : dockerRuntime(look, one.folder, one.dockerfile.replace(/^.*\//, ''));
+  const there = one.isStatic ? (runtimeOf(look, one.folder) ?? pagesRuntime(look, one.folder)) : runtimeOf(look, one.folder);
+  // Which stage of a Dockerfile is run, and whether it listens, the other tool's file says.
+  const own = there?.framework === 'Dockerfile' ? null : there;
+  const container = one.dockerfile === null ? null : dockerRuntime(look, one.folder, one.dockerfile, one.target);
   const base = own ?? container;
   if (base === null && one.run === null) return null;
   const plain: Runtime = base ?? {
@@ -81,14 +125,20 @@ function declaredRuntime(look: Look, one: Declared): Runtime | null {
     notes: [],
   };
   const install = plain.checks['install']?.command ?? (plain.build !== null && plain.build[0] !== 'sh' ? plain.build : null);
-  const isOwnFolder = plain.path === one.folder;
+  const isOwnFolder = plain.isWide !== true;
   return {
     ...plain,
     build: one.build === null || !isOwnFolder ? plain.build : joined(install, one.build),
-    run: one.run !== null && isOwnFolder ? one.run : plain.run,
+    run: one.run === null ? plain.run : isOwnFolder ? one.run : inside(one.folder, one.run),
     isFrontEnd: one.isStatic || plain.isFrontEnd,
     listens: one.listens ?? own?.listens ?? false,
   };
+}
+
+/** A command of another tool's file runs in the app's folder. */
+function inside(folder: string, run: Command): Command {
+  const line = run[0] === 'sh' && run.length === 3 ? (run[2] ?? '') : run.join(' ');
+  return ['sh', '-c', `cd '${folder}' && ${run[0] === 'sh' ? line : `exec ${line}`}`];
 }
 
 function joined(install: readonly string[] | null, build: readonly string[]): readonly string[] {
@@ -99,14 +149,16 @@ function joined(install: readonly string[] | null, build: readonly string[]): re
 
 function candidateFolders(look: Look): string[] {
   const files = [...look.paths].filter((path) =>
-    /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|Dockerfile|wrangler\.(toml|jsonc?)|index\.html)$|(^|\/)(main|app|server|manage)\.py$/.test(
+    /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|main\.go|Cargo\.toml|Dockerfile|wrangler\.(toml|jsonc?)|index\.html)$|(^|\/)(main|app|server|manage)\.py$/.test(
       path,
     ),
   );
-  const folders = [...new Set(files.map(folderOf))].filter((folder) => folder === '.' || !NOT_APPS.test(folder)).toSorted();
+  const folders = [...new Set(files.map(folderOf))].filter((folder) => folder === '.' || !isTestPath(`${folder}/x`)).toSorted();
   const withManifest = new Set(
     [...look.paths]
-      .filter((path) => /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|wrangler\.(toml|jsonc?))$/.test(path))
+      .filter((path) =>
+        /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|Cargo\.toml|main\.go|wrangler\.(toml|jsonc?))$/.test(path),
+      )
       .map(folderOf),
   );
   // Pages and single scripts inside of an app belong to it.
@@ -130,18 +182,10 @@ function undeclared(look: Look, folder: string): Declared {
   const fallback =
     folder === '.' ? (string(json(look.texts.get('package.json'))['name']) ?? look.name) : (folder.split('/').at(-1) ?? folder);
   return {
+    ...NOTHING,
     name: plainName(named ?? fallback),
     folder,
-    build: null,
-    run: null,
-    routes: null,
-    health: null,
-    listens: null,
     env: exampleEnv(look, folder),
-    dependsOn: [],
-    dockerfile: null,
-    isStatic: false,
-    notes: [],
   };
 }
 
@@ -181,14 +225,17 @@ function withDependencies(look: Look, found: readonly Found[]): Unrouted[] {
     const packages = packageDependencies(look, one.folder, folders).flatMap((folder) => byFolder.get(folder) ?? []);
     const { isFrontEnd, ...rest } = runtime;
     const dependsOn = [...new Set([...one.dependsOn, ...packages])].filter((name) => names.has(name) && name !== one.name).toSorted();
+    const given = runtime.listens ? withGivenPort(runtime.run) : { run: runtime.run, port: null };
+    const port = given.port === null ? [] : [`It named port ${given.port}; each instance is given one instead.`];
     const app = {
       ...rest,
+      run: given.run,
       name: one.name,
       folder: one.folder,
       health: runtime.listens ? one.health : null,
       dependsOn,
       env: { ...runtime.env, ...one.env },
-      notes: [...one.notes, ...runtime.notes],
+      notes: [...one.notes, ...runtime.notes, ...port],
     };
     return { app, routes: one.routes, isFrontEnd };
   });

@@ -58,19 +58,19 @@ async function initialised(fixture: string): Promise<string> {
 const FIXTURES: Readonly<Record<string, readonly string[]>> = {
   single: ['hello . ["node","server.js"] /'],
   'npm-workspace': [
-    'api . ["npm","start","--workspace","apps/api"] /api',
+    'api apps/api ["npm","start","--workspace","apps/api"] /api',
     'mailer apps/mailer ["node","worker.js"] -',
-    'web . ["npm","start","--workspace","apps/web"] /',
+    'web apps/web ["npm","start","--workspace","apps/web"] /',
   ],
   'pnpm-python': [
     'admin services/admin ["sh","-c","exec python3 -m gunicorn --bind \\"127.0.0.1:$PORT\\" office.wsgi"] /admin',
     'routes services/routes ["sh","-c","exec python3 -m uvicorn main:service --host 127.0.0.1 --port \\"$PORT\\""] /routes',
-    'web . ["sh","-c","cd \'web\' && exec npx --no-install vite preview --host 127.0.0.1 --port \\"$PORT\\""] /',
+    'web web ["sh","-c","cd \'web\' && exec npx --no-install vite preview --host 127.0.0.1 --port \\"$PORT\\""] /',
   ],
   'docker-compose': ['web web ["node","index.js"] /', 'api api ["./api","--listen"] /api', 'cleaner cleaner ["./clean","--every","1h"] -'],
   workers: [
     'images workers/images ["sh","-c","exec npx --no-install wrangler dev --ip 127.0.0.1 --port \\"$PORT\\""] /images',
-    'short-links . ["sh","-c","cd \'workers/short-links\' && exec npx --no-install wrangler dev --ip 127.0.0.1 --port \\"$PORT\\""] /short-links',
+    'short-links workers/short-links ["sh","-c","cd \'workers/short-links\' && exec npx --no-install wrangler dev --ip 127.0.0.1 --port \\"$PORT\\""] /short-links',
   ],
   digitalocean: [
     'api api ["node","dist/server.js"] /api',

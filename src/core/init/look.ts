@@ -5,13 +5,15 @@ export interface Look {
   readonly paths: ReadonlySet<string>;
   /** Text of the files that `isWorthReading` names. */
   readonly texts: ReadonlyMap<string, string>;
+  /** Path → why it was not read, of files that would have been. */
+  readonly unread?: ReadonlyMap<string, string>;
 }
 
 /** How an app is made and run on this machine. */
 export interface Runtime {
   readonly framework: string;
   readonly language: 'node' | 'python' | 'go' | 'other';
-  /** Folder that a version is built from: the app's own, or `.` where it needs what lies outside of it. */
+  /** Folder whose changes are the app's. */
   readonly path: string;
   readonly build: Command | null;
   readonly run: Command;
@@ -21,6 +23,12 @@ export interface Runtime {
   readonly listens: boolean;
   readonly checks: Readonly<Record<string, CheckCommand>>;
   readonly notes: readonly string[];
+  /** The artifact is the whole workspace as built, and commands run at its root. Left out: the app's folder. */
+  readonly isWide?: true;
+  /** Further files that it is made from. */
+  readonly inputs?: readonly string[];
+  /** What a person has to decide before it can be deployed, one sentence each. */
+  readonly decide?: readonly string[];
 }
 
 export type Command = readonly string[];
@@ -48,20 +56,26 @@ export interface Detected {
   readonly apps: readonly DetectedApp[];
   /** What was found and is not deployed by Sluice, one sentence each. */
   readonly leftOut: readonly string[];
+  /** What a person has to decide before a deploy can work, one sentence each. */
+  readonly decide: readonly string[];
   readonly packageManager: PackageManager | null;
   readonly languages: ReadonlySet<Runtime['language']>;
   /** Folders with dependencies that a bot can keep current. */
   readonly ecosystems: readonly { readonly ecosystem: string; readonly folder: string }[];
 }
 
-export type PackageManager = 'npm' | 'pnpm' | 'yarn';
+export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun';
 
 const MANIFESTS =
-  /(^|\/)(package\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile|(docker-)?compose\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|\.env\.(example|sample|template)|(main|app|server|wsgi|asgi|manage)\.py|main\.go)$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$/;
+  /(^|\/)(package\.json|project\.json|nx\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile[\w.-]*|Containerfile|[\w.-]+\.[Dd]ockerfile|(docker-)?compose[\w.-]*\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|\.env\.(example|sample|template)|(main|app|server|wsgi|asgi|manage)\.py|main\.go)$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$|^yarn\.lock$/;
+/** Where a program of Node begins, beside its package.json or in `src`. */
+const ENTRY = /^(?:src\/)?(?:server|app|main|index)\.[cm]?[jt]s$/;
 
-/** Whether detection needs the text of a file. */
-export function isWorthReading(path: string): boolean {
-  return MANIFESTS.test(path);
+/** Whether detection needs the text of a file. `packages`: folders with a package.json. */
+export function isWorthReading(path: string, packages: ReadonlySet<string>): boolean {
+  if (MANIFESTS.test(path)) return true;
+  const folder = folderOf(path).replace(/(?:^|\/)src$/, '') || '.';
+  return packages.has(folder) && ENTRY.test(folder === '.' ? path : path.slice(folder.length + 1));
 }
 
 export function inFolder(folder: string, name: string): string {
@@ -90,4 +104,11 @@ export function plainName(text: string): string {
     .slice(0, 63)
     .replace(/-+$/, '');
   return name === '' ? 'app' : name;
+}
+
+/** Folders that hold no apps of their own, whatever lies in them. */
+export function isTestPath(path: string): boolean {
+  return /(^|\/)(node_modules|vendor|dist|build|coverage|tests?|testing|__tests__|e2e|fixtures|testdata|docs?|scripts|tools|templates?|\.[^/]+)(\/|$)/.test(
+    folderOf(path),
+  );
 }

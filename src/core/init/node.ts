@@ -1,6 +1,7 @@
+import { matchesPattern } from '../changes/glob.ts';
 import type { CheckCommand, Command, Look, PackageManager, Runtime } from './look.ts';
 import { folderOf, inFolder } from './look.ts';
-import { type Data, data, json, list, string, strings, yaml } from './parse.ts';
+import { commandOf, type Data, data, json, list, string, strings, yaml } from './parse.ts';
 
 /** Frameworks by the package that tells them apart, the telling ones first. */
 const FRAMEWORKS: readonly { readonly dependency: string; readonly name: string; readonly isFrontEnd: boolean; readonly run?: Command }[] =
@@ -22,13 +23,14 @@ const SERVERS: ReadonlySet<string> = new Set(['fastify', 'express', 'hono', 'koa
 
 export function packageManagerOf(look: Look): PackageManager | null {
   const declared = string(json(look.texts.get('package.json'))['packageManager'])?.split('@')[0];
-  if (declared === 'pnpm' || declared === 'yarn' || declared === 'npm') return declared;
+  if (declared === 'pnpm' || declared === 'yarn' || declared === 'npm' || declared === 'bun') return declared;
   if (look.paths.has('pnpm-lock.yaml') || look.paths.has('pnpm-workspace.yaml')) return 'pnpm';
   if (look.paths.has('yarn.lock')) return 'yarn';
+  if (look.paths.has('bun.lock') || look.paths.has('bun.lockb')) return 'bun';
   return [...look.paths].some((path) => /(^|\/)package\.json$/.test(path)) ? 'npm' : null;
 }
 
-/** Whether a folder is a member of a workspace of npm, pnpm or yarn whose root is this repository's. */
+/** Whether a folder is a member of a workspace of npm, pnpm, yarn or bun whose root is this repository's. */
 function isMember(look: Look, folder: string): boolean {
   if (folder === '.') return false;
   const { workspaces } = json(look.texts.get('package.json'));
@@ -36,22 +38,11 @@ function isMember(look: Look, folder: string): boolean {
     ...strings(workspaces),
     ...strings(data(workspaces)['packages']),
     ...strings(yaml(look.texts.get('pnpm-workspace.yaml'))['packages']),
-  ];
+  ].map((pattern) => pattern.replace(/^(!?)(?:\.\/)+/, '$1').replace(/\/+$/, ''));
   return (
-    patterns.some((pattern) => !pattern.startsWith('!') && globFits(pattern, folder)) &&
-    !patterns.some((pattern) => pattern.startsWith('!') && globFits(pattern.slice(1), folder))
+    patterns.some((pattern) => !pattern.startsWith('!') && matchesPattern(folder, pattern)) &&
+    !patterns.some((pattern) => pattern.startsWith('!') && matchesPattern(folder, pattern.slice(1)))
   );
-}
-
-function globFits(pattern: string, folder: string): boolean {
-  const source = pattern
-    .replace(/^\.\//, '')
-    .replace(/\/$/, '')
-    .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
-    .replaceAll('**', '\u0000')
-    .replaceAll('*', '[^/]*')
-    .replaceAll('\u0000', '.*');
-  return new RegExp(`^${source}$`).test(folder);
 }
 
 /** The app that a package.json describes; null for libraries and the roots of workspaces. */
@@ -59,18 +50,23 @@ export function nodeRuntime(look: Look, folder: string): Runtime | null {
   const manifest = json(look.texts.get(inFolder(folder, 'package.json')));
   const scripts = data(manifest['scripts']);
   const dependencies = { ...data(manifest['dependencies']), ...data(manifest['devDependencies']) };
-  const framework = FRAMEWORKS.find(({ dependency }) => dependency in dependencies);
+  const framework = FRAMEWORKS.find((one) => one.dependency in dependencies && isUsed(look, folder, manifest, one));
+  if (isLibrary(look, folder, manifest, framework !== undefined)) return null;
   const member = isMember(look, folder);
   const tools = toolsOf(look, folder, member, Object.keys(dependencies).length > 0);
   const isStatic = (framework?.name === 'Vite' || framework?.name === 'Astro') && string(scripts['start']) === null;
   const run = isStatic ? tools.preview(framework.name) : runOf(look, folder, scripts, manifest, framework, tools);
   if (run === null || (folder === '.' && isRootOnly(look, manifest, scripts))) return null;
+  const start = string(scripts['start']) ?? '';
   const listens =
-    framework !== undefined || Object.keys(data(manifest['dependencies'])).some((name) => SERVERS.has(name)) || looksLikeServer(run);
+    framework !== undefined ||
+    Object.keys(data(manifest['dependencies'])).some((name) => SERVERS.has(name)) ||
+    looksLikeServer(run[0] === tools.manager ? commandOf(start) : run);
   return {
     framework: framework?.name ?? 'Node',
     language: 'node',
-    path: tools.path,
+    path: folder,
+    ...(tools.isWide ? { isWide: true as const, ...(tools.inputs.length === 0 ? {} : { inputs: tools.inputs }) } : {}),
     build: tools.build(string(scripts['build']) !== null),
     run,
     env: {},
@@ -79,6 +75,41 @@ export function nodeRuntime(look: Look, folder: string): Runtime | null {
     checks: nodeChecks(scripts, tools),
     notes: tools.notes,
   };
+}
+
+/** A framework that is only there to test a library against, or to show it, makes no app of it. */
+function isUsed(look: Look, folder: string, manifest: Data, { dependency }: (typeof FRAMEWORKS)[number]): boolean {
+  const has = (...names: readonly string[]): boolean =>
+    names.some((name) => [...look.paths].some((path) => path === inFolder(folder, name) || path.startsWith(`${inFolder(folder, name)}/`)));
+  if (dependency === 'vite') return has('index.html');
+  if (dependency === 'react-scripts') return has('public', 'index.html');
+  return (
+    dependency in data(manifest['dependencies']) ||
+    has('app', 'pages', 'src/app', 'src/pages', 'src/routes', 'astro.config.mjs', 'astro.config.ts')
+  );
+}
+
+/** What others take in: it says what it gives them, or a script named `start` only shows or watches it. */
+function isLibrary(look: Look, folder: string, manifest: Data, hasFramework: boolean): boolean {
+  const start = string(data(manifest['scripts'])['start']);
+  if (start !== null && /\b(storybook|start-storybook|tsdx|rollup|tsc|tsup|jest|vitest|lerna|microbundle|docz|styleguidist)\b/.test(start))
+    return true;
+  if (hasFramework || start !== null) {
+    const gives = manifest['exports'] !== undefined || manifest['module'] !== undefined || manifest['publishConfig'] !== undefined;
+    const serves = start !== null || Object.keys(data(manifest['dependencies'])).some((name) => SERVERS.has(name));
+    return gives && (!serves || isNeeded(look, folder, manifest));
+  }
+  return false;
+}
+
+/** Whether another package of the workspace takes it in. */
+function isNeeded(look: Look, folder: string, manifest: Data): boolean {
+  const name = string(manifest['name']);
+  if (name === null) return false;
+  return nodeFolders(look).some((other) => {
+    const { dependencies, devDependencies, peerDependencies } = json(look.texts.get(inFolder(other, 'package.json')));
+    return other !== folder && [dependencies, devDependencies, peerDependencies].some((needs) => name in data(needs));
+  });
 }
 
 function isRootOnly(look: Look, manifest: Data, scripts: Data): boolean {
@@ -93,7 +124,11 @@ function looksLikeServer(run: Command): boolean {
 }
 
 interface Tools {
-  readonly path: string;
+  readonly manager: PackageManager;
+  /** Installed, built and run at the root of the workspace. */
+  readonly isWide: boolean;
+  /** Files at the root that its build reads. */
+  readonly inputs: readonly string[];
   readonly notes: readonly string[];
   readonly install: Command | null;
   readonly installFolder: 'workspace' | null;
@@ -105,50 +140,67 @@ interface Tools {
 /** How the package manager is called for this app. */
 function toolsOf(look: Look, folder: string, member: boolean, hasDependencies: boolean): Tools {
   const manager = packageManagerOf(look) ?? 'npm';
-  // A version is built from its own folder alone; packages that lie elsewhere, and a lock at the root, need the whole workspace.
-  const wide = member && hasDependencies;
-  const root = wide ? '.' : folder;
-  const install = hasDependencies ? installOf(look, manager, root) : null;
+  // Packages that lie elsewhere, and a lock at the root, need the whole workspace.
+  const isWide = member && hasDependencies;
+  const install = hasDependencies ? installOf(look, manager, isWide ? '.' : folder) : null;
   const script = (name: string): Command => {
-    const words = name === 'start' || name === 'test' ? [name] : ['run', name];
-    if (!wide) return [manager, ...words];
+    const words = (name === 'start' || name === 'test') && manager !== 'bun' ? [name] : ['run', name];
+    if (!isWide) return [manager, ...words];
     if (manager === 'npm') return ['npm', ...words, '--workspace', folder];
+    if (manager === 'bun') return ['bun', 'run', '--cwd', folder, name];
     return [manager, manager === 'pnpm' ? '--dir' : '--cwd', folder, ...words];
   };
+  const runner = isWide ? delegated(look, folder) : null;
   return {
-    path: root,
+    manager,
+    isWide,
+    inputs: runner === null ? [] : [runner.file],
     install,
-    installFolder: wide ? 'workspace' : null,
-    notes: wide ? ['Built from the whole workspace: its lockfile and packages lie outside of its folder.'] : [],
+    installFolder: isWide ? 'workspace' : null,
+    notes: isWide ? ['Built and run at the root of the workspace: its lockfile and packages lie outside of its folder.'] : [],
     script,
     build(hasScript) {
       if (!hasScript) return install;
-      const build = (wide ? delegated(look, folder) : null) ?? script('build');
+      const build = runner?.command ?? script('build');
       return install === null ? build : ['sh', '-c', `${install.join(' ')} && ${build.join(' ')}`];
     },
     preview(framework) {
       const tool = framework === 'Astro' ? 'astro' : 'vite';
-      const where = wide ? `cd '${folder}' && ` : '';
-      return ['sh', '-c', `${where}exec npx --no-install ${tool} preview --host 127.0.0.1 --port "$PORT"`];
+      const where = isWide ? `cd '${folder}' && ` : '';
+      const exec = manager === 'bun' ? 'bunx' : 'npx --no-install';
+      return ['sh', '-c', `${where}exec ${exec} ${tool} preview --host 127.0.0.1 --port "$PORT"`];
     },
   };
 }
 
 /** The build by the task runner of the workspace, which builds first what the app needs; null where there is none. */
-function delegated(look: Look, folder: string): Command | null {
+function delegated(look: Look, folder: string): { readonly command: Command; readonly file: string } | null {
   const root = json(look.texts.get('package.json'));
   const installed = { ...data(root['dependencies']), ...data(root['devDependencies']) };
   const name = string(json(look.texts.get(inFolder(folder, 'package.json')))['name']);
-  if (look.paths.has('turbo.json') && 'turbo' in installed) return ['npx', '--no-install', 'turbo', 'run', 'build', `--filter=./${folder}`];
-  if (look.paths.has('nx.json') && 'nx' in installed && name !== null) return ['npx', '--no-install', 'nx', 'run', `${name}:build`];
+  if (look.paths.has('turbo.json') && 'turbo' in installed)
+    return { command: ['npx', '--no-install', 'turbo', 'run', 'build', `--filter=./${folder}`], file: 'turbo.json' };
+  if (look.paths.has('nx.json') && 'nx' in installed && name !== null)
+    return { command: ['npx', '--no-install', 'nx', 'run', `${name}:build`], file: 'nx.json' };
   return null;
 }
 
+/** Installs what the lockfile says, and fails where it does not say it. */
 function installOf(look: Look, manager: PackageManager, folder: string): Command {
-  if (manager === 'pnpm')
-    return look.paths.has(inFolder(folder, 'pnpm-lock.yaml')) ? ['pnpm', 'install', '--frozen-lockfile'] : ['pnpm', 'install'];
-  if (manager === 'yarn') return look.paths.has(inFolder(folder, 'yarn.lock')) ? ['yarn', 'install', '--immutable'] : ['yarn', 'install'];
-  return look.paths.has(inFolder(folder, 'package-lock.json')) ? ['npm', 'ci'] : ['npm', 'install', '--no-audit', '--no-fund'];
+  const has = (...names: readonly string[]): boolean => names.some((name) => look.paths.has(inFolder(folder, name)));
+  if (manager === 'pnpm') return has('pnpm-lock.yaml') ? ['pnpm', 'install', '--frozen-lockfile'] : ['pnpm', 'install'];
+  if (manager === 'bun') return has('bun.lock', 'bun.lockb') ? ['bun', 'install', '--frozen-lockfile'] : ['bun', 'install'];
+  if (manager === 'yarn') {
+    if (!has('yarn.lock')) return ['yarn', 'install'];
+    // Classic yarn does not know `--immutable`, and then writes the lockfile anew without a word.
+    return ['yarn', 'install', isBerry(look) ? '--immutable' : '--frozen-lockfile'];
+  }
+  return has('package-lock.json', 'npm-shrinkwrap.json') ? ['npm', 'ci'] : ['npm', 'install', '--no-audit', '--no-fund'];
+}
+
+/** Yarn 2 or newer; where nothing tells, `--frozen-lockfile` is understood by all. */
+function isBerry(look: Look): boolean {
+  return look.paths.has('.yarnrc.yml') || /^__metadata:/m.test(look.texts.get('yarn.lock') ?? '');
 }
 
 function runOf(
@@ -160,16 +212,16 @@ function runOf(
   tools: Tools,
 ): Command | null {
   const start = string(scripts['start']);
-  if (start !== null) return tools.path === folder && /^node [\w./ =-]+$/.test(start) ? start.split(/\s+/) : tools.script('start');
-  if (tools.path === folder && framework?.run !== undefined)
+  if (start !== null) return !tools.isWide && /^node [\w./ =-]+$/.test(start) ? start.split(/\s+/) : tools.script('start');
+  if (!tools.isWide && framework?.run !== undefined)
     return framework.run[0] === 'node' ? framework.run : ['npx', '--no-install', ...framework.run];
   const entry = ['server.js', 'server.mjs', 'worker.js', string(manifest['main']) ?? 'index.js'].find((name) =>
     look.paths.has(inFolder(folder, name)),
   );
-  const isLibrary =
+  const gives =
     manifest['exports'] !== undefined ||
     (string(manifest['main']) !== null && framework === undefined && entry === string(manifest['main']));
-  return entry === undefined || isLibrary ? null : ['node', tools.path === folder ? entry : inFolder(folder, entry)];
+  return entry === undefined || gives ? null : ['node', !tools.isWide ? entry : inFolder(folder, entry)];
 }
 
 function nodeChecks(scripts: Data, tools: Tools): Record<string, CheckCommand> {

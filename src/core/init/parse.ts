@@ -1,7 +1,7 @@
 import { parse as parseToml } from 'smol-toml';
 import { parse as parseYaml } from 'yaml';
 
-/* Foreign files are read leniently: one that cannot be read is as good as not there, and init goes on with the rest. */
+/* Foreign files are read leniently: one that cannot be read says nothing, `whyUnreadable` names it, and init goes on with the rest. */
 
 export type Data = Readonly<Record<string, unknown>>;
 
@@ -14,7 +14,7 @@ export function toml(text: string | undefined): Data {
 }
 
 export function yaml(text: string | undefined): Data {
-  return attempt(text, (given) => parseYaml(given, { logLevel: 'silent' }));
+  return attempt(text, (given) => parseYaml(given, { logLevel: 'error', merge: true }));
 }
 
 /** JSON, also with comments and trailing commas. */
@@ -28,10 +28,35 @@ export function json(text: string | undefined): Data {
   });
 }
 
+/** Package managers skip a byte order mark as well. */
+export function withoutMark(text: string): string {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
+/** Why a file cannot be read by its own tools; null when nothing speaks against it. */
+export function whyUnreadable(path: string, text: string): string | null {
+  if (text.includes('\0') || text.includes('\uFFFD')) return 'it is no UTF-8 text';
+  if (/^(?:<{7}|>{7}|\|{7})(?: |$)/m.test(text)) return 'it holds conflict markers of a merge';
+  const read = PARSERS.find(([pattern]) => pattern.test(path))?.[1];
+  try {
+    read?.(withoutMark(text));
+    return null;
+  } catch (error) {
+    return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  }
+}
+
+/** As strict as the tools themselves: npm takes no comments, wrangler does. */
+const PARSERS: readonly (readonly [RegExp, (text: string) => unknown])[] = [
+  [/(^|\/)(package|project|nx)\.json$/, (text) => JSON.parse(text)],
+  [/\.toml$/, parseToml],
+  [/\.ya?ml$/, (text) => parseYaml(text, { logLevel: 'error', merge: true })],
+];
+
 function attempt(text: string | undefined, read: (text: string) => unknown): Data {
   if (text === undefined) return {};
   try {
-    const value = read(text);
+    const value = read(withoutMark(text));
     return isData(value) ? value : {};
   } catch {
     return {};

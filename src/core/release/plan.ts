@@ -87,7 +87,7 @@ export interface VersionRef {
 export interface BuildSpec {
   /** argv; null = nothing to run, the output is taken as it is in the commit. */
   readonly command: readonly string[] | null;
-  /** Folder below the app's path that is the artifact; `.` = the whole app. */
+  /** Folder below the app's path that is the artifact; `.` = the whole app; `/` = the whole workspace, built and run at its root. */
   readonly output: string;
   readonly env: Readonly<Record<string, string>>;
   /** Whether it is built in a checkout of the whole workspace: it needs more than its own folder. */
