@@ -10,7 +10,7 @@ export default [
     from: "node.inputs.push({ path: '.', via: path });",
     to: '',
     spec: UNREADABLE,
-    title: 'with %s in any manifest: affects no less, and is named',
+    title: 'in any manifest: affects no less, and is named',
   },
   {
     name: 'a member with an unknown name is asked for by no other member',
@@ -18,7 +18,7 @@ export default [
     from: 'doubtMembers(reading, manifests, rootOf);',
     to: '',
     spec: UNREADABLE,
-    title: 'with %s in any manifest: affects no less, and is named',
+    title: 'in any manifest: affects no less, and is named',
   },
   {
     name: 'markers of a conflict are taken for text',
@@ -26,7 +26,7 @@ export default [
     from: "return 'it holds conflict markers of a merge';",
     to: 'return null;',
     spec: UNREADABLE,
-    title: 'with %s in any manifest: affects no less, and is named',
+    title: 'in any manifest: affects no less, and is named',
   },
   {
     name: 'a key that is said twice is not noticed',
@@ -34,7 +34,7 @@ export default [
     from: "if (written !== members(value)) throw new Error('a key is said twice');",
     to: 'if (written < members(value)) throw new Error();',
     spec: UNREADABLE,
-    title: 'with %s in any manifest: affects no less, and is named',
+    title: 'in any manifest: affects no less, and is named',
   },
   {
     name: 'a byte order mark spoils a manifest',
@@ -50,7 +50,7 @@ export default [
     from: 'if (known.includes(version as number | string | undefined)) return;',
     to: 'if (known !== null) return;',
     spec: EDGES,
-    title: '%s: all members are affected by any change of it, and it is named',
+    title: 'all members are affected by any change of it, and it is named',
   },
   {
     name: 'what a lockfile does not resolve is taken for nothing',
