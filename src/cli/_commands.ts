@@ -308,4 +308,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'End the control plane of this workspace; apps and edges keep serving',
     load: async () => (await import('./down.ts')).down,
   },
+  {
+    path: ['completion'],
+    args: '<shell>',
+    summary: 'Print what completes commands, options and names in a shell',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+  {
+    path: ['complete'],
+    args: '[words...]',
+    summary: 'Say how a command line may go on (for the script of `sluice completion`)',
+    load: async () => (await import('./complete.ts')).complete,
+  },
 ];

@@ -136,6 +136,8 @@ const SNAPSHOTS: Readonly<
   'github check': { argv: ['github', 'check', 'tests'], exit: 2 },
   'github deployment': { argv: ['github', 'deployment', 'r-0001'], exit: 2 },
   'github protect': { argv: ['github', 'protect', '-e', 'staging'], exit: 1 },
+  completion: { argv: ['completion', 'bash'], pick: (value) => Object.keys(value) },
+  complete: { argv: ['complete', 'depl'] },
 };
 
 describe('--json', () => {

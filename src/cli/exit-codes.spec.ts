@@ -105,6 +105,7 @@ describe('with input that stays open and says nothing', () => {
     'hold lift': ['good', 'none'],
     server: ['-C', '/'],
     init: ['--dry-run'],
+    completion: ['bash'],
   };
   // Which code it is depends on what is under way; that it ends, and with JSON, is what is looked at here.
   test.concurrent.each(COMMANDS.map((command) => command.path.join(' ')))('%s ends', { timeout: 60_000 }, async (name) => {
