@@ -1,7 +1,8 @@
 import type { Option } from 'commander';
 import { EXIT } from '../src/cli/_exit.ts';
-import { type CommandEntry, COMMANDS } from '../src/cli/_commands.ts';
-import { COMMON } from '../src/cli/_program.ts';
+import { COMMANDS } from '../src/cli/_commands.ts';
+import { COMMON } from '../src/cli/_options.ts';
+import type { CommandEntry } from '../src/cli/_session.ts';
 
 const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'It worked. A deploy: every app is out (`Succeeded`), or there was nothing to do. `abort`, `reject` and `rollback` of a release under way: everything is back.',

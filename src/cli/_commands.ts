@@ -1,15 +1,4 @@
-import type { CommandDefinition } from './_session.ts';
-
-/** A command as `sluice help` lists it. What else belongs to it is loaded when it is asked for, because loading all takes longer than any of them. */
-export interface CommandEntry {
-  /** Its words after `sluice`: one, or a group and one. */
-  readonly path: readonly string[];
-  /** As commander writes them: `[apps...]`, `<release>`; empty: none. */
-  readonly args: string;
-  /** One line, without a full stop. */
-  readonly summary: string;
-  readonly load: () => Promise<CommandDefinition>;
-}
+import type { CommandEntry } from './_session.ts';
 
 /** What `sluice help` says about commands of two words. */
 export const GROUPS: Readonly<Record<string, string>> = {

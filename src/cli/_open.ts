@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { type Client, createClient, type Target } from './_client.ts';
 import { ensureLocal } from './_local.ts';
-import type { CommonOptions } from './_program.ts';
+import type { CommonOptions } from './_options.ts';
 import type { Session } from './_session.ts';
 import type { Terminal } from './_terminal.ts';
 

@@ -25,3 +25,16 @@ export interface FollowOptions {
 }
 
 export const followOptions = (): Option[] => [timeoutOption(), waitOption(), eventsOption()];
+
+/** Options that every command takes. */
+export const COMMON = (): Option[] => [
+  new Option('--json', 'print one JSON object on stdout instead of text'),
+  new Option('--no-input', 'never ask anything; what would have to be asked is an error'),
+  new Option('-C, --workspace <dir>', 'workspace to work on (otherwise the nearest folder upwards with a sluice.config.*)'),
+];
+
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly input: boolean;
+  readonly workspace?: string;
+}

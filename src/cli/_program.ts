@@ -1,22 +1,10 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { SluiceError } from '../core/errors.ts';
-import { COMMANDS, type CommandEntry, GROUPS } from './_commands.ts';
+import { COMMANDS, GROUPS } from './_commands.ts';
 import { EXIT, exitOfError } from './_exit.ts';
-import type { Answer, CommandDefinition, Session } from './_session.ts';
+import { COMMON, type CommonOptions } from './_options.ts';
+import type { Answer, CommandDefinition, CommandEntry, Session } from './_session.ts';
 import type { Terminal } from './_terminal.ts';
-
-/** Options that every command takes. */
-export const COMMON = (): Option[] => [
-  new Option('--json', 'print one JSON object on stdout instead of text'),
-  new Option('--no-input', 'never ask anything; what would have to be asked is an error'),
-  new Option('-C, --workspace <dir>', 'workspace to work on (otherwise the nearest folder upwards with a sluice.config.*)'),
-];
-
-export interface CommonOptions {
-  readonly json?: boolean;
-  readonly input: boolean;
-  readonly workspace?: string;
-}
 
 export interface Program {
   /** Run a command line (without the program's own name) and return the exit code. Never throws. */
@@ -36,7 +24,7 @@ export function createProgram(version: string, terminal: Terminal, openSession: 
       const loaded = entry === undefined ? [] : [[entry, await entry.load()] as const];
       const program = commandTree(version, terminal, new Map(loaded), async (definition, args, options) => {
         const session = openSession(options);
-        exit = await perform(session, () => definition.run(session, { args, options }));
+        exit = await perform(session, () => definition.run(session, { args, options, commands: COMMANDS }));
       });
       quiet(program);
       try {

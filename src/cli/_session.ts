@@ -37,6 +37,8 @@ export interface Answer {
 export interface Given<O> {
   readonly args: readonly string[];
   readonly options: O;
+  /** Every command, for those that are about commands. */
+  readonly commands: readonly CommandEntry[];
 }
 
 /** What a command takes, what its help says, and what it does. Its name and summary stand in `_commands.ts`. */
@@ -45,6 +47,17 @@ export interface CommandDefinition {
   readonly help: string;
   readonly options: readonly Option[];
   readonly run: (session: Session, given: Given<Record<string, unknown>>) => Promise<Answer>;
+}
+
+/** A command as `sluice help` lists it. What else belongs to it is loaded when it is asked for, because loading all takes longer than any of them. */
+export interface CommandEntry {
+  /** Its words after `sluice`: one, or a group and one. */
+  readonly path: readonly string[];
+  /** As commander writes them: `[apps...]`, `<release>`; empty: none. */
+  readonly args: string;
+  /** One line, without a full stop. */
+  readonly summary: string;
+  readonly load: () => Promise<CommandDefinition>;
 }
 
 /** A command whose options have these types. */

@@ -7,7 +7,7 @@ import { printed } from './completion.ts';
 /** What a shell is told, one candidate a line. */
 async function candidates(words: readonly string[], values = NO_VALUES): Promise<readonly string[]> {
   const entry = COMMANDS.find(({ path }) => path.every((word, i) => words[i] === word));
-  const tree = treeOf(entry, entry === undefined ? null : await entry.load(), values);
+  const tree = treeOf(COMMANDS, entry, entry === undefined ? null : await entry.load(), values);
   const lines = printed(() => tree.parse([...words])).split('\n');
   return lines.filter((line) => !line.startsWith(':') && line !== '').map((line) => line.split('\t')[0] ?? '');
 }

@@ -1,13 +1,12 @@
 import { RootCommand } from '@bomb.sh/tab';
 import type { Option } from 'commander';
 import type { Manifest, ReleaseRow } from '../engine/face.ts';
-import { COMMANDS, type CommandEntry } from './_commands.ts';
 import { EXIT } from './_exit.ts';
 import { createClient } from './_client.ts';
 import { findLocal } from './_local.ts';
 import { environments } from './_pick.ts';
-import { COMMON } from './_program.ts';
-import { command, type CommandDefinition, type Session } from './_session.ts';
+import { COMMON } from './_options.ts';
+import { command, type CommandDefinition, type CommandEntry, type Session } from './_session.ts';
 import { printed } from './completion.ts';
 
 /** What a word may be that only the control plane knows. */
@@ -25,10 +24,10 @@ const PATIENCE_MS = 700;
 export const complete = command<object>({
   help: 'Called by the script of `sluice completion`, with the words typed so far after `--`. It starts no control plane.',
   options: [],
-  async run(session, { args }) {
-    const entry = COMMANDS.find(({ path }) => path.every((word, i) => args[i] === word));
+  async run(session, { args, commands }) {
+    const entry = commands.find(({ path }) => path.every((word, i) => args[i] === word));
     const definition = entry === undefined ? null : await entry.load();
-    const tree = treeOf(entry, definition, await valuesOf(session));
+    const tree = treeOf(commands, entry, definition, await valuesOf(session));
     // The words are those after `complete --`, the one that is typed now last.
     const text = printed(() => tree.parse([...args]));
     return { exit: EXIT.ok, data: { lines: text.split('\n') }, text };
@@ -36,9 +35,14 @@ export const complete = command<object>({
 });
 
 /** All commands, and the options and arguments of the one that is named. Pure. */
-export function treeOf(named: CommandEntry | undefined, definition: CommandDefinition | null, values: Values): RootCommand {
+export function treeOf(
+  commands: readonly CommandEntry[],
+  named: CommandEntry | undefined,
+  definition: CommandDefinition | null,
+  values: Values,
+): RootCommand {
   const root = new RootCommand();
-  for (const entry of COMMANDS) {
+  for (const entry of commands) {
     const own = root.command(entry.path.join(' '), entry.summary);
     const kind = entry.args.includes('app') ? values.apps : entry.args.includes('release') ? values.releases : null;
     if (kind !== null) own.argument('word', (add) => kind.forEach((value) => add(value, '')), true);
