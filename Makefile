@@ -45,6 +45,7 @@ soak: build ## Long runs: simulated releases, real kills, requests through each 
 	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/adapters/projections/postgres/chaos.spec.ts
 	@SLUICE_DRILLS=200 vitest run src/adapters/backup/moving.spec.ts
 	@SLUICE_FUZZ=20000 vitest run src/adapters/reports/fuzz.spec.ts
+	@SLUICE_RAW_REQUESTS=2000000 SLUICE_RAW_ANSWERS=200000 vitest run test/edge-raw.spec.ts
 	@SLUICE_SWITCHES=25 SLUICE_REQUESTS=200000 vitest run test/e2e/traffic.spec.ts
 
 mutants: install ## Plant each mistake of test/mutants in a copy of the sources: the test that it names must fail

@@ -12,7 +12,15 @@ export const DEFAULTS = {
   smoke: { timeout: '30s' },
   deadlines: { build: '10m', healthy: '30s', smoke: '1m', progress: '10m' },
   releaseDeadlines: { queue: '1h', pause: '24h', rollback: '5m' },
-  edge: { kind: 'embedded', port: 8080, sticky: 'cookie' },
+  edge: {
+    kind: 'embedded',
+    port: 8080,
+    sticky: 'cookie',
+    trustedProxies: [],
+    pinFrom: ['127.0.0.0/8', '::1'],
+    limits: { head: '32KiB', connectionsPerAddress: 1000, bodyRate: '100B' },
+    timeouts: { head: '15s', idle: '75s', body: '60s', answer: '5m' },
+  },
   soak: '30s',
   blueGreen: { confirm: false, bake: '5m' },
   /**

@@ -9,6 +9,7 @@ import type { HealthSpec, RunSpec } from '../ports/platform.ts';
 import { analysisOf, expandAnalysis, namedAnalysesOf } from './analysis.ts';
 import { governanceOf } from './approvals.ts';
 import { DEFAULTS as D } from './defaults.ts';
+import { edgeRulesOf } from './edge.ts';
 import type { ExpandedApp } from './expand.ts';
 import { expand, merge } from './expand.ts';
 import { environmentNames, environmentOf, normalPath } from './names.ts';
@@ -39,7 +40,12 @@ export function resolveEnvironment(config: Config, name: string): ResolvedEnviro
     name,
     uncommitted: environment.uncommitted ?? (name === 'development' ? 'include' : 'ignore'),
     deadlines: { queueMs: ms(deadlines['queue']), pauseMs: ms(deadlines['pause']), rollbackMs: ms(deadlines['rollback']) },
-    edge: { kind: environment.edge?.kind ?? D.edge.kind, port: environment.edge?.port ?? D.edge.port, sticky },
+    edge: {
+      kind: environment.edge?.kind ?? D.edge.kind,
+      port: environment.edge?.port ?? D.edge.port,
+      sticky,
+      rules: edgeRulesOf(environment.edge),
+    },
     governance: governanceOf(config, environment),
     apps: order.flatMap((app) => {
       const own = config.apps[app];

@@ -5,6 +5,7 @@ import { backups } from './backup.ts';
 import { projections } from './projections.ts';
 import { databaseOverrides, databases } from './data-migrations.ts';
 import { DEFAULTS as D } from './defaults.ts';
+import { edgeRuleSettings } from './edge.ts';
 import { analyses, analysis, template } from './schema-analysis.ts';
 import { github } from './github.ts';
 import { inputs } from './schema-inputs.ts';
@@ -246,6 +247,7 @@ const environmentSchema = object({
       .optional()
       .meta({ description: 'Port that users reach; 0 is any free one.', default: D.edge.port }),
     sticky: sticky.optional().meta({ description: 'How a user is recognised.', default: D.edge.sticky }),
+    ...edgeRuleSettings,
   })
     .meta({ id: 'Edge', description: 'What carries the traffic of an environment.' })
     .optional()

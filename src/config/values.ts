@@ -13,6 +13,17 @@ export function parseDuration(value: string | number): number | null {
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
 }
 
+export const SIZE = /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB)$/;
+const UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** `"32KiB"`, `"1.5MiB"`, or a number of bytes → bytes; null when it is none of these. */
+export function parseSize(value: string | number): number | null {
+  if (typeof value === 'number') return Number.isInteger(value) && value >= 0 ? value : null;
+  const [, amount, unit = ''] = SIZE.exec(value) ?? [];
+  const bytes = UNIT_BYTES[unit];
+  return amount === undefined || bytes === undefined ? null : Math.round(Number(amount) * bytes);
+}
+
 export const STATUS = /^(?:([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?)$/;
 
 /** `204`, `"204"`, `"2xx"` or `"200-399"` as HTTP statuses, both ends included; null when it is none of these. */

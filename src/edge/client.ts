@@ -1,8 +1,12 @@
 import type { Socket } from 'node:net';
-import { choose } from './choose.ts';
+import { userAddress } from '../core/edge/rules.ts';
+import { VERSION_HEADER } from '../ports/edge.ts';
+import { plainAddress } from './addresses.ts';
+import { choose, pinned } from './choose.ts';
 import { clientEnded, dispatch, pump, sweep } from './dispatch.ts';
 import { abort, type DataContext, type Exchange, type ExchangeClient, newExchange } from './exchange.ts';
-import { BadMessage, headEnd, parseRequest, type RequestHead } from './http1.ts';
+import { BadMessage } from './bad-message.ts';
+import { checkRequestLine, CHUNKED, headEnd, parseRequest, type RequestHead } from './http1.ts';
 import { ownAnswer } from './messages.ts';
 import { resume } from './relay.ts';
 
@@ -12,6 +16,8 @@ export interface Client extends ExchangeClient {
   /** When the head being read began; 0 when none is. */
   headSince: number;
   idleSince: number;
+  /** A request has come on it. */
+  hasAsked: boolean;
   /** When the edge ended the connection, still reading what is under way; 0 when it has not. */
   lingerSince: number;
 }
@@ -23,10 +29,14 @@ const LINGER_MS = 2_000;
 const EMPTY = Buffer.alloc(0);
 
 export function serveClient(socket: Socket, context: DataContext, onClose: (client: Client) => void): Client {
+  const address = plainAddress(socket.remoteAddress);
   const client: Client = {
     socket,
-    address: socket.remoteAddress?.replace(/^::ffff:/, '') ?? 'unknown',
+    address,
+    isProxy: context.rules.isProxy(address),
     context,
+    last: null,
+    hasAsked: false,
     input: EMPTY,
     isClosing: false,
     exchange: null,
@@ -70,14 +80,16 @@ function begin(client: Client): boolean {
   try {
     // RFC 9112 section 2.2: an empty line before a request is skipped.
     while (client.input.length >= 2 && client.input[0] === 13 && client.input[1] === 10) client.input = client.input.subarray(2);
-    const end = headEnd(client.input);
+    const end = headEnd(client.input, client.context.rules.limits.headBytes);
     if (end === -1) {
+      checkRequestLine(client.input);
       if (client.headSince === 0) client.headSince = client.context.now();
       return false;
     }
     const head = parseRequest(client.input.toString('latin1', 0, end - 2));
     client.input = end === client.input.length ? EMPTY : client.input.subarray(end);
     client.headSince = 0;
+    client.hasAsked = true;
     serve(client, head);
   } catch (error) {
     if (!(error instanceof BadMessage)) throw error;
@@ -87,12 +99,25 @@ function begin(client: Client): boolean {
 }
 
 function serve(client: Client, head: RequestHead): void {
-  const app = client.context.table.find(head.host, head.target);
+  const { context } = client;
+  const app = context.table.find(head.host, head.target);
   if (app === null) return answer(client, head, 404, 'No app is routed here.');
-  const choice = choose(app, head);
-  if (choice === null) return answer(client, head, 421, `The app has no version ${JSON.stringify(head.version)} here.`);
-  client.exchange = newExchange(client, head, choice.version, choice.cookie);
+  if (head.version !== null && !mayPin(client, head)) return answer(client, head, 403, `${VERSION_HEADER} is not taken from this address.`);
+  const choice = head.version === null ? choose(app, head, context.table.key) : pinned(app, head.version);
+  if (choice === null) return answer(client, head, 404, `The app has no version ${JSON.stringify(head.version)} here.`);
+  const { bodyBytes } = context.rules.limits;
+  if (bodyBytes !== null && head.body === CHUNKED) return answer(client, head, 411, 'The request must say how long its body is.');
+  if (bodyBytes !== null && head.body > bodyBytes) return answer(client, head, 413, `The request body is larger than ${bodyBytes} bytes.`);
+  client.exchange = newExchange(client, head, choice);
   dispatch(client.exchange);
+}
+
+/** By the user's address. An unknown proxy in front hides it: what comes through one is not taken. */
+function mayPin({ address, context }: Client, head: RequestHead): boolean {
+  const { isProxy, mayPin: isAllowed } = context.rules;
+  if (!isProxy(address) && (head.forwardedFor !== null || head.hasProxyMarks)) return false;
+  const user = userAddress(address, head.forwardedFor, isProxy);
+  return user !== null && isAllowed(user);
 }
 
 function finished(client: Client, isReusable: boolean): void {
@@ -123,15 +148,14 @@ function end(client: Client, text: string): void {
 
 /** Enforce time limits; called about once a second. */
 export function sweepClient(client: Client, now: number): void {
-  const { limits } = client.context;
+  const { headMs, idleMs, bodyMs } = client.context.rules.timeouts;
   if (client.exchange !== null) sweep(client.exchange, now);
   else if (client.lingerSince !== 0) {
     if (now - client.lingerSince > LINGER_MS && client.socket.writableFinished) client.socket.destroy();
-    else if (now - client.lingerSince > limits.bodyMs) client.socket.destroy();
+    else if (now - client.lingerSince > bodyMs) client.socket.destroy();
   } else if (client.headSince !== 0) {
-    if (now - client.headSince > limits.headMs)
-      end(client, ownAnswer(408, 'The request head takes too long.', { close: true, withBody: true }));
-  } else if (now - client.idleSince > limits.idleMs) end(client, '');
+    if (now - client.headSince > headMs) end(client, ownAnswer(408, 'The request head takes too long.', { close: true, withBody: true }));
+  } else if (now - client.idleSince > (client.hasAsked ? idleMs : headMs)) end(client, '');
 }
 
 /** Close as soon as nothing is under way. */

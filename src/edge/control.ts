@@ -1,13 +1,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { z } from 'zod';
 import { problemOf, takenRoute } from '../core/edge/intent.ts';
 import { SluiceError, UserError } from '../core/errors.ts';
-import type { EdgeIntent } from '../ports/edge.ts';
-import { edgeIntent, type EdgeState, type LoadedState } from './state-file.ts';
+import type { EdgeIntent, EdgeRules } from '../ports/edge.ts';
+import { edgeIntent, edgeRules, type EdgeState, type LoadedState } from './state-file.ts';
 import type { Table } from './table.ts';
 
 /** Raised when an edge of another release of Sluice could misunderstand the calls. */
-export const CONTROL_PROTOCOL = 1;
+export const CONTROL_PROTOCOL = 2;
 
 export interface ControlOptions {
   readonly table: Table;
@@ -15,6 +16,7 @@ export interface ControlOptions {
   readonly loaded: LoadedState;
   readonly token: string;
   readonly epoch: string;
+  configure(rules: EdgeRules): Promise<void>;
 }
 
 interface Answer {
@@ -27,7 +29,7 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
  * The control protocol, JSON over HTTP on loopback, for the adapter alone (bearer token in a 0600 file):
- * `GET /health`, `PUT|GET|DELETE /apps/:app`, `GET /apps/:app/stats`.
+ * `GET /health`, `PUT /rules`, `PUT|GET|DELETE /apps/:app`, `GET /apps/:app/stats`.
  */
 export function createControl(options: ControlOptions): Server {
   const intents = createIntents(options);
@@ -45,13 +47,15 @@ export function createControl(options: ControlOptions): Server {
         problem: options.loaded.problem,
       });
     }
+    if (room === 'rules' && request.method === 'PUT') {
+      await options.configure(parsed(edgeRules, await readJsonBody(request)));
+      return ok(null);
+    }
     if (room !== 'apps' || app === '') return { status: 404, body: null };
     if (detail === 'stats') return ok(options.table.stats(app, Date.now()));
     if (request.method === 'GET') return ok(options.table.observe(app));
     if (request.method === 'DELETE') return intents.remove(app, Number(url.searchParams.get('fence')));
-    const parsed = edgeIntent.safeParse(await readJsonBody(request));
-    if (!parsed.success) throw impossible(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
-    return intents.put(parsed.data);
+    return intents.put(parsed(edgeIntent, await readJsonBody(request)));
   }
 
   return createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
@@ -114,6 +118,12 @@ function createIntents({ table, state, loaded }: ControlOptions) {
         return fenced(app, fence) ?? change(app, fence, others, () => table.remove(app));
       }),
   };
+}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
+  const { success, data, error } = schema.safeParse(body);
+  if (success) return data;
+  throw impossible(error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
 }
 
 function impossible(problem: string): UserError {

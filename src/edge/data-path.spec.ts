@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../test/worlds/visitor.ts';
 import { type Wire, wire, wireServer, type WireServer } from '../../test/worlds/wire.ts';
-import type { Endpoint, Sticky } from '../ports/edge.ts';
-import { createDataPath, type DataPath, DEFAULT_LIMITS } from './server.ts';
+import { DEFAULT_RULES } from '../core/edge/rules.ts';
+import type { EdgeRules, Endpoint, Sticky } from '../ports/edge.ts';
+import { createDataPath, type DataPath, type DataPathOptions } from './server.ts';
 import { createTable, type Table } from './table.ts';
 
-const LIMITS = { headMs: 200, idleMs: 400, bodyMs: 300, responseMs: 300, connectMs: 300 };
+const TIMEOUTS = { headMs: 200, idleMs: 400, bodyMs: 300, answerMs: 300 };
+const KEY = [1, 2, 3, 4] as const;
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -19,7 +21,7 @@ const started: WireServer[] = [];
 
 beforeEach(async () => {
   version = await server();
-  await start(DEFAULT_LIMITS);
+  await start();
 });
 afterEach(async () => {
   path.stop();
@@ -32,10 +34,10 @@ async function server(onWire?: (wire: Wire) => void): Promise<WireServer> {
   return one;
 }
 
-async function start(limits: typeof LIMITS, trustForwarded = false): Promise<void> {
+async function start(rules: Partial<EdgeRules> = {}, options: DataPathOptions = {}): Promise<void> {
   path?.stop();
-  table = createTable('epoch');
-  path = createDataPath(table, { limits, trustForwarded });
+  table = createTable('epoch', KEY);
+  path = createDataPath(table, { ...options, rules: { ...DEFAULT_RULES, ...rules } });
   await new Promise<void>((resolve) => path.server.listen(0, '127.0.0.1', resolve));
   port = (path.server.address() as AddressInfo).port;
   send([at(version.port)]);
@@ -70,7 +72,7 @@ async function ask(text = GET, client = wire(port), index = version.wires.length
 }
 
 describe('time limits', () => {
-  beforeEach(() => start(LIMITS));
+  beforeEach(() => start({ timeouts: TIMEOUTS }, { connectMs: 300 }));
 
   test('a head that never ends is answered 408', async () => {
     const client = wire(port);
@@ -86,10 +88,12 @@ describe('time limits', () => {
     const idle = wire(port);
     expect(await idle.closed()).toBe('');
     const { client, app } = await ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    app.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no');
-    await sleep(LIMITS.idleMs * 3);
-    app.send('k');
-    await client.until(ends('ok'));
+    app.send('HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n');
+    for (const byte of 'slow but ok!') {
+      await sleep(TIMEOUTS.idleMs / 4);
+      app.send(byte);
+    }
+    await client.until(ends('slow but ok!'));
   });
 
   test('a version that does not answer: 504, failed, and its connection is closed', async () => {
@@ -113,7 +117,7 @@ describe('time limits', () => {
 
   test("a body that stops coming is given up, and is not the version's failure", async () => {
     const { client, app } = await ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1');
-    expect(await client.until(ends('\n'))).toMatch(/^HTTP\/1.1 400 /);
+    expect(await client.until(ends('\n'))).toMatch(/^HTTP\/1.1 408 /);
     await app.closed();
     expect(counted()).toEqual({ aborted: 1 });
   });
@@ -278,6 +282,8 @@ describe('connections to versions', () => {
     const one = await ask();
     one.app.send(OK);
     await one.client.until(ends('ok'));
+    // Once its version has been silent for a while.
+    await sleep(150);
     const other = wire(port);
     other.send(GET);
     await one.app.until((got) => got.split('GET /').length === 3);
@@ -337,6 +343,53 @@ describe('connections to versions', () => {
     await one.app.closed();
   });
 
+  test.each([
+    ['HEAD', 'HEAD / HTTP/1.1\r\nHost: a\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
+    ['204', GET, 'HTTP/1.1 204 No Content\r\n\r\n'],
+    ['304', GET, 'HTTP/1.1 304 Not Modified\r\n\r\n'],
+  ])('after %s carry no request of anybody until they have been silent for a second', async (_, request, answer) => {
+    const one = await ask(request);
+    one.app.send(answer);
+    await one.client.until(ends('\r\n\r\n'));
+    const [own, other] = [await ask(GET, one.client, 1), await ask(GET, wire(port), 2)];
+    one.app.send('late!');
+    await one.app.closed();
+    for (const next of [own, other]) {
+      next.app.send(OK);
+      expect(await next.client.until(ends('ok'))).not.toContain('late!');
+    }
+    expect(counted()).not.toHaveProperty('failed');
+  });
+
+  test('are used again after 304 once they have been silent', async () => {
+    const one = await ask();
+    one.app.send('HTTP/1.1 304 Not Modified\r\n\r\n');
+    await one.client.until(ends('\r\n\r\n'));
+    await sleep(1_100);
+    wire(port).send(GET);
+    await one.app.until((got) => got.split('GET /').length === 3);
+    expect(version.wires).toHaveLength(1);
+  });
+
+  test("carry no other user's request just after an answer, however much longer it turns out to be", async () => {
+    const one = await ask();
+    one.app.send(OK);
+    await one.client.until(ends('ok'));
+    const other = await ask(GET, wire(port), 1);
+    one.app.send('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
+    await one.app.closed();
+    other.app.send(OK);
+    expect(await other.client.until(ends('ok'))).not.toContain('evil');
+  });
+
+  test('of a trusted proxy, which asks for many users, are no exception', async () => {
+    await start({ trustedProxies: ['127.0.0.1'] });
+    const one = await ask();
+    one.app.send(OK);
+    await one.client.until(ends('ok'));
+    await ask(GET, one.client, 1);
+  });
+
   test('an endpoint that refused is left alone for a while', async () => {
     const gone = await server();
     const refusing = at(gone.port);
@@ -371,7 +424,132 @@ describe('stopping', () => {
 });
 
 test('behind a trusted proxy its word on protocol and host is passed on', async () => {
-  await start(DEFAULT_LIMITS, true);
+  await start({ trustedProxies: ['127.0.0.1'] });
   const { app } = await ask('GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: public\r\n\r\n');
   expect(app.got()).toMatch(/x-forwarded-proto: https\r\nx-forwarded-host: public\r\n/);
+});
+
+describe('users who do nothing', () => {
+  const many = (count: number, text = ''): Wire[] =>
+    Array.from({ length: count }, () => {
+      const one = wire(port);
+      if (text !== '') one.send(text);
+      return one;
+    });
+
+  async function served(): Promise<void> {
+    const client = wire(port);
+    client.send(GET);
+    await client.until(ends('ok'));
+    client.socket.destroy();
+  }
+
+  test.each([
+    ['say nothing', ''],
+    ['begin a head', 'GET / HTTP/1.1\r\n'],
+    ['begin a body', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1'],
+  ])('and %s: make room for others, and the descriptors do not run out', async (_, text) => {
+    // 64 are kept for the process, and a quarter of the rest for versions: 72 users.
+    await start({}, { descriptors: 160 });
+    send([at((await server((app) => app.socket.on('data', () => app.got().startsWith('GET') && app.send(OK)))).port)]);
+    const idle = many(400, text);
+    await until(
+      () => idle.filter(({ socket }) => socket.readableEnded || socket.closed).length,
+      (closed) => closed >= 400 - 72,
+    );
+    for (let i = 0; i < 10; i += 1) await served();
+    for (const one of idle) one.socket.destroy();
+  });
+
+  test('are closed before those who are served, and the configured limit counts', async () => {
+    await start({ limits: { ...DEFAULT_RULES.limits, connections: 20 } });
+    const { client, app } = await ask();
+    const idle = many(60);
+    await until(
+      () => idle.filter(({ socket }) => socket.readableEnded || socket.closed).length,
+      (closed) => closed >= 41,
+    );
+    app.send(OK);
+    expect(await client.until(ends('ok'))).toMatch(/ok$/);
+    for (const one of idle) one.socket.destroy();
+  });
+
+  test('when everybody is served, one more is turned away and the others stay', async () => {
+    await start({ limits: { ...DEFAULT_RULES.limits, connections: 4 } });
+    const busy = [await ask(), await ask(), await ask(), await ask()];
+    const late = wire(port);
+    late.send(GET);
+    expect(await late.closed()).toBe('');
+    for (const { client, app } of busy) {
+      app.send(OK);
+      await client.until(ends('ok'));
+    }
+  });
+
+  test('a body that trickles is given up, one that keeps the least speed is not', async () => {
+    await start({ limits: { ...DEFAULT_RULES.limits, bodyRate: 1 } });
+    const slow = await ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n1');
+    const fast = await ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n1');
+    const drip = setInterval(() => fast.client.send('x'.repeat(20)), 400);
+    expect(await slow.client.until(ends('\n'), 15_000)).toMatch(/^HTTP\/1.1 408 /);
+    clearInterval(drip);
+    expect(fast.client.got()).toBe('');
+    expect(counted()).toEqual({ aborted: 1 });
+  });
+});
+
+describe('Sluice-Version', () => {
+  const PIN = 'Sluice-Version: v1\r\n';
+  const get = (fields: string): string => `GET / HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+
+  async function status(fields: string): Promise<string> {
+    const client = wire(port);
+    client.send(get(fields));
+    const got = await client.until((text) => text.includes('\r\n\r\n'));
+    return got.slice(9, 12);
+  }
+
+  test('is taken from the addresses that may use it alone, 403 otherwise', async () => {
+    await start({ pinFrom: ['10.0.0.0/8'] });
+    expect(await status(PIN)).toBe('403');
+    await start({ pinFrom: [] });
+    expect(await status(PIN)).toBe('403');
+    expect(version.wires).toHaveLength(0);
+  });
+
+  test.each([
+    'X-Forwarded-For: 10.0.0.1',
+    'X-Forwarded-For: 127.0.0.1',
+    'Forwarded: for=127.0.0.1',
+    'Via: 1.1 proxy',
+    'X-Real-IP: 127.0.0.1',
+  ])('is not taken through a proxy that nobody trusts: %s', async (mark) => {
+    expect(await status(`${PIN}${mark}\r\n`)).toBe('403');
+  });
+
+  test.each([
+    ['10.0.0.1', '200'],
+    ['6.6.6.6', '403'],
+    ['10.0.0.1, 6.6.6.6', '403'],
+    ['6.6.6.6, 10.0.0.1', '200'],
+    ['10.0.0.1, 127.0.0.1', '200'],
+    ['', '403'],
+  ])('behind a trusted proxy is taken by the address it says last: %s', async (from, expected) => {
+    await start({ trustedProxies: ['127.0.0.0/8'], pinFrom: ['10.0.0.0/8'] });
+    send([at((await server((app) => app.socket.on('data', () => app.send(OK)))).port)]);
+    expect(await status(`${PIN}${from === '' ? '' : `X-Forwarded-For: ${from}\r\n`}`)).toBe(expected);
+    expect(counted()).toEqual({});
+  });
+});
+
+test('rules that change are followed at once, on connections that are there too', async () => {
+  const { client, app } = await ask();
+  app.send(OK);
+  await client.until(ends('ok'));
+  path.configure({ ...DEFAULT_RULES, limits: { ...DEFAULT_RULES.limits, bodyBytes: 3 } });
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd');
+  await client.until((got) => got.includes('HTTP/1.1 413'));
+  const other = wire(port);
+  other.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  await other.until((got) => got.includes('HTTP/1.1 411'));
 });

@@ -1,10 +1,12 @@
 import type { Endpoint } from '../ports/edge.ts';
 import { takeBody } from './body.ts';
 import { abort, complete, type DataContext, type Exchange, fail, reject } from './exchange.ts';
-import { BadMessage, UNTIL_CLOSE } from './http1.ts';
+import { BadMessage } from './bad-message.ts';
+import { UNTIL_CLOSE } from './http1.ts';
 import { forwardedHead } from './messages.ts';
 import { receive } from './relay.ts';
 import type { LiveVersion } from './table.ts';
+import { writeTogether } from './write.ts';
 import { endpointKey, MAX_IDLE_MS, type Upstream, type UpstreamEvents } from './upstream.ts';
 
 /** A request with such a method and no body may be sent again when a kept-alive connection broke before any answer. */
@@ -13,7 +15,8 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 const FRESH_MS = 100;
 /** How long an endpoint that refused a connection is left alone while there are others, ms. */
 const EJECT_MS = 1_000;
-const SMALL = 16 * 1024;
+/** Over which time the speed of a request body is measured, ms. */
+const RATE_MS = 10_000;
 const EMPTY = Buffer.alloc(0);
 
 /** What happens on connections to versions. */
@@ -36,8 +39,13 @@ export function dispatch(exchange: Exchange): void {
   const { context } = client;
   const endpoint = nextEndpoint(version, exchange.refusedBy, context);
   if (endpoint === null) return fail(exchange, 502, 'The app cannot be reached.');
-  const idle = exchange.hasRepeated ? null : context.pool.take(endpoint, context.now(), isRepeatable(exchange) ? MAX_IDLE_MS : FRESH_MS);
+  // A proxy asks for many users on one connection.
+  const own = client.isProxy ? null : client.last;
+  const idle = exchange.hasRepeated
+    ? null
+    : context.pool.take(endpoint, context.now(), isRepeatable(exchange) ? MAX_IDLE_MS : FRESH_MS, own);
   if (idle !== null) return attach(exchange, idle);
+  context.makeRoom();
   const attempt = context.pool.open(
     endpoint,
     (upstream) => attach(exchange, upstream),
@@ -81,49 +89,42 @@ function attach(exchange: Exchange, upstream: Upstream<Exchange>): void {
   exchange.connecting = null;
   exchange.upstream = upstream;
   upstream.owner = exchange;
-  const text = forwardedHead(head, client.address, client.context.trustForwarded);
-  if (exchange.request.done) {
-    upstream.socket.write(text, 'latin1');
-  } else {
-    const body = takeInput(exchange);
-    if (body === null) return;
-    if (body.length <= SMALL) {
-      upstream.socket.write(body.length === 0 ? text : text + body.toString('latin1'), 'latin1');
-    } else {
-      upstream.socket.write(text, 'latin1');
-      send(exchange, body);
-    }
-  }
+  const text = forwardedHead(head, client.address, client.isProxy);
+  const body = exchange.request.done ? [] : takeInput(exchange);
+  if (body === null) return;
+  send(exchange, body, text);
   if (client.socket.isPaused()) client.socket.resume();
 }
 
 /** Bytes have come from the client: pass on what belongs to this request. */
 export function pump(exchange: Exchange): void {
   if (exchange.upstream === null || (exchange.request.done && !exchange.isTunnel)) return;
-  const bytes = takeInput(exchange);
-  if (bytes !== null && bytes.length > 0) send(exchange, bytes);
+  const parts = takeInput(exchange);
+  if (parts !== null && parts.length > 0) send(exchange, parts);
 }
 
-function send(exchange: Exchange, bytes: Buffer): void {
-  exchange.movedAt = exchange.client.context.now();
-  if (exchange.upstream?.socket.write(bytes) === false) exchange.client.socket.pause();
+function send(exchange: Exchange, parts: readonly Buffer[], headText = ''): void {
+  const { client, upstream } = exchange;
+  if (parts.length > 0) exchange.movedAt = client.context.now();
+  if (upstream !== null && !writeTogether(upstream.socket, headText, parts)) client.socket.pause();
 }
 
-/** What of the client's input belongs to this request; null when that turned out to be malformed. */
-function takeInput(exchange: Exchange): Buffer | null {
+/** What goes on of the client's input that belongs to this request; null when that turned out to be malformed. */
+function takeInput(exchange: Exchange): readonly Buffer[] | null {
   const { client } = exchange;
   const { input } = client;
   if (exchange.isTunnel) {
     client.input = EMPTY;
-    return input;
+    return [input];
   }
   try {
     const taken = takeBody(exchange.request, input);
-    client.input = taken === input.length ? EMPTY : input.subarray(taken);
-    return taken === input.length ? input : input.subarray(0, taken);
+    exchange.measuredBytes += taken.bytes;
+    client.input = taken.bytes === input.length ? EMPTY : input.subarray(taken.bytes);
+    return taken.parts;
   } catch (error) {
     if (!(error instanceof BadMessage)) throw error;
-    reject(exchange, `${error.message}.`);
+    reject(exchange, 400, `${error.message}.`);
     return null;
   }
 }
@@ -165,19 +166,35 @@ export function clientEnded(exchange: Exchange): void {
 /** Enforce time limits. */
 export function sweep(exchange: Exchange, now: number): void {
   const { client, connecting, request } = exchange;
-  const { limits } = client.context;
+  const { context } = client;
+  const { bodyMs, answerMs } = context.rules.timeouts;
   if (connecting !== null) {
-    if (now - connecting.since <= limits.connectMs) return;
+    if (now - connecting.since <= context.connectMs) return;
     connecting.cancel();
     refused(exchange, connecting.endpoint);
-  } else if (exchange.blockedAt !== 0 && !exchange.isTunnel) {
-    if (now - exchange.blockedAt > limits.bodyMs) client.socket.resetAndDestroy();
-  } else if (!request.done) {
-    if (now - exchange.movedAt <= limits.bodyMs) return;
-    // Waiting for the version to read on, or for the client to send on?
-    if (client.socket.isPaused()) fail(exchange, 504, 'The app does not read the request.');
-    else reject(exchange, 'The request body takes too long.');
-  } else if (exchange.answer === null && now - exchange.movedAt > limits.responseMs) {
+  } else if (exchange.isTunnel) {
+    // Both ends may be silent in it for as long as they like.
+  } else if (exchange.blockedAt !== 0) {
+    if (now - exchange.blockedAt > bodyMs) client.socket.resetAndDestroy();
+  } else if (!request.done && exchange.answer === null) {
+    sweepBody(exchange, now);
+  } else if (now - exchange.movedAt > answerMs) {
     fail(exchange, 504, 'The app did not answer in time.');
+  }
+}
+
+function sweepBody(exchange: Exchange, now: number): void {
+  const { client } = exchange;
+  const { timeouts, limits } = client.context.rules;
+  // Waiting for the version to read on, or for the client to send on?
+  const isBlocked = client.socket.isPaused();
+  if (now - exchange.movedAt > timeouts.bodyMs) {
+    if (isBlocked) fail(exchange, 504, 'The app does not read the request.');
+    else reject(exchange, 408, 'The request body takes too long.');
+  } else if (isBlocked || now - exchange.measuredAt > RATE_MS) {
+    const isSlow = !isBlocked && exchange.measuredBytes * 1_000 < limits.bodyRate * (now - exchange.measuredAt);
+    if (isSlow) return reject(exchange, 408, 'The request body comes too slowly.');
+    exchange.measuredAt = now;
+    exchange.measuredBytes = 0;
   }
 }

@@ -2,38 +2,34 @@ import type { Socket } from 'node:net';
 import type { Endpoint } from '../ports/edge.ts';
 import { bodyMeter, type BodyMeter } from './body.ts';
 import { type RequestHead, type ResponseHead, UNTIL_CLOSE } from './http1.ts';
+import type { Choice } from './choose.ts';
+import type { LiveRules } from './live-rules.ts';
 import { ownAnswer } from './messages.ts';
 import { countRequest, type LiveVersion, type Table } from './table.ts';
 import type { Upstream, UpstreamPool } from './upstream.ts';
 
-export interface EdgeLimits {
-  /** From the first byte of a request head to its last, ms (slow clients would hold connections for ever). */
-  readonly headMs: number;
-  /** A keep-alive connection without a request, ms. */
-  readonly idleMs: number;
-  /** A request body without progress, or a client that does not take its answer, ms. */
-  readonly bodyMs: number;
-  /** From the end of the request to the first byte of the answer, ms. */
-  readonly responseMs: number;
-  readonly connectMs: number;
-}
-
 export interface DataContext {
   readonly table: Table;
   readonly pool: UpstreamPool<Exchange>;
-  readonly limits: EdgeLimits;
-  /** Believe `X-Forwarded-Proto` and `-Host` of the client: only with a proxy of one's own in front. */
-  readonly trustForwarded: boolean;
+  /** May change while requests are under way. */
+  rules: LiveRules;
+  readonly connectMs: number;
   /** Endpoints that refused a connection just now, and until when they are left alone. */
   readonly ejected: Map<string, number>;
   now(): number;
+  /** A connection to a version is about to be opened: see that there is a descriptor for it. */
+  makeRoom(): void;
 }
 
 /** What an exchange needs of the client's connection. */
 export interface ExchangeClient {
   readonly socket: Socket;
   readonly address: string;
+  /** A trusted proxy: it speaks for many users. */
+  readonly isProxy: boolean;
   readonly context: DataContext;
+  /** The connection to a version that carried the request before. */
+  last: Upstream<Exchange> | null;
   /** Bytes that came and nobody has taken yet. */
   input: Buffer;
   /** No request may follow the present one. */
@@ -49,10 +45,15 @@ export interface Exchange {
   readonly version: LiveVersion;
   /** Set-Cookie line for a user not known yet. */
   readonly cookie: string | null;
+  /** Its version was chosen by a header: no evidence about it. */
+  readonly isPinned: boolean;
   readonly request: BodyMeter;
   readonly startedAt: number;
-  /** When the request body last moved on. */
+  /** When the request body last moved on, or the version last said something. */
   movedAt: number;
+  /** Since when the speed of the request body is measured, and how much of it had come by then. */
+  measuredAt: number;
+  measuredBytes: number;
   /** Since when the client does not take what it is sent; 0 when it does. */
   blockedAt: number;
   upstream: Upstream<Exchange> | null;
@@ -71,7 +72,8 @@ export interface Exchange {
   isOver: boolean;
 }
 
-export function newExchange(client: ExchangeClient, head: RequestHead, version: LiveVersion, cookie: string | null): Exchange {
+export function newExchange(client: ExchangeClient, head: RequestHead, choice: Choice): Exchange {
+  const { version, cookie, isPinned } = choice;
   const now = client.context.now();
   version.inFlight += 1;
   return {
@@ -79,9 +81,12 @@ export function newExchange(client: ExchangeClient, head: RequestHead, version: 
     head,
     version,
     cookie,
+    isPinned,
     request: bodyMeter(head.body),
     startedAt: now,
     movedAt: now,
+    measuredAt: now,
+    measuredBytes: 0,
     blockedAt: 0,
     upstream: null,
     connecting: null,
@@ -104,7 +109,7 @@ export function tookMs(exchange: Exchange): number {
 export function count(exchange: Exchange, outcome: string, took: number): void {
   if (exchange.isCounted) return;
   exchange.isCounted = true;
-  countRequest(exchange.version, outcome, took);
+  if (!exchange.isPinned) countRequest(exchange.version, outcome, took);
 }
 
 export function classOf(status: number): string {
@@ -120,11 +125,17 @@ export function complete(exchange: Exchange, hasStrayBytes: boolean): void {
   const isWhole = request.done && head.minor === 1;
   if (upstream !== null && isWhole && answer.keepAlive && !hasStrayBytes) {
     if (upstream.socket.isPaused()) upstream.socket.resume();
-    client.context.pool.give(upstream, client.context.now());
+    client.context.pool.give(upstream, client.context.now(), isBodiless(head.method, answer.status) ? 'bodiless' : 'whole');
+    client.last = upstream;
   } else if (upstream !== null) {
     discard(upstream);
   }
   client.done(isWhole && head.keepAlive && answer.body !== UNTIL_CLOSE);
+}
+
+/** An answer that ends with its head, although versions like to send a body after it. */
+function isBodiless(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304;
 }
 
 /** No (whole) answer from the version: say so while nothing was sent yet, cut the connection otherwise. */
@@ -134,12 +145,12 @@ export function fail(exchange: Exchange, status: 502 | 504, message: string): vo
   answerInstead(exchange, status, message);
 }
 
-/** The request itself turned out to be no HTTP: the client's fault, which is nobody's failure. */
-export function reject(exchange: Exchange, message: string): void {
+/** The request itself turned out to be no HTTP, or comes too slowly: the client's fault, which is nobody's failure. */
+export function reject(exchange: Exchange, status: 400 | 408, message: string): void {
   if (exchange.isOver) return;
   count(exchange, 'aborted', tookMs(exchange));
   exchange.client.isClosing = true;
-  answerInstead(exchange, 400, message);
+  answerInstead(exchange, status, message);
 }
 
 /** The client left. That says nothing about the version, unless it had begun to answer. */

@@ -4,10 +4,13 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeAtomic } from '../adapters/_shared/atomic-file.ts';
+import { secretKey } from '../adapters/_shared/secret-key.ts';
 import { startTimeOf } from '../adapters/_shared/process-identity.ts';
+import { DEFAULT_RULES } from '../core/edge/rules.ts';
+import type { EdgeRules } from '../ports/edge.ts';
 import { CONTROL_PROTOCOL, createControl } from './control.ts';
-import { createDataPath, DEFAULT_LIMITS } from './server.ts';
-import { edgeStateFile, type LoadedState } from './state-file.ts';
+import { createDataPath } from './server.ts';
+import { edgeRules, edgeStateFile, type LoadedState } from './state-file.ts';
 import { createTable, type Table } from './table.ts';
 
 const STOP_MS = 10_000;
@@ -21,6 +24,7 @@ export interface EdgeRecord {
   readonly port: number;
   readonly controlPort: number;
   readonly token: string;
+  readonly rules: EdgeRules;
 }
 
 /** Exit code when the data port is taken: by another edge of this folder, or by a stranger. */
@@ -31,8 +35,7 @@ const { values } = parseArgs({
     dir: { type: 'string' },
     host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '0' },
-    limits: { type: 'string', default: '{}' },
-    'trust-forwarded': { type: 'boolean', default: false },
+    rules: { type: 'string' },
   },
 });
 if (values.dir === undefined) throw new Error('--dir is missing');
@@ -42,9 +45,10 @@ async function run(dir: string, host: string, port: number): Promise<void> {
   const epoch = randomUUID();
   const token = randomBytes(32).toString('hex');
   const state = edgeStateFile(dir);
-  const table = createTable(epoch);
-  const limits = { ...DEFAULT_LIMITS, ...(JSON.parse(values.limits) as object) };
-  const data = createDataPath(table, { limits, trustForwarded: values['trust-forwarded'] });
+  const key = await secretKey(join(dir, 'place.key'));
+  const table = createTable(epoch, [key.readInt32LE(0), key.readInt32LE(4), key.readInt32LE(8), key.readInt32LE(12)]);
+  let rules = values.rules === undefined ? DEFAULT_RULES : edgeRules.parse(JSON.parse(values.rules));
+  const data = createDataPath(table, { rules });
   // Before the port is open, so that no request finds an empty table.
   for (const intent of (await state.load()).intents) table.apply(intent);
   const dataPort = await listen(data.server, host, port);
@@ -53,18 +57,22 @@ async function run(dir: string, host: string, port: number): Promise<void> {
   if (loaded.problem !== null) console.error(`edge: ${loaded.problem}`);
   restore(table, loaded);
 
-  const control = createControl({ table, state, loaded, token, epoch });
+  const control = createControl({ table, state, loaded, token, epoch, configure });
   const controlPort = await listen(control, '127.0.0.1', 0);
-  const record: EdgeRecord = {
-    protocol: CONTROL_PROTOCOL,
-    pid: process.pid,
-    startTime: (await startTimeOf(process.pid)) ?? '',
-    host,
-    port: dataPort,
-    controlPort,
-    token,
-  };
-  await writeAtomic(join(dir, 'edge.json'), JSON.stringify(record), { mode: 0o600 });
+  const startTime = (await startTimeOf(process.pid)) ?? '';
+  await announce();
+
+  /** Say where this edge is, and by which rules it goes. */
+  async function announce(): Promise<void> {
+    const record: EdgeRecord = { protocol: CONTROL_PROTOCOL, pid: process.pid, startTime, host, port: dataPort, controlPort, token, rules };
+    await writeAtomic(join(dir, 'edge.json'), JSON.stringify(record), { mode: 0o600 });
+  }
+
+  async function configure(wanted: EdgeRules): Promise<void> {
+    data.configure(wanted);
+    rules = wanted;
+    await announce();
+  }
 
   function stop(): void {
     data.stop();

@@ -1,24 +1,34 @@
-import { UNTIL_CLOSE, type RequestHead, type ResponseHead } from './http1.ts';
+import { CHUNKED, UNTIL_CLOSE, type RequestHead, type ResponseHead } from './http1.ts';
 
 /**
- * The head as the version gets it: as the client sent it, with hop-by-hop fields replaced by ours (RFC 9110
- * section 7.6.1) and who asked for what. `X-Forwarded-Proto` and `-Host` are believed only from a trusted proxy
- * in front of the edge.
+ * The head as the version gets it: as the client sent it, with hop-by-hop fields replaced by ours (RFC 9110 section 7.6.1), its framing
+ * written anew, and who asked for what. What the other side says about that counts only when it is a proxy that we trust:
+ * anybody can invent it.
  */
-export function forwardedHead(head: RequestHead, client: string, trustForwarded: boolean): string {
-  const proto = trustForwarded ? (head.forwardedProto ?? 'http') : 'http';
-  const host = trustForwarded ? (head.forwardedHost ?? head.host) : head.host;
-  const from = head.forwardedFor === null ? client : `${head.forwardedFor}, ${client}`;
-  const named = head.host === '' ? '' : `host: ${head.host}\r\n`;
-  let text = `${head.method} ${head.target} HTTP/1.${head.minor}\r\n${named}${head.fields}x-forwarded-for: ${from}\r\nx-forwarded-proto: ${proto}\r\nx-forwarded-host: ${host}\r\n`;
+export function forwardedHead(head: RequestHead, peer: string, isTrusted: boolean): string {
+  const proto = isTrusted ? (head.forwardedProto ?? 'http') : 'http';
+  const host = isTrusted ? (head.forwardedHost ?? head.host) : head.host;
+  const from = isTrusted && head.forwardedFor !== null ? `${head.forwardedFor}, ${peer}` : peer;
+  let text = `${head.method} ${head.target} HTTP/1.${head.minor}\r\n`;
+  if (head.host !== '') text += `host: ${head.host}\r\n`;
+  text += head.fields;
+  if (isTrusted) text += head.said;
+  text += framingOf(head);
+  text += `x-forwarded-for: ${from}\r\nx-forwarded-proto: ${proto}\r\nx-forwarded-host: ${host}\r\n`;
   if (head.upgrade !== null) text += `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n`;
   else if (head.minor === 0) text += 'connection: close\r\n';
   return `${text}\r\n`;
 }
 
+function framingOf({ body, hasLength }: RequestHead): string {
+  if (body === CHUNKED) return 'transfer-encoding: chunked\r\n';
+  return hasLength ? `content-length: ${body}\r\n` : '';
+}
+
 /** The answer's head as the client gets it. */
 export function returnedHead(head: ResponseHead, cookie: string | null, close: boolean): string {
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}`;
+  if (head.body === CHUNKED) text += 'transfer-encoding: chunked\r\n';
   if (cookie !== null) text += `${cookie}\r\n`;
   if (close || head.body === UNTIL_CLOSE) text += 'connection: close\r\n';
   return `${text}\r\n`;
@@ -32,9 +42,12 @@ export function upgradedHead(head: ResponseHead, cookie: string | null): string 
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
-  421: 'Misdirected Request',
+  413: 'Content Too Large',
+  422: 'Unprocessable Content',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',
   503: 'Service Unavailable',

@@ -1,26 +1,27 @@
 import { bodyMeter, takeBody } from './body.ts';
+import { writeTogether } from './write.ts';
 import { classOf, complete, count, type Exchange, fail, tookMs } from './exchange.ts';
-import { BadMessage, headEnd, parseResponse, type ResponseHead, UNTIL_CLOSE } from './http1.ts';
+import { BadMessage } from './bad-message.ts';
+import { headEnd, parseResponse, type ResponseHead, UNTIL_CLOSE } from './http1.ts';
 import { returnedHead, upgradedHead } from './messages.ts';
-
-/** Up to this size a body goes into one write with its head; copying it is cheaper than a second system call. */
-const SMALL = 16 * 1024;
 
 /** Bytes from the version: pass them on to the client. */
 export function receive(exchange: Exchange, chunk: Buffer): void {
+  exchange.movedAt = exchange.client.context.now();
   try {
-    if (exchange.isTunnel) toClient(exchange, chunk);
+    if (exchange.isTunnel) toClient(exchange, [chunk]);
     else if (exchange.response !== null) passBody(exchange, chunk, '');
     else passHead(exchange, exchange.held === null ? chunk : Buffer.concat([exchange.held, chunk]));
   } catch (error) {
     if (!(error instanceof BadMessage)) throw error;
-    fail(exchange, 502, 'The app answered something that is not HTTP.');
+    const isTooLarge = error.status === 431;
+    fail(exchange, 502, isTooLarge ? `The app's answer: ${error.message}.` : 'The app answered something that is not HTTP.');
   }
 }
 
 function passHead(exchange: Exchange, bytes: Buffer): void {
   const { client, head } = exchange;
-  const end = headEnd(bytes);
+  const end = headEnd(bytes, client.context.rules.limits.headBytes);
   exchange.held = end === -1 ? bytes : null;
   if (end === -1) return;
   const answer = parseResponse(bytes.toString('latin1', 0, end - 2), head.method);
@@ -44,20 +45,12 @@ function passHead(exchange: Exchange, bytes: Buffer): void {
 function passBody(exchange: Exchange, bytes: Buffer, headText: string): void {
   const response = exchange.response ?? bodyMeter(UNTIL_CLOSE);
   const taken = takeBody(response, bytes);
-  toClient(exchange, taken === bytes.length ? bytes : bytes.subarray(0, taken), headText);
-  if (response.done) complete(exchange, taken < bytes.length);
+  toClient(exchange, taken.parts, headText);
+  if (response.done) complete(exchange, taken.bytes < bytes.length);
 }
 
-function toClient(exchange: Exchange, bytes: Buffer, headText = ''): void {
-  const { socket } = exchange.client;
-  let isFlowing = true;
-  if (headText !== '' && bytes.length <= SMALL) {
-    isFlowing = socket.write(bytes.length === 0 ? headText : headText + bytes.toString('latin1'), 'latin1');
-  } else {
-    if (headText !== '') socket.write(headText, 'latin1');
-    if (bytes.length > 0) isFlowing = socket.write(bytes);
-  }
-  if (isFlowing) return;
+function toClient(exchange: Exchange, parts: readonly Buffer[], headText = ''): void {
+  if (writeTogether(exchange.client.socket, headText, parts)) return;
   exchange.upstream?.socket.pause();
   if (exchange.blockedAt === 0) exchange.blockedAt = exchange.client.context.now();
 }
@@ -77,6 +70,6 @@ function openTunnel(exchange: Exchange, answer: ResponseHead, rest: Buffer): voi
   count(exchange, '1xx', exchange.latencyMs);
   exchange.client.isClosing = true;
   exchange.client.socket.write(upgradedHead(answer, exchange.cookie), 'latin1');
-  if (rest.length > 0) toClient(exchange, rest);
+  if (rest.length > 0) toClient(exchange, [rest]);
   exchange.client.socket.resume();
 }

@@ -20,6 +20,20 @@ export const edgeIntent = z.object({
   ]),
 });
 
+/** The rules, as they come over the control protocol. */
+export const edgeRules = z.object({
+  trustedProxies: z.array(z.string()),
+  pinFrom: z.array(z.string()),
+  limits: z.object({
+    headBytes: z.int().min(1),
+    bodyBytes: z.int().min(0).nullable(),
+    connections: z.int().min(1).nullable(),
+    connectionsPerAddress: z.int().min(1).nullable(),
+    bodyRate: z.number().min(0),
+  }),
+  timeouts: z.object({ headMs: z.number(), idleMs: z.number(), bodyMs: z.number(), answerMs: z.number() }),
+});
+
 const stored = z.object({
   intents: z.array(edgeIntent),
   /** Highest fence accepted, also of apps that were removed: a late caller must not bring one back. */

@@ -1,5 +1,5 @@
 import { bucketOf } from '../core/analysis/histogram.ts';
-import { endsOf } from '../core/edge/assign.ts';
+import { endsOf, type PlaceKey } from '../core/edge/assign.ts';
 import { findRoute, routeTable, type RouteTable } from '../core/edge/routes.ts';
 import type { EdgeIntent, EdgeObservation, EdgeStats, Endpoint, Sticky, VersionCounters } from '../ports/edge.ts';
 
@@ -33,6 +33,8 @@ const KEPT_COUNTERS = 20;
 
 /** What the edge does now: intents turned into something quick to look up, with counters that live on across changes. */
 export interface Table {
+  /** Decides, with a user's name, which place they have. */
+  readonly key: PlaceKey;
   apply(intent: EdgeIntent): void;
   remove(app: string): void;
   intents(): readonly EdgeIntent[];
@@ -41,7 +43,7 @@ export interface Table {
   stats(app: string, at: number): EdgeStats;
 }
 
-export function createTable(epoch: string): Table {
+export function createTable(epoch: string, key: PlaceKey): Table {
   const intents = new Map<string, EdgeIntent>();
   const apps = new Map<string, LiveApp>();
   const known = new Map<string, Map<string, LiveVersion>>();
@@ -72,6 +74,7 @@ export function createTable(epoch: string): Table {
   }
 
   return {
+    key,
     apply(intent) {
       const versions = intent.versions.map(({ id, weight, endpoints }) => Object.assign(live(intent.app, id), { weight, endpoints }));
       intents.set(intent.app, intent);

@@ -89,7 +89,44 @@ export interface VersionCounters {
   readonly latency: Readonly<Record<string, number>>;
 }
 
-/** Request header that reaches one version of an app whatever its weight, even 0. */
+/** How an edge treats whoever connects to it: the same words on every edge. Addresses are IPs or networks (`10.0.0.0/8`). */
+export interface EdgeRules {
+  /** Proxies of one's own in front of the edge: what they say in `X-Forwarded-*` and `Forwarded` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Who may reach a version by `Sluice-Version`. */
+  readonly pinFrom: readonly string[];
+  readonly limits: EdgeLimits;
+  readonly timeouts: EdgeTimeouts;
+}
+
+export interface EdgeLimits {
+  /** Largest head of a request (431 beyond) and of an answer (502 beyond), bytes. */
+  readonly headBytes: number;
+  /** Largest request body, bytes (413 beyond; without a length 411); null: any. */
+  readonly bodyBytes: number | null;
+  /** Most connections of users at a time; null: what the descriptors of the process allow. */
+  readonly connections: number | null;
+  /** Most connections of one address, but for this machine's and trusted proxies'; null: any. */
+  readonly connectionsPerAddress: number | null;
+  /** A request body that comes more slowly is given up, bytes a second. */
+  readonly bodyRate: number;
+}
+
+export interface EdgeTimeouts {
+  /** From the first byte of a request head to its last, and for the first request of a connection, ms. */
+  readonly headMs: number;
+  /** A connection without a request after its first, ms. */
+  readonly idleMs: number;
+  /** A request body without progress, or an answer that the user does not take, ms. */
+  readonly bodyMs: number;
+  /** A version that is silent: until its answer begins, and between two pieces of it, ms. */
+  readonly answerMs: number;
+}
+
+/**
+ * Request header that reaches one version of an app whatever its weight, even 0: from the addresses of `EdgeRules.pinFrom`. Such a
+ * request is never counted: who chooses a version is no evidence about it.
+ */
 export const VERSION_HEADER = 'sluice-version';
 /** Cookie by which the edge recognises a user when `sticky.by` is `cookie`. */
 export const STICKY_COOKIE = 'sluice_id';

@@ -6,6 +6,7 @@ import type { Visitor } from '../worlds/visitor.ts';
 import { visitor } from '../worlds/visitor.ts';
 import { failures } from './edge/failures.ts';
 import { fences } from './edge/fences.ts';
+import { framing } from './edge/framing.ts';
 import { routes } from './edge/routes.ts';
 import { stats } from './edge/stats.ts';
 import { streams } from './edge/streams.ts';
@@ -55,7 +56,7 @@ export interface TestApp {
   visitor(options?: { readonly connections?: number }): Visitor;
 }
 
-const suites: readonly EdgeSuite[] = [weights, fences, routes, switching, streams, failures, stats];
+const suites: readonly EdgeSuite[] = [weights, fences, routes, framing, switching, streams, failures, stats];
 
 /** What every edge promises (`src/ports/edge.ts`), seen from both sides: through the port and on the data path. */
 export function edgeContract(name: string, harness: EdgeHarness, options: EdgeContractOptions = {}): void {

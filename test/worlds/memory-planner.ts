@@ -1,3 +1,4 @@
+import { DEFAULT_RULES } from '../../src/core/edge/rules.ts';
 import type { Governance } from '../../src/core/access/governance.ts';
 import type { Planner } from '../../src/config/planner.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../../src/core/changes/environment.ts';
@@ -37,7 +38,7 @@ export function memoryPlanner(
       name,
       uncommitted: 'ignore',
       deadlines: { queueMs: 60_000, pauseMs: 60_000, rollbackMs: 3_000 },
-      edge: { kind: 'embedded', port: 0, sticky: { by: 'cookie' } },
+      edge: { kind: 'embedded', port: 0, sticky: { by: 'cookie' }, rules: DEFAULT_RULES },
       ...(governance === undefined ? {} : { governance }),
       apps: Object.entries(apps).map(([app, { dependsOn = [], worker = false }]) =>
         resolvedApp(app, dependsOn, worker, strategies.get(app)),

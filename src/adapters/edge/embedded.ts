@@ -3,9 +3,11 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { extname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { DEFAULT_RULES } from '../../core/edge/rules.ts';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../core/errors.ts';
-import type { Edge, EdgeObservation, EdgeStats } from '../../ports/edge.ts';
+import type { Edge, EdgeObservation, EdgeRules, EdgeStats } from '../../ports/edge.ts';
 import { PART_OF } from '../../ports/part-of.ts';
 import { readJson } from '../_shared/atomic-file.ts';
 import { isAlive, killGroup } from '../_shared/process-identity.ts';
@@ -17,15 +19,14 @@ export interface EmbeddedEdgeOptions {
   readonly dir: string;
   readonly port: number;
   readonly host?: string;
-  /** Time limits of the data path in ms, where they differ from the defaults. */
-  readonly limits?: Partial<Record<'headMs' | 'idleMs' | 'bodyMs' | 'responseMs' | 'connectMs', number>>;
-  /** Believe `X-Forwarded-Proto` and `-Host` of the client: only with a proxy of one's own in front. */
-  readonly trustForwarded?: boolean;
+  readonly rules?: EdgeRules;
 }
 
 export interface ManagedEdge extends Edge {
   /** Start the data path, or adopt it if it runs. Returns its base URL. Repeatable. */
   ensure(): Promise<string>;
+  /** Go by other rules from now on. Repeatable; nothing under way is cut. */
+  configure(rules: EdgeRules): Promise<void>;
   /** Stop the data path; requests under way may finish. */
   stop(): Promise<void>;
 }
@@ -43,6 +44,7 @@ const recordSchema = z.object({
   port: z.int(),
   controlPort: z.int(),
   token: z.string(),
+  rules: z.unknown(),
 });
 const refusal = z.object({
   blame: z.string().optional(),
@@ -54,7 +56,7 @@ const health = z.object({ problem: z.string().nullable() });
 type EdgeAddress = z.infer<typeof recordSchema>;
 
 /** As in `edge/control.ts`. An edge of another release of Sluice is exchanged for ours. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** As in `edge/main.ts`: exit code when the data port is taken. */
 const PORT_TAKEN = 98;
 const RIVAL_MS = 2_000;
@@ -69,6 +71,7 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
   const dir = resolve(options.dir);
   const host = options.host ?? '127.0.0.1';
   const agent = new Agent({ keepAlive: true });
+  let rules = options.rules ?? DEFAULT_RULES;
   let starting: Promise<EdgeAddress> | null = null;
 
   async function running(): Promise<EdgeAddress | null> {
@@ -85,9 +88,17 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
 
   async function adopt(): Promise<EdgeAddress> {
     const found = await running();
-    if (found?.protocol === PROTOCOL) return found;
+    if (found?.protocol === PROTOCOL) return ruled(found);
     if (found !== null) await end(found);
     return start();
+  }
+
+  /** A running edge goes by our rules. */
+  async function ruled(found: EdgeAddress): Promise<EdgeAddress> {
+    if (isDeepStrictEqual(found.rules, rules)) return found;
+    const { status, body } = await send(found, 'PUT', '/rules', rules);
+    if (status !== 200) throw refused(status, body);
+    return { ...found, rules };
   }
 
   /** Requests under way may finish, then it goes. */
@@ -106,8 +117,7 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
     // A port chosen by the system stays the same for good: users know it.
     const known = recordSchema.safeParse(await readJson(join(dir, 'edge.json')));
     const port = options.port === 0 && known.success ? known.data.port : options.port;
-    const own = ['--dir', dir, '--host', host, '--port', String(port), '--limits', JSON.stringify(options.limits ?? {})];
-    if (options.trustForwarded === true) own.push('--trust-forwarded');
+    const own = ['--dir', dir, '--host', host, '--port', String(port), '--rules', JSON.stringify(rules)];
     const child = spawn(program, [...args, ...own], {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -231,6 +241,10 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
     async ensure() {
       const { host: at, port } = await record();
       return `http://${at}:${port}`;
+    },
+    async configure(wanted) {
+      rules = wanted;
+      await persist(record);
     },
     async problem() {
       return health.parse(await call('GET', '/health')).problem;

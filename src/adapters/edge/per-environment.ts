@@ -1,7 +1,9 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { DEFAULT_RULES } from '../../core/edge/rules.ts';
 import { UserError } from '../../core/errors.ts';
-import type { Edge } from '../../ports/edge.ts';
+import type { Edge, EdgeRules } from '../../ports/edge.ts';
 import { readJson, writeAtomic } from '../_shared/atomic-file.ts';
 import type { ManagedEdge } from './embedded.ts';
 
@@ -9,19 +11,22 @@ export interface EdgeSettings {
   readonly kind: string;
   /** 0: any free one, then the same for good. */
   readonly port: number;
+  /** Left out, as by an edge that was started before there were any: the usual ones. */
+  readonly rules?: EdgeRules;
 }
 
 export interface EdgesOptions {
   /** One folder an environment below this one. */
   readonly dir: string;
-  readonly kinds: Readonly<Record<string, (options: { dir: string; port: number }) => ManagedEdge>>;
+  readonly kinds: Readonly<Record<string, (options: { dir: string; port: number; rules: EdgeRules }) => ManagedEdge>>;
   settings(environment: string): Promise<EdgeSettings>;
   warn(message: string): void;
 }
 
 export interface Edges {
   /**
-   * The edge of an environment as its configuration says, started or adopted on first use.
+   * The edge of an environment as its configuration says, started or adopted on first use. A rule that has changed since is
+   * followed within seconds; one that cannot be read changes nothing.
    * @throws UserError EDGE_CHANGED, EDGE_UNKNOWN, EDGE_PORT_TAKEN
    */
   of(environment: string): Promise<Edge>;
@@ -39,8 +44,12 @@ export interface Edges {
   stopAll(): Promise<void>;
 }
 
+/** How often the rules of a running edge are compared with the configuration, at most, ms. */
+const COMPARE_MS = 10_000;
 /** How often we see whether an edge still lives, ms. One that died is started again with what it was last told. */
 const WATCH_MS = 500;
+
+const rulesOf = ({ rules }: EdgeSettings): EdgeRules => rules ?? DEFAULT_RULES;
 
 /**
  * One edge an environment. An edge that carries traffic is never exchanged for another kind or port behind
@@ -48,17 +57,22 @@ const WATCH_MS = 500;
  */
 export function createEdges(options: EdgesOptions): Edges {
   const open = new Map<string, Promise<ManagedEdge>>();
-  /** Environments whose running edge has been compared with their configuration. */
-  const compared = new Set<string>();
+  /** When the running edge of an environment was last compared with its configuration, ms since the Unix epoch. */
+  const compared = new Map<string, number>();
   let watching: NodeJS.Timeout | null = null;
 
   async function of(environment: string): Promise<ManagedEdge> {
     const used = await usedBy(environment);
-    if (compared.has(environment) && used !== null) return opened(environment, used);
+    if (compared.has(environment) && used !== null) {
+      const running = await opened(environment, used);
+      await follow(environment, running, used);
+      return running;
+    }
     const wanted = await options.settings(environment);
     if (used !== null && (used.kind !== wanted.kind || used.port !== wanted.port)) throw changed(environment, used, wanted);
     const edge = await opened(environment, wanted);
-    compared.add(environment);
+    if (used !== null && !isDeepStrictEqual(rulesOf(used), rulesOf(wanted))) await edge.configure(rulesOf(wanted));
+    compared.set(environment, Date.now());
     return edge;
   }
 
@@ -81,17 +95,30 @@ export function createEdges(options: EdgesOptions): Edges {
     return opening;
   }
 
-  async function start(environment: string, { kind, port }: EdgeSettings): Promise<ManagedEdge> {
+  async function start(environment: string, { kind, port, rules = DEFAULT_RULES }: EdgeSettings): Promise<ManagedEdge> {
     const dir = join(options.dir, environment);
     const make = options.kinds[kind];
     if (make === undefined)
       throw new UserError('EDGE_UNKNOWN', `there is no edge called ${kind}`, `Known: ${Object.keys(options.kinds).join(', ')}.`);
-    const edge = make({ dir, port });
+    const edge = make({ dir, port, rules });
     await edge.ensure();
     await mkdir(dir, { recursive: true });
-    await writeAtomic(join(dir, 'settings.json'), JSON.stringify({ kind, port }));
+    await writeAtomic(join(dir, 'settings.json'), JSON.stringify({ kind, port, rules }));
     watch();
     return edge;
+  }
+
+  async function follow(environment: string, edge: ManagedEdge, used: EdgeSettings): Promise<void> {
+    if ((compared.get(environment) ?? 0) + COMPARE_MS > Date.now()) return;
+    compared.set(environment, Date.now());
+    try {
+      const { rules = DEFAULT_RULES } = await options.settings(environment);
+      if (isDeepStrictEqual(rules, rulesOf(used))) return;
+      await edge.configure(rules);
+      await writeAtomic(join(options.dir, environment, 'settings.json'), JSON.stringify({ ...used, rules }));
+    } catch (error) {
+      options.warn(`the edge of ${environment} keeps its rules: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   function watch(): void {

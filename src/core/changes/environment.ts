@@ -1,5 +1,5 @@
 import type { Governance } from '../access/governance.ts';
-import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
+import type { EdgeRoute, EdgeRules, Sticky } from '../../ports/edge.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
 import type { AppDeadlines, BuildSpec, Concurrency, ReleaseDeadlines, SmokeSpec, Strategy } from '../release/plan.ts';
 
@@ -25,6 +25,7 @@ export interface EdgeSettings {
   /** Port that users reach; 0 = any free one. */
   readonly port: number;
   readonly sticky: Sticky;
+  readonly rules: EdgeRules;
 }
 
 export interface ResolvedApp {

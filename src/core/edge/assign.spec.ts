@@ -63,3 +63,17 @@ test('a user has one place', () => {
   expect(placeOf('a', 'b')).toBe(placeOf('a', 'b'));
   expect(placeOf('ab', 'c')).not.toBe(placeOf('a', 'bc'));
 });
+
+test('the secret of the edge decides with the cookie: what gives one edge a place says nothing about another', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer(), (a, b) => {
+      fc.pre(a !== b);
+      const users = Array.from({ length: 2_000 }, (_, i) => `u${i}`);
+      const first = users.filter((user) => placeOf('app', user, [a, 1, 2, 3]) < 100);
+      const both = first.filter((user) => placeOf('app', user, [b, 1, 2, 3]) < 100);
+      // A tenth of a tenth is 20 of 2,000; 60 is nine standard deviations away.
+      expect(both.length).toBeLessThan(60);
+    }),
+    { numRuns: 20 },
+  );
+});

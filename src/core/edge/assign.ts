@@ -1,3 +1,5 @@
+import { sipHash } from './sip-hash.ts';
+
 /**
  * Who gets which version. A user's place in [0, 1000) never changes; the LAST version of an intent takes the
  * low end, the one before it the next part, and so on. So raising the last version's weight only ever adds
@@ -5,22 +7,14 @@
  */
 export const PLACES = 1000;
 
-/** Place of a user of an app, in [0, PLACES). The app takes part so that the same users are not first everywhere. */
-export function placeOf(app: string, user: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < app.length; i += 1) hash = Math.imul(hash ^ app.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ 0xff, 0x01000193);
-  for (let i = 0; i < user.length; i += 1) hash = Math.imul(hash ^ user.charCodeAt(i), 0x01000193);
-  return (spread(hash) / 0x1_0000_0000) * PLACES;
-}
+/** A secret of the edge, 128 bits as four 32-bit integers: without it a user cannot work out which cookie gets which version. */
+export type PlaceKey = readonly [number, number, number, number];
 
-/** FNV alone leaves similar names close together; this (MurmurHash3's finish) spreads them evenly. */
-function spread(hash: number): number {
-  let h = hash ^ (hash >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+const PARTS = PLACES * 10;
+
+/** Place of a user of an app, in [0, PLACES). The app takes part so that the same users are not first everywhere. */
+export function placeOf(app: string, user: string, key: PlaceKey = [0, 0, 0, 0]): number {
+  return (sipHash(key, `${app}\0${user}`) % PARTS) / 10;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { DEFAULT_RULES } from '../edge/rules.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
@@ -35,7 +36,7 @@ function environment(...apps: ResolvedApp[]): ResolvedEnvironment {
     name: 'production',
     uncommitted: 'ignore',
     deadlines: { queueMs: 1, pauseMs: 1, rollbackMs: 1 },
-    edge: { kind: 'embedded', port: 0, sticky: { by: 'cookie' } },
+    edge: { kind: 'embedded', port: 0, sticky: { by: 'cookie' }, rules: DEFAULT_RULES },
     apps,
   };
 }

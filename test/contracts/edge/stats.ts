@@ -27,15 +27,50 @@ export const stats: EdgeSuite = (check) => {
     await app.apply([one.at(100), two.at(0)]);
     const client = app.visitor();
     for (const code of [200, 201, 204, 301, 304, 404, 429, 500, 503]) await client.get({ path: `/status?code=${code}` });
-    for (let i = 0; i < 3; i += 1) await client.get({ headers: { 'sluice-version': 'v2' } });
     const counted = await settled(world, app, 'v1', 9);
     expect(counted.requests).toBe(9);
     expect(counted.byClass).toMatchObject({ '2xx': 3, '3xx': 2, '4xx': 2, '5xx': 2 });
     expect(counted.byClass['failed'] ?? 0).toBe(0);
     expect(total(counted.latency)).toBe(9);
+    await app.apply([one.at(0), two.at(100)]);
+    for (let i = 0; i < 3; i += 1) await client.get();
     const other = await settled(world, app, 'v2', 3);
     expect(other.requests).toBe(3);
     expect(other.byClass['2xx']).toBe(3);
+  });
+
+  check('a request whose version a header chose is counted for no version, and is in flight all the same', async (world) => {
+    const [one, two] = [await world.version('v1'), await world.version('v2')];
+    const app = world.app();
+    await app.apply([one.at(100), two.at(0)]);
+    const client = app.visitor();
+    const pin = { 'sluice-version': 'v2' };
+    const silent = client.get({ path: '/silent', headers: pin });
+    await until(
+      () => two.count('/silent'),
+      (count) => count === 1,
+    );
+    expect((await world.edge.observe(app.name))?.versions[1]?.inFlight).toBe(1);
+    two.release();
+    expect(await silent).toMatchObject({ status: 200, version: 'v2' });
+    for (const path of ['/', '/status?code=500', '/die-before', '/die-amid', '/close'])
+      await app
+        .visitor()
+        .get({ path, headers: { ...pin, connection: 'close' } })
+        .catch(() => {});
+    await until(
+      () => two.count('/close'),
+      (count) => count === 1,
+    );
+    await until(
+      async () => (await world.edge.observe(app.name))?.versions[1]?.inFlight,
+      (count) => count === 0,
+    );
+    await client.get();
+    await settled(world, app, 'v1', 1);
+    const { versions } = await world.edge.stats(app.name);
+    expect([versions['v2']?.requests, versions['v1']?.requests]).toEqual([0, 1]);
+    expect(total(versions['v2']?.latency ?? {})).toBe(0);
   });
 
   check('a version that never answered has counters of zero', async (world) => {

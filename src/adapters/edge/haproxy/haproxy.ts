@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import type { Edge, EdgeObservation, EdgeStats } from '../../../ports/edge.ts';
+import { DEFAULT_RULES } from '../../../core/edge/rules.ts';
+import type { Edge, EdgeObservation, EdgeRules, EdgeStats } from '../../../ports/edge.ts';
 import { keeperProcess } from './keeper-process.ts';
 
 export interface HaproxyEdgeOptions {
@@ -12,8 +13,7 @@ export interface HaproxyEdgeOptions {
   readonly binary?: string;
   /** Versions for which there is room at first; more need one reload. */
   readonly slots?: number;
-  /** Believe `X-Forwarded-Proto` and `-Host` of the client: only with a proxy of one's own in front. */
-  readonly trustForwarded?: boolean;
+  readonly rules?: EdgeRules;
 }
 
 export interface HaproxyEdge extends Edge {
@@ -22,6 +22,8 @@ export interface HaproxyEdge extends Edge {
    * @throws UserError HAPROXY_MISSING, HAPROXY_TOO_OLD, EDGE_PORT_TAKEN
    */
   ensure(): Promise<string>;
+  /** Go by other rules from now on: by a reload, which loses nothing. Repeatable. */
+  configure(rules: EdgeRules): Promise<void>;
   /** End HAProxy and its keeper; requests under way may finish. */
   stop(): Promise<void>;
   /** Let go of it; it runs on. */
@@ -41,7 +43,7 @@ export function haproxyEdge(options: HaproxyEdgeOptions): HaproxyEdge {
     host: options.host ?? '127.0.0.1',
     port: options.port,
     slots: options.slots ?? SLOTS,
-    trustForwarded: options.trustForwarded ?? false,
+    rules: options.rules ?? DEFAULT_RULES,
     binary: options.binary,
   });
 
@@ -62,6 +64,10 @@ export function haproxyEdge(options: HaproxyEdgeOptions): HaproxyEdge {
     async ensure() {
       await keeper.call('/ensure');
       return keeper.url;
+    },
+    async configure(rules) {
+      keeper.configure(rules);
+      await keeper.call('/ensure');
     },
     stop: () => keeper.stop(),
     async close() {

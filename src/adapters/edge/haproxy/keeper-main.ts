@@ -6,7 +6,9 @@ import { createServer as createSocketServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { SluiceError } from '../../../core/errors.ts';
+import type { EdgeRules } from '../../../ports/edge.ts';
 import { writeAtomic } from '../../_shared/atomic-file.ts';
+import { secretKey } from '../../_shared/secret-key.ts';
 import { startTimeOf } from '../../_shared/process-identity.ts';
 import { createKeeper, type Keeper } from './keeper.ts';
 import { becomeKeeper } from './lock.ts';
@@ -21,11 +23,11 @@ const { values } = parseArgs({
     binary: { type: 'string' },
     slots: { type: 'string' },
     options: { type: 'string' },
-    'trust-forwarded': { type: 'boolean', default: false },
+    rules: { type: 'string' },
+    descriptors: { type: 'string' },
   },
 });
-const text = (name: Exclude<keyof typeof values, 'trust-forwarded'>): string =>
-  z.string().parse(values[name], { error: () => `--${name} is missing` });
+const text = (name: keyof typeof values): string => z.string().parse(values[name], { error: () => `--${name} is missing` });
 const appBody = z.object({ app: z.string(), fence: z.number().default(0) });
 
 process.chdir(text('dir'));
@@ -39,7 +41,9 @@ const options = {
   host,
   port: Number(text('port')) || port || (await freePort(host)),
   slots: Number(text('slots')),
-  trustForwarded: values['trust-forwarded'],
+  rules: JSON.parse(text('rules')) as EdgeRules,
+  placeKey: (await secretKey('place.key')).toString('base64'),
+  descriptors: Number(text('descriptors')),
 };
 const known = await file.load();
 if (known === null || known.port !== options.port)

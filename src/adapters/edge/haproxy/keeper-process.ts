@@ -6,6 +6,8 @@ import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
 import { readJson } from '../../_shared/atomic-file.ts';
+import type { EdgeRules } from '../../../ports/edge.ts';
+import { descriptorLimit } from '../../_shared/descriptor-limit.ts';
 import { isAlive, killGroup } from '../../_shared/process-identity.ts';
 import { selfCommand } from '../../_shared/spawn-self.ts';
 import { haproxyBinary } from './binary.ts';
@@ -17,7 +19,7 @@ export interface KeeperProcessOptions {
   readonly host: string;
   readonly port: number;
   readonly slots: number;
-  readonly trustForwarded: boolean;
+  readonly rules: EdgeRules;
   readonly binary: string | undefined;
 }
 
@@ -27,6 +29,8 @@ export interface KeeperProcess {
   call(path: string, body?: unknown): Promise<unknown>;
   /** Where users reach HAProxy; known after the first call. */
   readonly url: string;
+  /** Have a keeper that goes by other rules from the next call on. */
+  configure(rules: EdgeRules): void;
   stop(): Promise<void>;
   close(): void;
 }
@@ -38,12 +42,17 @@ const CALL_MS = 60_000;
 const CALL_TRIES = 4;
 
 export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
-  const { dir, host, port, slots, trustForwarded } = options;
-  const own = JSON.stringify({ host, port, slots, trustForwarded });
+  const { dir, host, port, slots } = options;
+  let { rules } = options;
+  let own = ownOptions(rules);
   const agent = new Agent({ keepAlive: true });
   let known: KeeperAddress | null = null;
   let url = '';
   let finding: Promise<KeeperAddress> | null = null;
+
+  function ownOptions(rules: EdgeRules): string {
+    return JSON.stringify({ host, port, slots, rules });
+  }
 
   async function announced(): Promise<KeeperAddress | null> {
     const parsed = keeperSchema.safeParse(await readJson(join(dir, 'keeper.json')));
@@ -77,8 +86,9 @@ export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
 
   async function start(): Promise<KeeperAddress> {
     const binary = await haproxyBinary(options.binary);
-    const flags = { dir, host, port: String(port), binary, slots: String(slots), options: own };
-    let exitCode = await launch(dir, flags, trustForwarded);
+    const descriptors = String(descriptorLimit());
+    const flags = { dir, host, port: String(port), binary, slots: String(slots), options: own, rules: JSON.stringify(rules), descriptors };
+    let exitCode = await launch(dir, flags);
     for (const until = Date.now() + START_MS; Date.now() < until; await sleep(15)) {
       const found = await announced();
       if (found !== null) return remember(found, healthSchema.parse(await send(agent, found, '/health')));
@@ -87,7 +97,7 @@ export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
       if (code !== 0 && (await announced()) === null) break;
       // Of two that start at once one leaves in good order. The other may not have said yet where it is, or be the one that was told to go.
       await sleep(LEFT_MS);
-      if ((await announced()) === null) exitCode = await launch(dir, flags, trustForwarded);
+      if ((await announced()) === null) exitCode = await launch(dir, flags);
     }
     const lines = (await readFile(join(dir, 'keeper.log'), 'utf8').catch(() => '')).trim().split('\n');
     const message = `the keeper of HAProxy did not start: ${lines.at(-1) ?? ''}`;
@@ -115,6 +125,12 @@ export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
         }
       }
     },
+    configure(wanted) {
+      if (ownOptions(wanted) === own) return;
+      rules = wanted;
+      own = ownOptions(wanted);
+      known = null;
+    },
     async stop() {
       // A keeper is needed even when only HAProxy runs: it knows how to end it gently.
       const found = (await announced()) ?? ((await isOrphaned()) ? await start() : null);
@@ -133,11 +149,11 @@ export function keeperProcess(options: KeeperProcessOptions): KeeperProcess {
 const FAILED = -1;
 
 /** Start a keeper apart from us. @returns with which code it has ended, whenever asked; null: it has not. */
-async function launch(dir: string, flags: Readonly<Record<string, string>>, trustForwarded: boolean): Promise<() => number | null> {
+async function launch(dir: string, flags: Readonly<Record<string, string>>): Promise<() => number | null> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const log = await open(join(dir, 'keeper.log'), 'a', 0o600);
   const [program = process.execPath, ...args] = selfCommand(new URL(`keeper-main${extname(import.meta.url)}`, import.meta.url));
-  args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]), ...(trustForwarded ? ['--trust-forwarded'] : []));
+  args.push(...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]));
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { takenRoute } from '../../../core/edge/intent.ts';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
-import type { EdgeIntent, EdgeObservation, EdgeStats } from '../../../ports/edge.ts';
+import type { EdgeIntent, EdgeObservation, EdgeRules, EdgeStats } from '../../../ports/edge.ts';
 import { writeAtomic } from '../../_shared/atomic-file.ts';
 import { configText, templateHash } from './config.ts';
 import { createCounters } from './counters.ts';
@@ -22,7 +22,9 @@ export interface KeeperOptions {
   readonly host: string;
   readonly port: number;
   readonly slots: number;
-  readonly trustForwarded: boolean;
+  readonly rules: EdgeRules;
+  readonly placeKey: string;
+  readonly descriptors: number;
 }
 
 /** Keeps one HAProxy as it was last told: the only process that commands it, one thing after another. */
