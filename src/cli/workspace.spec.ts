@@ -83,10 +83,11 @@ it('apps and affected say which apps there are, which differ, and by which way',
   expect((await sluice(['affected', '--since', 'HEAD', '--dirty'])).out).toContain('good for development only');
   commit();
   const found = await json<{ apps: { app: string; reason: string }[] }>('affected', '--since', 'HEAD~1');
-  expect(found.apps.length).toBeGreaterThan(0);
-  const [first] = found.apps;
-  const explained = await sluice(['affected', '--since', 'HEAD~1', '--explain', first?.app ?? '']);
-  expect(explained.out).toBe(`${first?.app}:\n  packages/prices/index.js\n`);
+  expect(found.apps.map(({ app }) => app)).toEqual(['api', 'web']);
+  const explained = await sluice(['affected', '--since', 'HEAD~1', '--explain', 'api']);
+  expect(explained.out).toBe(
+    'api → apps/api (apps/api)\napps/api → packages/prices (apps/api/package.json)\npackages/prices:\n  packages/prices/index.js\n',
+  );
   expect(await sluice(['affected', '--since', 'HEAD~1', '--explain', 'wbe'])).toMatchObject({
     exit: 2,
     err: expect.stringMatching(/UNKNOWN_APP|no app "wbe"/),
