@@ -190,6 +190,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./db-compensate.ts')).dbCompensate,
   },
   {
+    path: ['db', 'baseline'],
+    args: '',
+    summary: 'Record migrations as run, for a database that has what they make already',
+    load: async () => (await import('./db-baseline.ts')).dbBaseline,
+  },
+  {
     path: ['db', 'projections'],
     args: '',
     summary: 'Show the read models: versions, what readers use, how far rebuilds are',

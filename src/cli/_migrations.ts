@@ -1,7 +1,10 @@
 import { Option } from 'commander';
 import type { ResolvedDatabase } from '../config/data-migrations.ts';
 import type { MigrationFile } from '../core/data/migrations/files.ts';
+import type { Migrations } from '../app-migrations.ts';
 import type { PlannedMigration } from '../core/data/migrations/phases.ts';
+import type { RecordedApproval } from '../core/data/migrations/word.ts';
+import type { ReleaseState } from '../core/release/state.ts';
 import { UserError } from '../core/errors.ts';
 import type { Manifest } from '../engine/face.ts';
 import type { Database } from '../ports/database.ts';
@@ -84,6 +87,26 @@ export function plannedLines({ file, phase, statements, refusals, directives, ne
   );
   const own = refusals.filter((one) => !statements.some(({ findings }) => findings.some(({ message }) => one.includes(message))));
   return [`  ${file.id}  ${what}`, ...found, ...own.map((one) => `    ${one}`)];
+}
+
+/** The approval that a release of the environment was given, where the word is the id of one; null where it is not. */
+export async function recordedApproval(
+  session: Session,
+  word: string | undefined,
+  migrations: Pick<Migrations, 'files'>,
+  settings: ResolvedDatabase,
+): Promise<RecordedApproval | null> {
+  if (word === undefined || !/^[0-9A-HJKMNP-TV-Z]{26}$/.test(word)) return null;
+  const client = await session.client();
+  const { plan, preparation } = await client.get<ReleaseState>(`/v1/releases/${encodeURIComponent(word)}`);
+  // The working tree is nothing that anybody has approved.
+  const files = plan.source.commit === null ? [] : await migrations.files(settings, plan.source.commit);
+  return {
+    release: word,
+    environment: plan.environment,
+    given: preparation.approval?.given.map(({ by }) => by) ?? [],
+    holds: Object.fromEntries(files.map(({ id, checksum }) => [id, checksum])),
+  };
 }
 
 /** Ends when a person presses Ctrl-C: what was half done is continued by the next run. */

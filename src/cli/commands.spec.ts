@@ -123,6 +123,7 @@ const SNAPSHOTS: Readonly<
   'db status': { argv: ['db', 'status'], exit: 1 },
   'db contract': { argv: ['db', 'contract', '-e', 'staging'], exit: 1 },
   'db compensate': { argv: ['db', 'compensate', '0001_a', '-e', 'staging'], exit: 1 },
+  'db baseline': { argv: ['db', 'baseline', '-e', 'staging'], exit: 1 },
   'db projections': { argv: ['db', 'projections'], exit: 1 },
   'db rebuild': { argv: ['db', 'rebuild', 'balance', '-e', 'staging'], exit: 1 },
   'db verify': { argv: ['db', 'verify', 'balance', '-e', 'staging'], exit: 1 },

@@ -1,9 +1,10 @@
 import { Option } from 'commander';
 import { refuse } from '../config/data-migrations.ts';
 import { mayContract } from '../core/data/migrations/gates.ts';
+import { agreed, trafficGaps } from '../core/data/migrations/word.ts';
 import { UserError } from '../core/errors.ts';
 import type { Manifest } from '../engine/face.ts';
-import { dbOptions, type DbOptions, interruptible, openDatabases } from './_migrations.ts';
+import { dbOptions, type DbOptions, interruptible, openDatabases, recordedApproval } from './_migrations.ts';
 import { EXIT } from './_exit.ts';
 import { yesOption } from './_options.ts';
 import { confirmProduction } from './_pick.ts';
@@ -18,21 +19,22 @@ interface ContractOptions extends DbOptions {
 export const dbContract = command<ContractOptions>({
   help: [
     'Each runs only when every version that had traffic within the rollback window was built from sources that hold the',
-    'migration: those were written with it in mind. Needs the word of somebody else. Take a restore point before.',
+    'migration: those were written with it in mind. Needs the word of somebody else: a release whose approval is recorded, or,',
+    'in an environment without an approval rule, a name, which is recorded as what you say. Take a restore point before.',
     '',
     '  $ sluice db contract -e production 0007_drop_old_name --approved-by ann',
   ].join('\n'),
-  options: [...dbOptions(), new Option('--approved-by <name>', 'who has agreed; not yourself'), yesOption()],
+  options: [
+    ...dbOptions(),
+    new Option('--approved-by <who>', 'a release whose plan was approved and holds the files, or who has agreed; not yourself'),
+    yesOption(),
+  ],
   async run(session, { args, options }) {
     const { environment, opened, migrations } = await openDatabases(session, options);
-    const approver = options.approvedBy;
-    if (approver === undefined || approver === session.by)
-      throw new UserError(
-        'APPROVAL_NEEDED',
-        'migrations that take something away need the word of somebody else',
-        '--approved-by NAME, who is not you.',
-      );
+    const word = options.approvedBy;
+    if (word === undefined) agreed({ by: session.by, environment, word: null, recorded: null, needsRecord: false, migrations: [] });
     const manifest = await (await session.client()).get<Manifest>(`/v1/manifest/${encodeURIComponent(environment)}`);
+    const warnings: string[] = [];
     const done: { database: string; id: string; tookMs: number }[] = [];
     for (const { settings, database, files } of opened) {
       const { pending } = await database.plan(files);
@@ -47,8 +49,22 @@ export const dbContract = command<ContractOptions>({
           'Wait until versions that need the old shape are out of the rollback window; nothing was changed.',
         );
       refuse(settings.name, later);
+      const by = agreed({
+        by: session.by,
+        environment,
+        word: word ?? null,
+        recorded: await recordedApproval(session, word, migrations, settings),
+        needsRecord: settings.needsRecord,
+        migrations: later.map(({ file }) => file),
+      });
+      const firstAt = Object.fromEntries(
+        Object.values(manifest.apps).map(({ app, since, history }) => [app, Math.min(since, ...history.map(({ at }) => at))]),
+      );
+      const gaps = trafficGaps(settings.apps, traffic, firstAt, session.now(), settings.rollbackWindowMs);
+      warnings.push(...gaps.map((gap) => `${settings.name}: ${gap}`));
+      for (const gap of gaps) session.say(`Warning: ${settings.name}: ${gap}. What the old shape is still needed by is not known.`);
+      // The warnings come first: whoever confirms has read them.
       await confirmProduction(session, environment, `take away what ${later.map(({ file }) => file.id).join(', ')} name`, options.yes);
-      const by = `${session.by}, approved by ${approver}`;
       const applied = await interruptible(session, (signal) =>
         database.apply(later, { by, release: null, signal, onProgress: session.say }),
       );
@@ -58,6 +74,6 @@ export const dbContract = command<ContractOptions>({
       done.length === 0
         ? 'Nothing waits for its contract phase.'
         : done.map(({ database, id, tookMs }) => `${database}: ${id} in ${duration(tookMs)}`).join('\n');
-    return { exit: EXIT.ok, data: { applied: done }, text };
+    return { exit: EXIT.ok, data: { applied: done, warnings }, text };
   },
 });

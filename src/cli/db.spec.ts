@@ -106,3 +106,29 @@ it('what reaches beyond the schema needs the word of somebody else, too', LONG, 
   put('005_owner', "-- sluice: allow 24 because the server is ours alone\nALTER DATABASE postgres SET work_mem = '4MB';\n");
   expect((await db('plan')).out).toMatch(/005_owner {2}expand\n/);
 });
+
+it('baseline records what the schema has already, and nothing that it lacks', LONG, async () => {
+  await client.query('DROP TABLE item; DROP SCHEMA sluice_migrations CASCADE; CREATE TABLE item (id bigint PRIMARY KEY)');
+  for (const old of ['002_price', '002_price.compensate', '004_drop', '005_owner']) rmSync(join(dir, 'migrations', `${old}.sql`));
+  expect(await db('baseline')).toMatchObject({ exit: 1, err: expect.stringContaining('column public.item.name is missing') });
+  expect((await client.query("SELECT to_regclass('sluice_migrations.migration') AS there")).rows).toEqual([{ there: null }]);
+  await client.query('ALTER TABLE item ADD COLUMN name text');
+  put('002_size', 'ALTER TABLE item ADD COLUMN size int;\n');
+  expect((await db('baseline', '--through', '009_none')).exit).toBe(1);
+  expect(await db('baseline', '--through', '001_item')).toMatchObject({
+    exit: 0,
+    out: expect.stringMatching(/^shop: 1 migration recorded as run/),
+  });
+  expect((await db('status')).out).toMatch(/001_item +expand +baseline [^]*002_size +pending/);
+  expect((await db('migrate')).out).toMatch(/^shop: 002_size in /);
+  expect(await columns()).toEqual(['id', 'name', 'size']);
+});
+
+it('migrate does not let what is refused wait for contract', LONG, async () => {
+  put('003_type', 'ALTER TABLE item ALTER COLUMN id TYPE text;\n');
+  expect(await db('migrate')).toMatchObject({ exit: 3, out: expect.stringMatching(/003_type may not run as it is/) });
+  put('003_type', 'ALTER TABLE item DROP COLUMN size;\n');
+  const ran = await db('contract', '--approved-by', 'bob');
+  expect(ran.err).toContain('nothing is known of the traffic of web');
+  expect((await db('status')).out).toMatch(/003_type +contract +applied [^]*approved by bob as ada says/);
+});

@@ -38,7 +38,7 @@ const overrides = object(place);
 const database = object({
   migrations: object({
     path: text(PATH_ALLOWED).describe('Folder of the migrations in the workspace.'),
-    kind: oneOf(['sql', 'dbmate', 'node-pg-migrate', 'prisma', 'drizzle'])
+    kind: oneOf(['sql', 'dbmate', 'node-pg-migrate', 'prisma', 'drizzle', 'flyway', 'golang-migrate'])
       .optional()
       .meta({ description: "How they are written. The tool's own table is kept in step.", default: 'sql' }),
   }).describe('The migrations of the database.'),
@@ -67,6 +67,8 @@ export interface ResolvedDatabase {
   readonly pooled: string | null;
   readonly scratch: string | null;
   readonly rollbackWindowMs: number;
+  /** The environment has an approval rule: who agrees is recorded there, and a word alone does not count. */
+  readonly needsRecord: boolean;
   readonly limits: {
     readonly lockTimeoutMs: number;
     readonly lockBudgetMs: number;
@@ -102,6 +104,7 @@ export function resolveDatabases(config: Config, environment: string): ResolvedD
       direct: direct.fromEnv,
       pooled: pooled === false ? null : pooled.fromEnv,
       scratch: own.scratch?.fromEnv ?? null,
+      needsRecord: config.environments?.[environment]?.approval !== undefined,
       rollbackWindowMs: ms(own.rollbackWindow ?? '7d'),
       limits: {
         lockTimeoutMs: ms(own.lockTimeout ?? '50ms'),

@@ -28,6 +28,12 @@ export interface Database {
    */
   apply(files: readonly PlannedMigration[], options: ApplyOptions): Promise<readonly AppliedMigration[]>;
   /**
+   * Record files as run without running them, for a database that has what they make already. They are run on an empty scratch
+   * database, and what that then has is compared with this one. May be repeated. @returns ids recorded now.
+   * @throws UserError `MIGRATION_BASELINE_DIFFERS` naming what is missing here, `MIGRATION_BASELINE_UNTRIED` where nothing can be compared.
+   */
+  baseline(files: readonly MigrationFile[], by: string): Promise<readonly string[]>;
+  /**
    * Run the compensating script of one applied migration.
    * @throws UserError `MIGRATION_NOT_APPLIED`, `MIGRATION_NO_COMPENSATION`, and as `apply`.
    */

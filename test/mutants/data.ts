@@ -76,4 +76,20 @@ export default [
     spec: WAL,
     title: 'never takes the last copy of a part with it, whatever pieces there are',
   },
+  {
+    name: 'an approval counts for files that it has not seen',
+    file: 'src/core/data/migrations/word.ts',
+    from: 'recorded.holds[id] !== checksum',
+    to: 'recorded.holds[id] === undefined',
+    spec: 'src/core/data/migrations/word.spec.ts',
+    title: 'is a recorded approval of a release that holds the very files',
+  },
+  {
+    name: 'an app without a record counts as one without traffic',
+    file: 'src/core/data/migrations/word.ts',
+    from: 'if (!traffic.some((one) => one.app === app))',
+    to: 'if (false)',
+    spec: 'src/core/data/migrations/word.spec.ts',
+    title: 'is said of every app without a record, and of one that is younger than the window',
+  },
 ] satisfies readonly Mutant[];

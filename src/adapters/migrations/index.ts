@@ -1,6 +1,8 @@
 import type { MigrationFile } from '../../core/data/migrations/files.ts';
 import { dbmateMigrations } from './dbmate.ts';
 import { drizzleMigrations } from './drizzle.ts';
+import { flywayMigrations } from './flyway.ts';
+import { golangMigrations } from './golang-migrate.ts';
 import { nodePgMigrateMigrations } from './node-pg-migrate.ts';
 import { plainMigrations } from './plain.ts';
 import { prismaMigrations } from './prisma.ts';
@@ -12,4 +14,6 @@ export const migrationKinds: Readonly<Record<string, (dir: string) => Promise<Mi
   'node-pg-migrate': nodePgMigrateMigrations,
   prisma: prismaMigrations,
   drizzle: drizzleMigrations,
+  flyway: flywayMigrations,
+  'golang-migrate': golangMigrations,
 };

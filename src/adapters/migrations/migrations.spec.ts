@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { testDatabase } from '../../../test/postgres.ts';
+import { onServer, testDatabase } from '../../../test/postgres.ts';
 import { postgresDatabase } from '../database/postgres/postgres.ts';
+import { flywayChecksum } from './flyway.ts';
 import { migrationKinds } from './index.ts';
 
 let dir: string;
@@ -81,6 +82,31 @@ const KINDS: Readonly<Record<string, Kind>> = {
           logs text, rolled_back_at timestamptz, started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0);
         INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ('1', '${sha256(A)}', now(), '20250101000000_a', 1)`,
       both: ['20250101000000_a', '20250102000000_b'],
+    },
+  },
+  // Flyway 10: by versions, of which each part is a number
+  flyway: {
+    files: { 'V1.2__a.sql': A, 'V1.10__b.sql': B, 'U1.10__b.sql': BACK },
+    ids: ['1.2__a', '1.10__b'],
+    compensates: true,
+    record: {
+      names: 'SELECT version AS name FROM flyway_schema_history ORDER BY installed_rank',
+      first: `CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL,
+          checksum int, installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time int NOT NULL, success boolean NOT NULL);
+        INSERT INTO flyway_schema_history VALUES (1, '1.2', 'a', 'SQL', 'V1.2__a.sql', ${flywayChecksum(A)}, 'x', now(), 1, true)`,
+      both: ['1.2', '1.10'],
+    },
+  },
+  // golang-migrate 4: one row, the version that the database is at
+  'golang-migrate': {
+    files: { '9_a.up.sql': A, '10_b.up.sql': B, '10_b.down.sql': BACK },
+    ids: ['9_a', '10_b'],
+    compensates: true,
+    record: {
+      names: "SELECT v.name FROM schema_migrations s, (VALUES ('9'), ('10')) v(name) WHERE v.name::int <= s.version ORDER BY v.name::int",
+      first:
+        'CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (9, false)',
+      both: ['9', '10'],
     },
   },
   // drizzle-kit 0.31: in the order of its journal, not of names.
@@ -182,9 +208,68 @@ it('what Prisma has begun and not finished, or taken back, has not run', { timeo
   }
 });
 
+describe('the history of the tool itself', { timeout: 60_000 }, () => {
+  it.each<[string, string, string, RegExp]>([
+    ['flyway', 'a checksum that differs', 'UPDATE flyway_schema_history SET checksum = 5', /1\.2__a was edited after it had run/],
+    ['flyway', 'a run that failed', 'UPDATE flyway_schema_history SET success = false', /1\.2 is failed/],
+    [
+      'flyway',
+      'one without a file',
+      "UPDATE flyway_schema_history SET version = '7', checksum = NULL",
+      /7 ran, and there is no file of it/,
+    ],
+    [
+      'flyway',
+      'one out of order',
+      "UPDATE flyway_schema_history SET version = '1.10', checksum = NULL",
+      /1\.2__a has not run, and a later one has/,
+    ],
+    ['golang-migrate', 'a dirty version', 'UPDATE schema_migrations SET dirty = true', /9 is dirty/],
+    ['golang-migrate', 'a version without a file', 'UPDATE schema_migrations SET version = 11', /11 ran, and there is no file of it/],
+  ])('of %s is refused by name: %s', async (kind, _what, change, message) => {
+    const { files, record } = KINDS[kind] ?? expect.fail(kind);
+    await write(files);
+    const server = await testDatabase();
+    try {
+      await onServer(server.url, (client) => client.query(`${A}${record?.first ?? ''}; ${change}`));
+      await expect(postgresDatabase({ pooled: null, direct: server.url }).plan(await read(kind))).rejects.toMatchObject({
+        code: 'MIGRATION_HISTORY',
+        message: expect.stringMatching(message),
+      });
+    } finally {
+      await server.drop();
+    }
+  });
+
+  it('of flyway with a baseline counts what lies up to it as run', async () => {
+    const { files, record } = KINDS['flyway'] ?? expect.fail('no flyway');
+    await write(files);
+    const server = await testDatabase();
+    try {
+      await onServer(server.url, (client) =>
+        client.query(`${A}${record?.first ?? ''}; UPDATE flyway_schema_history SET type = 'BASELINE', version = '1.9', checksum = NULL`),
+      );
+      const { pending } = await postgresDatabase({ pooled: null, direct: server.url }).plan(await read('flyway'));
+      expect(pending.map(({ file }) => file.id)).toEqual(['1.10__b']);
+    } finally {
+      await server.drop();
+    }
+  });
+});
+
+it('a byte order mark is no part of a file, and what is no UTF-8 is refused', async () => {
+  await writeFile(join(dir, '001_a.sql'), `\uFEFF${A}`);
+  expect((await read('sql'))[0]?.sql).toBe(A);
+  await writeFile(join(dir, '001_a.sql'), Buffer.from([0xff, 0xfe, 0x41, 0x00]));
+  await expect(read('sql')).rejects.toMatchObject({ code: 'MIGRATION_UNREADABLE', message: expect.stringContaining('not UTF-8') });
+});
+
 describe('what cannot be read says so', () => {
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ['dbmate', { '1_a.sql': A }, 'MIGRATION_FORMAT'],
+    ['flyway', { 'R__view.sql': A }, 'MIGRATION_FORMAT'],
+    ['flyway', { 'V1__a.sql': 'CREATE TABLE ${name} (id int)' }, 'MIGRATION_FORMAT'],
+    ['golang-migrate', { '1_a.sql': A }, 'MIGRATION_FORMAT'],
     ['drizzle', { 'meta/_journal.json': '[' }, 'MIGRATION_FORMAT'],
     ['drizzle', { 'meta/_journal.json': '{"entries":[{"idx":0,"when":1,"tag":"0000_gone"}]}' }, 'MIGRATION_UNREADABLE'],
     ['node-pg-migrate', { '1_a.js': 'exports.up = () => {}' }, 'MIGRATION_NOT_SQL'],

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Bookkeeping, MigrationFile } from '../../../core/data/migrations/files.ts';
+import { type Bookkeeping, checkHistory, type HistoryRow, type MigrationFile } from '../../../core/data/migrations/files.ts';
 import type { RecordedMigration } from '../../../core/data/migrations/record.ts';
 
 /** Writes a migration down where the project's own tool looks, so that the tool finds nothing left to do. */
@@ -14,7 +14,7 @@ export async function keepInStep(client: pg.Client, { bookkeeping }: MigrationFi
 export async function strikeOut(client: pg.Client, { bookkeeping }: MigrationFile): Promise<void> {
   if (bookkeeping === null || !(await isThere(client, bookkeeping))) return;
   const { table, column, name } = bookkeeping;
-  await client.query(`DELETE FROM ${table} WHERE ${column} = $1`, [name]);
+  await client.query(bookkeeping.strike ?? `DELETE FROM ${table} WHERE ${column} = $1`, [name]);
 }
 
 async function isThere(client: pg.Client, { table }: Bookkeeping): Promise<boolean> {
@@ -22,12 +22,13 @@ async function isThere(client: pg.Client, { table }: Bookkeeping): Promise<boole
   return rows[0]?.there === true;
 }
 
-async function isWrittenDown(client: pg.Client, { table, column, name, done }: Bookkeeping): Promise<boolean> {
-  const { rowCount } = await client.query(`SELECT 1 FROM ${table} WHERE ${column} = $1${done === undefined ? '' : ` AND ${done}`}`, [name]);
+async function isWrittenDown(client: pg.Client, { table, column, name, done, ran }: Bookkeeping): Promise<boolean> {
+  const condition = ran ?? `${column} = $1${done === undefined ? '' : ` AND ${done}`}`;
+  const { rowCount } = await client.query(`SELECT 1 FROM ${table} WHERE ${condition}`, [name]);
   return rowCount !== 0;
 }
 
-/** Migrations that the project's own tool ran before Sluice came: where we begin. */
+/** Migrations that the project's own tool ran before Sluice came: where we begin. @throws UserError `MIGRATION_HISTORY` */
 export async function ranBefore(
   client: pg.Client,
   files: readonly MigrationFile[],
@@ -35,6 +36,9 @@ export async function ranBefore(
 ): Promise<RecordedMigration[]> {
   const ids = new Set(known.map(({ id }) => id));
   const found: RecordedMigration[] = [];
+  const [history] = files.flatMap(({ bookkeeping }) => (bookkeeping?.history === undefined ? [] : [bookkeeping]));
+  if (history?.history !== undefined && (await isThere(client, history)))
+    checkHistory(files, (await client.query<HistoryRow>(history.history)).rows);
   for (const { id, checksum, bookkeeping } of files) {
     if (bookkeeping === null || ids.has(id)) continue;
     if ((await isThere(client, bookkeeping)) && (await isWrittenDown(client, bookkeeping)))

@@ -16,10 +16,10 @@ const PREFIX = 'sluice_scratch_';
 const STALE_MS = 3_600_000;
 
 /**
- * Copy the schema `source` sees into a new database on the server at `serverUrl`.
+ * Copy the schema `source` sees into a new database on the server at `serverUrl`; null: it stays empty.
  * @throws UserError `SCRATCH_NOT_ALLOWED` when the role may not create databases there.
  */
-export async function createScratch(source: pg.ClientBase, serverUrl: string): Promise<Scratch> {
+export async function createScratch(source: pg.ClientBase | null, serverUrl: string): Promise<Scratch> {
   const name = `${PREFIX}${Date.now()}_${randomBytes(4).toString('hex')}`;
   const admin = await connect(serverUrl);
   try {
@@ -47,7 +47,7 @@ export async function createScratch(source: pg.ClientBase, serverUrl: string): P
   };
   try {
     client = await connect(url.href);
-    return { client, missing: await copySchema(source, client), drop };
+    return { client, missing: source === null ? [] : await copySchema(source, client), drop };
   } catch (error) {
     await drop();
     throw error;

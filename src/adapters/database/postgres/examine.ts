@@ -14,6 +14,8 @@ export interface ExamineOptions {
   readonly scratch: pg.Client | null;
   /** What the clone lacks of the schema, the statements that would have made it. */
   readonly missing?: readonly string[];
+  /** Indexes of the schema, `schema.name`, that an earlier build left invalid. */
+  readonly invalid?: readonly string[];
   /** What to do where there is no clone though there should be one; null or left out: none is expected. */
   readonly untried?: string | null;
   /** The schema as it is, where it is known but there is no clone to try things on. */
@@ -37,7 +39,7 @@ export async function examine(options: ExamineOptions): Promise<JudgedStatement[
   const start = scratch === null ? options.known : await readCatalog(scratch);
   const { appendOnly, serverMajor, missing = [], untried = null } = options;
   const judge = createJudge({ start, appendOnly, serverMajor, missing, untried });
-  const tracer = scratch === null ? null : await createTracer(scratch, options.keep, options.limits);
+  const tracer = scratch === null ? null : await createTracer(scratch, options.keep, options.limits, options.invalid);
   let catalog = start;
   const files: JudgedStatement[][] = [];
   for (const [i, statements] of options.files.entries()) {

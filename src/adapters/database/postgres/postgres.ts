@@ -7,6 +7,7 @@ import { lockStrength } from '../../../core/data/migrations/trace.ts';
 import { UserError } from '../../../core/errors.ts';
 import type { Database, DatabasePlan } from '../../../ports/database.ts';
 import { keepInStep, ranBefore, strikeOut } from './bookkeeping.ts';
+import { recordBaseline } from './baseline.ts';
 import { readCatalog } from './catalog.ts';
 import { createScratch, type Scratch } from './clone.ts';
 import { connect, identity, isPooled } from './connect.ts';
@@ -58,6 +59,18 @@ export function postgresDatabase(options: PostgresOptions): Database {
     look: () => withDirect(async (client) => lookAt(client, await checkPooled(client, options.pooled))),
     record: () => withDirect(readLedger),
     plan: (files) => withDirect((client) => planOn(client, files, options, limits)),
+    baseline: (files, by) =>
+      withDirect(async (client) => {
+        const notes: string[] = [];
+        const scratch = await openScratch(null, options, notes);
+        if (scratch === null)
+          throw new UserError('MIGRATION_BASELINE_UNTRIED', notes.join(' '), 'Give the role CREATEDB, or name a server as scratch.');
+        try {
+          return await recordBaseline(client, files, by, scratch, limits);
+        } finally {
+          await scratch.drop();
+        }
+      }),
     apply: (files, how) => withHands((hands) => applyFiles(hands, files, how, limits)),
     compensate: (file, how) =>
       withHands(async (hands) => {
@@ -141,6 +154,7 @@ async function planOn(client: pg.Client, files: readonly MigrationFile[], option
       serverMajor: await majorOf(client),
       limits,
       missing: scratch?.missing ?? [],
+      invalid: Object.entries(known.indexes).flatMap(([name, { valid, partitioned }]) => (valid || partitioned ? [] : [name])),
       untried: scratch === null ? 'Give the role CREATEDB, or name a server as scratch; or approve it' : null,
       isAlone: (i) => parsed[i]?.file.noTransaction === true,
       finish: (target, i) => noteAsRunner(target, parsed[i]?.file ?? null),
@@ -173,7 +187,7 @@ function untraced(statement: Statement): Statement {
   return { ...statement, sql: statement.sql.replaceAll(/\$[12]\b/g, 'NULL') };
 }
 
-async function openScratch(client: pg.Client, options: PostgresOptions, notes: string[]): Promise<Scratch | null> {
+async function openScratch(client: pg.Client | null, options: PostgresOptions, notes: string[]): Promise<Scratch | null> {
   const servers = [...(options.scratch ?? []), () => Promise.resolve(options.direct)];
   // The same server first: other versions lock differently. Then what is configured, or there anyway.
   for (const server of [...servers.slice(-1), ...servers.slice(0, -1)]) {

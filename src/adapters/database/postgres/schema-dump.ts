@@ -52,8 +52,16 @@ const QUERIES: readonly string[] = [
   // sequences that no identity column makes by itself
   `SELECT format('CREATE SEQUENCE %s AS %s INCREMENT %s', ${NAME}, format_type(s.seqtypid, NULL), s.seqincrement) AS statement FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${MINE('c', 'pg_class')} AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')`,
-  // functions, procedures; aggregates are left out
+  // a constraint that was never validated says so in its definition
+  `SELECT format('ALTER DOMAIN %I.%I ADD CONSTRAINT %I %s', n.nspname, t.typname, k.conname, pg_get_constraintdef(k.oid)) AS statement
+   FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid JOIN pg_namespace n ON n.oid = t.typnamespace WHERE k.contype = 'c' AND NOT k.convalidated AND ${MINE('t', 'pg_type')} ORDER BY k.oid`,
+  // functions, procedures, aggregates
   `SELECT pg_get_functiondef(c.oid) AS statement FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace WHERE c.prokind IN ('f', 'p') AND ${MINE('c', 'pg_proc')} ORDER BY c.oid`,
+  `SELECT format('CREATE AGGREGATE %I.%I(%s) (SFUNC = %s, STYPE = %s%s%s%s%s)', n.nspname, c.proname, coalesce(nullif(pg_get_function_identity_arguments(c.oid), ''), '*'),
+     a.aggtransfn::regproc, format_type(a.aggtranstype, NULL), CASE WHEN a.aggfinalfn = 0 THEN '' ELSE ', FINALFUNC = ' || a.aggfinalfn::regproc END,
+     CASE WHEN a.aggcombinefn = 0 THEN '' ELSE ', COMBINEFUNC = ' || a.aggcombinefn::regproc END, coalesce(', INITCOND = ' || quote_literal(a.agginitval), ''),
+     CASE WHEN a.aggfinalextra THEN ', FINALFUNC_EXTRA' ELSE '' END || CASE WHEN a.aggkind = 'h' THEN ', HYPOTHETICAL' ELSE '' END) AS statement
+   FROM pg_aggregate a JOIN pg_proc c ON c.oid = a.aggfnoid JOIN pg_namespace n ON n.oid = c.pronamespace WHERE ${MINE('c', 'pg_proc')} ORDER BY c.oid`,
   // tables, parents before their partitions and children
   `SELECT CASE WHEN c.relispartition THEN format('CREATE TABLE %s PARTITION OF %s %s%s', ${NAME}, (SELECT i.inhparent::regclass FROM pg_inherits i WHERE i.inhrelid = c.oid LIMIT 1), pg_get_expr(c.relpartbound, c.oid),
        CASE WHEN c.relkind = 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(c.oid) ELSE '' END)
@@ -69,7 +77,10 @@ const QUERIES: readonly string[] = [
   `SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', ${NAME}, k.conname, pg_get_constraintdef(k.oid)) AS statement FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE k.contype IN ('p', 'u', 'x', 'c', 'f') AND k.conparentid = 0 AND (k.conislocal OR k.contype = 'f') AND ${MINE('c', 'pg_class')} ORDER BY array_position(ARRAY['c', 'p', 'u', 'x', 'f']::"char"[], k.contype), k.oid`,
   `SELECT pg_get_indexdef(c.oid) AS statement FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-   WHERE i.indisvalid AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) AND NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhrelid = c.oid) AND ${MINE('c', 'pg_class')} ORDER BY c.oid`,
+   WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) AND ${MINE('c', 'pg_class')} ORDER BY c.oid`,
+  // an index of a partitioned table is written without those of its partitions, and becomes valid as they are attached
+  `SELECT format('ALTER INDEX %s ATTACH PARTITION %s', h.inhparent::regclass, ${NAME}) AS statement FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid AND c.relkind IN ('i', 'I') JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) AND ${MINE('c', 'pg_class')} ORDER BY c.relkind, c.oid`,
   `SELECT format('CREATE %sVIEW %s AS %s', CASE WHEN c.relkind = 'm' THEN 'MATERIALIZED ' ELSE '' END, ${NAME}, rtrim(pg_get_viewdef(c.oid), ';')) AS statement FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('v', 'm') AND ${MINE('c', 'pg_class')} ORDER BY c.oid`,
   `SELECT pg_get_triggerdef(t.oid) AS statement FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ${MINE('c', 'pg_class')}`,

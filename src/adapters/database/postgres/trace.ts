@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { needsNoTransaction } from '../../../core/data/migrations/classify.ts';
-import type { Statement } from '../../../core/data/migrations/ast.ts';
+import { type Statement, str } from '../../../core/data/migrations/ast.ts';
 import type { Catalog } from '../../../core/data/migrations/catalog.ts';
 import { settingsOf } from '../../../core/data/migrations/rules/session.ts';
 import { lockStrength, type Trace } from '../../../core/data/migrations/trace.ts';
@@ -45,8 +45,13 @@ export interface Tracer {
   end(finish: ((client: pg.Client) => Promise<void>) | null): Promise<string | null>;
 }
 
-/** `keep` false: nothing stays done, as far as the statements allow it. */
-export async function createTracer(client: pg.Client, keep = true, limits: Limits = LIMITS): Promise<Tracer> {
+/** `keep` false: nothing stays done, as far as the statements allow it. `invalid`: indexes that an earlier build left, which the runner removes first. */
+export async function createTracer(
+  client: pg.Client,
+  keep = true,
+  limits: Limits = LIMITS,
+  invalid: readonly string[] = [],
+): Promise<Tracer> {
   const rule = limitsInSql(limits);
   const look = await createLook(client);
   let isInFile = false;
@@ -93,6 +98,9 @@ export async function createTracer(client: pg.Client, keep = true, limits: Limit
       return trace({ error, after: error === null ? await look.at(before) : before });
     }
     if (needsNoTransaction(statement)) {
+      const name = statement.kind === 'IndexStmt' ? str(statement.tree, 'idxname') : '';
+      const left = invalid.find((one) => name !== '' && one.endsWith(`.${name}`));
+      if (left !== undefined && !isInFile) await tryOut(client, `DROP INDEX IF EXISTS ${quotedName(left)}`);
       const error = isInFile ? 'it cannot run inside a transaction block' : await tryOut(client, statement.sql);
       return trace({ error, after: isInFile ? before : await look.at(null) });
     }
@@ -168,6 +176,12 @@ export async function createTracer(client: pg.Client, keep = true, limits: Limit
   }
 
   return { begin, run, end };
+}
+
+/** `schema.name` as SQL. */
+function quotedName(full: string): string {
+  const at = full.indexOf('.');
+  return [full.slice(0, at), full.slice(at + 1)].map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
 }
 
 /** Why a statement is not tried on a clone; null where it is. */

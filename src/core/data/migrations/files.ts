@@ -33,6 +33,54 @@ export interface Bookkeeping {
   /** Writes it down; run where it does not stand yet. */
   readonly insert: string;
   readonly values: readonly string[];
+  /** Condition that this one ran, with its name as $1, where a row is not one migration; left out: a row with its name. */
+  readonly ran?: string;
+  /** Takes this one back, where that is not the removal of its row. */
+  readonly strike?: string;
+  /** The whole history, one row a migration: `name`, `checksum` or null, `problem` or null. Left out: the table says no more than names. */
+  readonly history?: string;
+  /** As the tool counts it; null where it counts none. */
+  readonly checksum?: string | null;
+}
+
+/** A row of a tool's own history. */
+export interface HistoryRow {
+  readonly name: string | null;
+  readonly checksum: string | null;
+  /** Why the tool itself would not go on (a failed or a dirty run); null when it would. */
+  readonly problem: string | null;
+}
+
+/**
+ * The history of the project's own tool beside its files.
+ * @throws UserError `MIGRATION_HISTORY` naming each row that speaks against going on: failed, edited since, without a file, out of order.
+ */
+export function checkHistory(files: readonly MigrationFile[], rows: readonly HistoryRow[]): void {
+  const named = files.flatMap(({ id, bookkeeping }) => (bookkeeping === null ? [] : [{ id, bookkeeping }]));
+  const byName = new Map(named.map((one) => [one.bookkeeping.name, one]));
+  const done = new Set(rows.map(({ name }) => name));
+  const last = named.findLastIndex(({ bookkeeping }) => done.has(bookkeeping.name));
+  const problems = [
+    ...rows.flatMap(({ name, checksum, problem }) => {
+      if (problem !== null) return [`${name ?? 'a row'} is ${problem}`];
+      const known = name === null ? undefined : byName.get(name);
+      if (name === null) return [];
+      if (known === undefined) return [`${name} ran, and there is no file of it`];
+      const own = known.bookkeeping.checksum ?? null;
+      return checksum !== null && own !== null && checksum !== own
+        ? [`${known.id} was edited after it had run (checksum ${own}, recorded ${checksum})`]
+        : [];
+    }),
+    ...named
+      .slice(0, Math.max(0, last))
+      .flatMap(({ id, bookkeeping }) => (done.has(bookkeeping.name) ? [] : [`${id} has not run, and a later one has`])),
+  ];
+  if (problems.length > 0)
+    throw new UserError(
+      'MIGRATION_HISTORY',
+      `the history of the project's own tool does not fit its files: ${problems.join('; ')}`,
+      'Put it in order with the tool itself (its repair or force command), then plan again.',
+    );
 }
 
 /** What a file says about itself, in comments `-- sluice: …`. */

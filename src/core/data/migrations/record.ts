@@ -51,9 +51,17 @@ export function pendingOf(files: readonly MigrationFile[], record: MigrationReco
     });
 }
 
-/** Numbers by their size, the rest by its letters: `9_a` before `10_b`. */
+/** Numbers by their size, part by part, the rest by its letters: `9_a` before `10_b`, `1.2__a` before `1.10__b`. */
 function compare(a: string, b: string): number {
-  const [x, y] = [Number.parseInt(a, 10), Number.parseInt(b, 10)];
-  if (Number.isFinite(x) && Number.isFinite(y) && x !== y) return x - y;
+  const [x, y] = [numbersOf(a), numbersOf(b)];
+  if (x.length > 0 && y.length > 0)
+    for (let i = 0; i < Math.max(x.length, y.length); i += 1) {
+      const difference = (x[i] ?? 0) - (y[i] ?? 0);
+      if (difference !== 0) return difference;
+    }
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function numbersOf(id: string): number[] {
+  return /^\d+(?:\.\d+)*/.exec(id)?.[0].split('.').map(Number) ?? [];
 }

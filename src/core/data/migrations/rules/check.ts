@@ -24,6 +24,7 @@ import {
   createdTrigger,
   dropped,
   granted,
+  isMadeByPlan,
   movedSchema,
   reindexed,
   renamed,
@@ -114,11 +115,12 @@ function byKind(context: RuleContext, { kind, tree, dynamic }: Statement): Findi
     case 'AlterObjectSchemaStmt':
       return movedSchema(context, tree);
     case 'AlterOwnerStmt':
+      if (isMadeByPlan(context, str(tree, 'objectType'), child(tree, 'object'))) return [];
       return [finding(20, 'breaks', 'the old owner loses what an owner may do', 'GRANT what is needed first; contract phase')];
     case 'AlterEnumStmt':
-      return alteredEnum(tree);
+      return alteredEnum(context, tree);
     case 'AlterDomainStmt':
-      return alteredDomain(tree);
+      return alteredDomain(context, tree);
     case 'GrantStmt':
       return granted(tree);
     case 'CreateTrigStmt':

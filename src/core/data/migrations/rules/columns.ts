@@ -200,13 +200,21 @@ export function changedType(context: RuleContext, table: RelationName, command: 
     isUtc: /^(utc|etc\/utc|gmt|zulu|universal)$/i.test(context.catalog?.timeZone ?? ''),
   });
   if (change === 'safe') return [];
-  const safe =
-    'A new column, a trigger that writes both, a batched backfill, then a version that uses the new one; drop the old one in the contract phase';
+  const safe = isEnumRebuild(context, to)
+    ? `To add a value: ALTER TYPE … ADD VALUE, alone in its file. To take one away: leave it in the type, ALTER TABLE ${written(table)} ADD CONSTRAINT … CHECK (${column} <> 'value') NOT VALID, and VALIDATE it in a migration of its own. Mark the file that the tool made as run (\`sluice db baseline\`)`
+    : 'A new column, a trigger that writes both, a batched backfill, then a version that uses the new one; drop the old one in the contract phase';
   const make = change === 'unknown' ? guess : finding;
   return [
     make(9, 'lock', `${where} becomes ${to.name}: the table is written anew behind an exclusive lock`, safe),
     make(9, 'breaks', `the version that runs expects ${where} as it is`, safe),
   ];
+}
+
+/** As Prisma changes an enum: a new type with other values, and every column moved to it. */
+function isEnumRebuild(context: RuleContext, to: { readonly schema: string | null; readonly name: string }): boolean {
+  if (context.catalog === null) return false;
+  const full = fullName(context.catalog, to, context.catalog.types);
+  return context.catalog.types[full]?.kind === 'enum' && context.start?.types[full] === undefined;
 }
 
 /** `USING column::type` says only what would happen anyway. */
