@@ -71,8 +71,8 @@ export default [
   {
     name: 'of two parts of a segment any may be removed',
     file: 'src/adapters/backup/physical/wal-store.ts',
-    from: '|| used.key === piece.key) return false;',
-    to: ') return false;',
+    from: "return !used.name.endsWith('.partial') || used.newest !== piece.newest || used.at !== piece.at;",
+    to: 'return true;',
     spec: WAL,
     title: 'never takes the last copy of a part with it, whatever pieces there are',
   },

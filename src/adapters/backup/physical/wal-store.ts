@@ -53,8 +53,8 @@ export function superseded(wal: readonly StoredWal[]): StoredWal[] {
   const best = replayable(wal);
   return wal.filter((piece) => {
     const used = best.get(piece.name.replace('.partial', ''));
-    if (!piece.name.endsWith('.partial') || used === undefined || used.key === piece.key) return false;
-    // Which of two parts is the longer cannot be told where both were stored, and end, at the same moment: both stay.
+    if (!piece.name.endsWith('.partial') || used === undefined) return false;
+    // The used one itself is among these. Which of two parts is the longer cannot be told where both were stored, and end, at the same moment: both stay.
     return !used.name.endsWith('.partial') || used.newest !== piece.newest || used.at !== piece.at;
   });
 }
