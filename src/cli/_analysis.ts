@@ -1,5 +1,5 @@
 import { type Entry, type Look, type Replay, replayOf } from '../core/analysis/replay.ts';
-import type { Effect, Estimate, Evidence } from '../core/analysis/sample.ts';
+import type { Effect, Estimate, Evidence, StreamEvidence } from '../core/analysis/sample.ts';
 import type { BakeForecast } from '../core/analysis/sequential/planner.ts';
 import { UserError } from '../core/errors.ts';
 import type { Recorded } from '../engine/face.ts';
@@ -95,4 +95,15 @@ export function byBake(looks: readonly Look[]): Map<string, Look[]> {
     groups.set(key, [...(groups.get(key) ?? []), look]);
   }
   return groups;
+}
+
+/** One row a stream that a verdict rests on: of whom, how much, and from when to when. */
+export function streamRows(streams: readonly StreamEvidence[]): string[][] {
+  const time = (at: number) => new Date(at).toISOString().slice(11, 19);
+  return streams.map(({ arm, measure, source, count, oldestAt, freshestAt }) => [
+    '',
+    `${arm === 'candidate' ? 'new' : 'old'} ${measure}`,
+    source,
+    oldestAt === null || freshestAt === null ? 'never seen' : `${count} from ${time(oldestAt)} to ${time(freshestAt)}`,
+  ]);
 }

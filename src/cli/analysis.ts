@@ -7,7 +7,7 @@ import { UserError } from '../core/errors.ts';
 import type { ReleaseRow } from '../engine/face.ts';
 import { metricsTokenOf } from '../server/auth.ts';
 import { OTLP_PATH } from '../server/otlp.ts';
-import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, towards } from './_analysis.ts';
+import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, streamRows, towards } from './_analysis.ts';
 import { EXIT } from './_exit.ts';
 import { environmentOption } from './_options.ts';
 import { command, numberOf, timeoutOf } from './_session.ts';
@@ -33,7 +33,11 @@ export const show = command<object>({
           metric.evidence === undefined ? '' : estimates(metric.name, metric.evidence),
         ];
       });
-      return [`${title}: ${group.length} looks, ${last?.candidateRequests ?? 0} requests: ${last?.reason ?? ''}`, ...table(rows)];
+      return [
+        `${title}: ${group.length} looks, ${last?.candidateRequests ?? 0} requests: ${last?.reason ?? ''}`,
+        ...table(rows),
+        ...table(streamRows(last?.streams ?? [])),
+      ];
     });
     const decided = verdicts.map(
       ({ app, analysis, phase, reason }) => `${app}${analysis === null ? '' : ` (${analysis})`}: ${phase}: ${reason}`,

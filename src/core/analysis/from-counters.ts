@@ -1,12 +1,14 @@
 import { failedIn } from './arms.ts';
 import type { Counters, Reading } from './reading.ts';
-import type { ArmCounts, Sample } from './sample.ts';
+import type { ArmCounts, Restart, Sample } from './sample.ts';
 
 /**
  * What happened between two readings of an edge's counters, as one sample of (previous.at, current.at].
  *
  * Counters that started again (another epoch, or a value below the previous one) count from zero, so
- * what was served between the last reading and the restart is lost and nothing is counted twice. A
+ * what was served between the last reading and the restart is lost and nothing is counted twice. Those
+ * that went down without another epoch are named in the sample (`restarted`): whether that was a restart
+ * shows only in the looks after it (streams.ts). A
  * version the edge does not know (any more) has no counts: null. `baseline` null = there is none.
  */
 export function sampleBetween(previous: Reading, current: Reading, candidate: string, baseline: string | null): Sample {
@@ -16,6 +18,7 @@ export function sampleBetween(previous: Reading, current: Reading, candidate: st
     candidate: armBetween(previous, current, candidate),
     baseline: baseline === null ? null : armBetween(previous, current, baseline),
     error: null,
+    ...restartsBetween(previous, current, { candidate, baseline }),
   };
   const bad = [candidate, ...(baseline === null ? [] : [baseline])].find((id) => !isReadable(current.versions[id]));
   return bad === undefined
@@ -23,11 +26,29 @@ export function sampleBetween(previous: Reading, current: Reading, candidate: st
     : { ...sample, candidate: null, baseline: null, error: `the edge's counters of version ${bad} are not numbers` };
 }
 
+function restartsBetween(
+  previous: Reading,
+  current: Reading,
+  { candidate, baseline }: { readonly candidate: string; readonly baseline: string | null },
+): Pick<Sample, 'restarted'> {
+  const mine = restartOf(previous, current, candidate);
+  const theirs = baseline === null ? null : restartOf(previous, current, baseline);
+  if (mine === null && theirs === null) return {};
+  return { restarted: { ...(mine === null ? {} : { candidate: mine }), ...(theirs === null ? {} : { baseline: theirs }) } };
+}
+
+function restartOf(previous: Reading, current: Reading, version: string): Restart | null {
+  const [before, after] = [previous.versions[version], current.versions[version]];
+  if (before === undefined || after === undefined || previous.epoch !== current.epoch || !wentDown(before, after)) return null;
+  return { before: countsOf(before).requests, after: countsOf(after).requests };
+}
+
 function armBetween(previous: Reading, current: Reading, version: string): ArmCounts | null {
   const after = current.versions[version];
   if (after === undefined) return null;
   const before = previous.epoch === current.epoch ? previous.versions[version] : undefined;
-  return countsOf(before === undefined || wentDown(before, after) ? after : minus(after, before));
+  const counts = countsOf(before === undefined || wentDown(before, after) ? after : minus(after, before));
+  return after.unknown === undefined ? counts : { ...counts, unknown: after.unknown };
 }
 
 /**

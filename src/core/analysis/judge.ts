@@ -1,26 +1,26 @@
-import { kayentaJudge, type KayentaState } from './kayenta-judge.ts';
+import { kayentaJudgeIn, type KayentaState } from './kayenta-judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { AnalysisPhase, Judge, Sample, Verdict } from './sample.ts';
 import { sequentialJudge } from './sequential/judge.ts';
 import { UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './sequential/state.ts';
-import { thresholdJudge, type ThresholdState } from './threshold.ts';
+import { thresholdJudgeIn, type ThresholdState } from './threshold.ts';
 
 /** What a running analysis remembers between samples. Plain JSON; only the judge that made it reads it. */
 export type JudgeState = ThresholdState | SequentialState | KayentaState;
 
 /** The judge a policy asks for. `setting`: what it is told of the bake, used as the analysis starts. */
-export function judgeFor(policy: AnalysisPolicy, setting: AnalysisSetting = UNKNOWN_SETTING): Judge<AnalysisPolicy, JudgeState> {
-  if (policy.judge === 'threshold') return guarded(thresholdJudge, isThreshold, startedByThreshold);
-  if (policy.judge === 'kayenta') return guarded(kayentaJudge, isKayenta, startedByKayenta);
+export function judgeFor(policy: AnalysisPolicy, setting: AnalysisSetting = UNKNOWN_SETTING): Judge<AnalysisPolicy, JudgeState, Verdict> {
+  if (policy.judge === 'threshold') return guarded(thresholdJudgeIn(setting.share), isThreshold, startedByThreshold);
+  if (policy.judge === 'kayenta') return guarded(kayentaJudgeIn(setting.share), isKayenta, startedByKayenta);
   return guarded(sequentialJudge(setting), isSequential, startedBySequential);
 }
 
 /** A judge that takes any policy and state, and only ever sees its own: a policy goes with the state started from it. */
 function guarded<P extends AnalysisPolicy, S extends JudgeState>(
-  judge: Judge<P, S>,
+  judge: Judge<P, S, Verdict>,
   isPolicy: (policy: AnalysisPolicy) => policy is P,
   isState: (state: JudgeState) => state is S,
-): Judge<AnalysisPolicy, JudgeState> {
+): Judge<AnalysisPolicy, JudgeState, Verdict> {
   const mine = (policy: AnalysisPolicy): P => {
     if (!isPolicy(policy)) throw new TypeError(`a policy of the ${policy.judge} judge was given to another`);
     return policy;

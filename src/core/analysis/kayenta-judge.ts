@@ -2,8 +2,9 @@ import { NOTHING_COUNTED, widen } from './arms.ts';
 import { classify, KAYENTA_METRIC, scoreOf, type KayentaMetric, type Label } from './kayenta.ts';
 import { formatValue, valueOf } from './measure.ts';
 import type { ComparedMetric, KayentaPolicy } from './policy.ts';
-import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
+import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Ruling, Sample, Verdict } from './sample.ts';
 import { countOf, isOutage, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
+import { watching } from './watching.ts';
 
 /** Everything the judge remembers. Plain JSON, and bounded: the newest `maxPoints` points of each metric. */
 export interface KayentaState extends Timeline {
@@ -28,7 +29,7 @@ const FRESH_SERIES: Series = { candidate: null, baseline: null, experiment: [], 
  * is not: a metric without enough points counts neither for a failure nor for a pass, so nothing passes until all that
  * count have been compared.
  */
-export const kayentaJudge: Judge<KayentaPolicy, KayentaState> = {
+const JUDGE: Judge<KayentaPolicy, KayentaState> = {
   start,
   observe,
   verdict,
@@ -36,6 +37,13 @@ export const kayentaJudge: Judge<KayentaPolicy, KayentaState> = {
   phase: (policy, state) => verdict(policy, state).phase,
   finalPhase: (policy, state, now) => finish(policy, state, now).phase,
 };
+
+export const kayentaJudge: Judge<KayentaPolicy, KayentaState, Verdict> = kayentaJudgeIn(null);
+
+/** `share`: of the requests, that the candidate is to get, 0…1; null: not known. */
+export function kayentaJudgeIn(share: number | null): Judge<KayentaPolicy, KayentaState, Verdict> {
+  return watching(JUDGE, share);
+}
 
 function start(policy: KayentaPolicy, at: number): KayentaState {
   return { ...startTimeline(at), judge: 'kayenta', metrics: policy.metrics.map(() => FRESH_SERIES) };
@@ -158,7 +166,7 @@ function scaledTo100(weights: readonly (readonly [string, number])[], sum: numbe
   return Object.fromEntries(weights.map(([group, weight]) => [group, (weight / sum) * 100]));
 }
 
-function verdict(policy: KayentaPolicy, state: KayentaState): Verdict {
+function verdict(policy: KayentaPolicy, state: KayentaState): Ruling {
   const metrics = assessed(policy, state);
   const failed = failure(policy, state, metrics);
   if (failed !== null) return failed;
@@ -171,14 +179,14 @@ function verdict(policy: KayentaPolicy, state: KayentaState): Verdict {
   return conclude(state, phase, reason, metrics, 'Running');
 }
 
-function failure(policy: KayentaPolicy, state: KayentaState, metrics: readonly Assessed[]): Verdict | null {
+function failure(policy: KayentaPolicy, state: KayentaState, metrics: readonly Assessed[]): Ruling | null {
   const score = bestScore(policy, metrics);
   if (score >= policy.scores.marginal) return null;
   return conclude(state, 'Failed', `score ${score} of 100 (below ${policy.scores.marginal} fails): ${badOnes(metrics)}`, metrics);
 }
 
 /** The bake is over. A pass takes enough, fresh requests, and enough points of every metric that counts. */
-function finish(policy: KayentaPolicy, state: KayentaState, now: number): Verdict {
+function finish(policy: KayentaPolicy, state: KayentaState, now: number): Ruling {
   const metrics = assessed(policy, state);
   const failed = failure(policy, state, metrics);
   if (failed !== null) return failed;
@@ -190,7 +198,7 @@ function finish(policy: KayentaPolicy, state: KayentaState, now: number): Verdic
   return unknown === undefined ? scored(policy, state, metrics) : withoutPoints(policy, state, metrics, unknown);
 }
 
-function withoutPoints(policy: KayentaPolicy, state: KayentaState, metrics: readonly Assessed[], unknown: Assessed): Verdict {
+function withoutPoints(policy: KayentaPolicy, state: KayentaState, metrics: readonly Assessed[], unknown: Assessed): Ruling {
   const lasting = isOutage(state) ? metrics : metrics.map(asMissing);
   const failed = failure(policy, state, lasting);
   if (failed !== null) return failed;
@@ -208,7 +216,7 @@ function asMissing(one: Assessed): Assessed {
   return isMissing ? { ...one, label: 'NodataFailMetric', critical: one.metric.critical } : one;
 }
 
-function scored(policy: KayentaPolicy, state: KayentaState, metrics: readonly Assessed[]): Verdict {
+function scored(policy: KayentaPolicy, state: KayentaState, metrics: readonly Assessed[]): Ruling {
   const [score, points] = [bestScore(policy, metrics), pointsOf(metrics)];
   const bad = badOnes(metrics);
   const what = `score ${score} of 100 on ${countOf(points, 'point')} of each version (asked: ${policy.scores.pass})`;
@@ -242,7 +250,7 @@ function conclude(
   reason: string,
   metrics: readonly Assessed[],
   good: AnalysisPhase = 'Successful',
-): Verdict {
+): Ruling {
   return { phase, reason, metrics: metrics.map((one) => verdictOn(one, good)), candidateRequests: state.candidateRequests };
 }
 

@@ -1,4 +1,5 @@
 import type { EdgeStats, VersionCounters } from '../../ports/edge.ts';
+import type { Unproven } from './sample.ts';
 
 /**
  * One look at monotone counters, kept in the log so that the next look can be turned into a block by
@@ -12,6 +13,8 @@ export interface Reading extends EdgeStats {
 /** `errors`: of sources that count what went bad apart from what was done, where one may be known later than the other. */
 export interface Counters extends VersionCounters {
   readonly errors?: number;
+  /** Of what a zero proves nothing, because the source has no such series; left out: of nothing. */
+  readonly unknown?: readonly Unproven[];
 }
 
 /** Where an analysis has its numbers from. What stands beside `kind` is the source's own, and checked by it. */

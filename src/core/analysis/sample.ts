@@ -15,6 +15,17 @@ export interface Sample {
   readonly error: string | null;
   /** The same counts by stratum (route × method, region…), where the source can tell them apart. */
   readonly strata?: Readonly<Record<string, Arms>>;
+  /** Whose counters went down without their source saying that it began again. */
+  readonly restarted?: Readonly<Partial<Record<ArmName, Restart>>>;
+}
+
+/** The two sides of a comparison. */
+export type ArmName = 'candidate' | 'baseline';
+
+/** Counters that are lower than they were: what the one of requests was before, and what it is now. */
+export interface Restart {
+  readonly before: number;
+  readonly after: number;
 }
 
 export interface Arms {
@@ -29,7 +40,12 @@ export interface ArmCounts {
   readonly latency: Histogram;
   /** The same requests by what became of them; left out where the source cannot tell. */
   readonly classes?: ClassCounts;
+  /** What the source cannot vouch for: a zero of it may mean that such a series does not exist. Left out: nothing. */
+  readonly unknown?: readonly Unproven[];
 }
+
+/** A part of the counts whose absence a source cannot tell from zero. */
+export type Unproven = 'errors';
 
 /** Requests by status class `'1xx'`…`'5xx'`, `failed` (no whole answer) and `aborted` (the client left before one); together at most all requests. */
 export type ClassCounts = Readonly<Record<string, number>>;
@@ -37,7 +53,29 @@ export type ClassCounts = Readonly<Record<string, number>>;
 /** SEMANTICS.md: completed = the last four. */
 export type AnalysisPhase = 'Pending' | 'Running' | 'Successful' | 'Failed' | 'Error' | 'Inconclusive';
 
-export interface Verdict {
+/** A ruling with the numbers it rests on. The front of all judges makes it (judge.ts), so that there is none without them. */
+export interface Verdict extends Ruling {
+  /** Those that this policy needs, were they seen or not. */
+  readonly streams: readonly StreamEvidence[];
+}
+
+export type StreamMeasure = 'requests' | 'errors' | 'latency';
+
+/** What one stream of numbers has brought to a verdict. */
+export interface StreamEvidence {
+  readonly arm: ArmName;
+  readonly measure: StreamMeasure;
+  /** Kind of the metric source. */
+  readonly source: string;
+  /** Requests, or latencies; of errors the requests whose errors the source vouches for, were there any or none. */
+  readonly count: number;
+  /** End of the oldest and of the newest look that brought any, ms since the epoch; null: none did. */
+  readonly oldestAt: number | null;
+  readonly freshestAt: number | null;
+}
+
+/** What a judge makes of the samples it was given. */
+export interface Ruling {
   readonly phase: AnalysisPhase;
   /** One sentence for people. */
   readonly reason: string;
@@ -97,11 +135,11 @@ export interface Effect {
  * Samples in, verdict out. State is plain JSON: events replayed give the same verdict to the last digit.
  * `finish` is the verdict once no more samples will come (the bake is over).
  */
-export interface Judge<Policy, State> {
+export interface Judge<Policy, State, Answer = Ruling> {
   start(policy: Policy, at: number): State;
   observe(policy: Policy, state: State, sample: Sample): State;
-  verdict(policy: Policy, state: State, now: number): Verdict;
-  finish(policy: Policy, state: State, now: number): Verdict;
+  verdict(policy: Policy, state: State, now: number): Answer;
+  finish(policy: Policy, state: State, now: number): Answer;
   /** The phases of these two alone: they are asked for at every look, and all the evidence only where something is decided. */
   phase(policy: Policy, state: State, now: number): AnalysisPhase;
   finalPhase(policy: Policy, state: State, now: number): AnalysisPhase;

@@ -1,8 +1,9 @@
 import { NOTHING_COUNTED, widen } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
-import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Sample, Verdict } from './sample.ts';
+import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Ruling, Sample, Verdict } from './sample.ts';
 import { countOf, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
+import { watching } from './watching.ts';
 
 /** Everything the threshold judge remembers. Plain JSON. */
 export interface ThresholdState extends Timeline {
@@ -46,7 +47,7 @@ const FRESH_METRIC: MetricState = {
  * Measurements against fixed limits, one a metric a look, with the limits of Argo Rollouts. No data is
  * never a success: a look without enough candidate requests only widens the window of the next one.
  */
-export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState> = {
+const JUDGE: Judge<ThresholdPolicy, ThresholdState> = {
   start,
   observe,
   verdict,
@@ -54,6 +55,13 @@ export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState> = {
   phase: (policy, state, now) => verdict(policy, state, now).phase,
   finalPhase: (policy, state, now) => finish(policy, state, now).phase,
 };
+
+export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState, Verdict> = thresholdJudgeIn(null);
+
+/** `share`: of the requests, that the candidate is to get, 0…1; null: not known. */
+export function thresholdJudgeIn(share: number | null): Judge<ThresholdPolicy, ThresholdState, Verdict> {
+  return watching(JUDGE, share);
+}
 
 function start(policy: ThresholdPolicy, at: number): ThresholdState {
   return { ...startTimeline(at), judge: 'threshold', metrics: policy.metrics.map(() => FRESH_METRIC) };
@@ -120,7 +128,7 @@ function tell(metric: MetricPolicy, measured: Measurement, times: number, what: 
   return `${metric.name} ${what}${times > 1 ? ` ${times} times, last` : ''} with ${value}${against} (${asked})`;
 }
 
-function verdict(policy: ThresholdPolicy, state: ThresholdState, _now: number): Verdict {
+function verdict(policy: ThresholdPolicy, state: ThresholdState, _now: number): Ruling {
   const metrics = forEach(policy, state, running);
   const decided = decidedOf(policy, state);
   if (decided !== 'Successful') return conclude(state, decided, whyOf(metrics, decided), metrics);
@@ -148,7 +156,7 @@ function running(metric: MetricPolicy, state: MetricState): MetricVerdict {
 }
 
 /** The bake is over. Successful takes evidence: enough requests, fresh ones, and a good measurement of every metric that counts. */
-function finish(policy: ThresholdPolicy, state: ThresholdState, now: number): Verdict {
+function finish(policy: ThresholdPolicy, state: ThresholdState, now: number): Ruling {
   const metrics = forEach(policy, state, (metric, own) => finished(policy, metric, own));
   const counting = metrics.filter((metric) => !metric.dryRun);
   const decided = decidedOf(policy, state);
@@ -180,6 +188,6 @@ function whyOf(metrics: readonly MetricVerdict[], phase: AnalysisPhase): string 
   return metrics.find((metric) => !metric.dryRun && metric.phase === phase)?.reason ?? '';
 }
 
-function conclude(state: ThresholdState, phase: AnalysisPhase, reason: string, metrics: readonly MetricVerdict[]): Verdict {
+function conclude(state: ThresholdState, phase: AnalysisPhase, reason: string, metrics: readonly MetricVerdict[]): Ruling {
   return { phase, reason, metrics, candidateRequests: state.candidateRequests };
 }

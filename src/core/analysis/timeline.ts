@@ -1,6 +1,8 @@
 import { faultOf } from './arms.ts';
+import { NO_CLOCK, type SampleClock } from './clocks.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { AnalysisPhase, Sample } from './sample.ts';
+import { startStreams, type Streams } from './streams.ts';
 
 /** What any judge keeps of the samples themselves: which were counted, and how fresh they are. */
 export interface Timeline {
@@ -17,6 +19,9 @@ export interface Timeline {
   readonly readable: number;
   readonly unreadable: number;
   readonly lastError: string | null;
+  /** Whether the numbers are fresh and agree, and the clock that they are told by. Kept by `watching` alone. */
+  readonly streams: Streams;
+  readonly clock: SampleClock;
 }
 
 export function startTimeline(at: number): Timeline {
@@ -29,6 +34,8 @@ export function startTimeline(at: number): Timeline {
     readable: 0,
     unreadable: 0,
     lastError: null,
+    streams: startStreams(null),
+    clock: NO_CLOCK,
   };
 }
 
@@ -73,6 +80,8 @@ export function countedTimeline(timeline: Timeline, sample: CountedSample): Time
     readable: timeline.readable + 1,
     unreadable: timeline.unreadable,
     lastError: timeline.lastError,
+    streams: timeline.streams,
+    clock: timeline.clock,
   };
 }
 

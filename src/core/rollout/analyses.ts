@@ -1,7 +1,7 @@
 import { finalPhaseOf, finishAnalysis, phaseOf, verdictOf } from '../analysis/judge.ts';
 import type { AnalysisPolicy } from '../analysis/policy.ts';
 import type { Verdict } from '../analysis/sample.ts';
-import { isOutage } from '../analysis/timeline.ts';
+import { isBlind } from '../analysis/watching.ts';
 import type { ReleaseEvent } from '../release/events.ts';
 import type { RolloutAnalysis, RolloutState } from '../release/state.ts';
 import { isLastBake, namedOf, policyOf } from './steps.ts';
@@ -92,7 +92,7 @@ function isProof(policy: AnalysisPolicy): boolean {
  */
 export function extendedUntil(rollout: RolloutState, running: readonly Running[], endsAt: number, forMs: number): number {
   const isOpen = endingOf(rollout, running).some((one) => {
-    if (one.policy.onInconclusive !== 'extend' && !isOutage(one.analysis.judge)) return false;
+    if (one.policy.onInconclusive !== 'extend' && !isBlind(one.policy, one.analysis.judge, one.analysis.seenUntil)) return false;
     return finalOf(one).phase === 'Inconclusive';
   });
   return isOpen ? endsAt + forMs : endsAt;

@@ -1,5 +1,5 @@
 import type { Verdict } from '../analysis/sample.ts';
-import { isOutage } from '../analysis/timeline.ts';
+import { isBlind } from '../analysis/watching.ts';
 import { attempt, merge, NOTHING, record, technical, wait } from '../release/decide.ts';
 import type { Decision, EffectBody } from '../release/effects.ts';
 import type { Cause } from '../release/events.ts';
@@ -251,9 +251,9 @@ function concludeBake(rollout: RolloutState, running: readonly Running[], now: n
   });
 }
 
-/** Nothing was proven, and the policy says to go on all the same: but never on next to nothing. */
-function isWavedThrough({ policy }: Running, verdict: Verdict): boolean {
-  return policy.onInconclusive === 'promote' && hasEnough(policy, verdict);
+/** Nothing was proven, and the policy says to go on all the same: but never on next to nothing, or on metrics that are dark or contradict one another. */
+function isWavedThrough({ policy, analysis }: Running, verdict: Verdict): boolean {
+  return policy.onInconclusive === 'promote' && hasEnough(policy, verdict) && !isBlind(policy, analysis.judge, analysis.seenUntil);
 }
 
 /** No verdict is to be had. Metrics that cannot be read are nobody's fault: they hold the release, and never put it back. */
@@ -322,7 +322,11 @@ function failOn(rollout: RolloutState, of: Running, verdict: Verdict, now: numbe
 
 /** Or back, where the policy says so and the metrics could be read. */
 function pauseOn(rollout: RolloutState, of: Running, verdict: Verdict, now: number): Decision {
-  if (verdict.phase === 'Inconclusive' && of.policy.onInconclusive === 'rollback' && !isOutage(of.analysis.judge))
+  if (
+    verdict.phase === 'Inconclusive' &&
+    of.policy.onInconclusive === 'rollback' &&
+    !isBlind(of.policy, of.analysis.judge, of.analysis.seenUntil)
+  )
     return failOn(rollout, of, verdict, now);
   const { app } = rollout.app;
   const pause = { type: 'RolloutPaused', app, step: rollout.step, reason: 'inconclusive', message: told(of, verdict) } as const;

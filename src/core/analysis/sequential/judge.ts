@@ -1,5 +1,6 @@
 import type { SequentialPolicy } from '../policy.ts';
-import type { Judge } from '../sample.ts';
+import type { Judge, Verdict } from '../sample.ts';
+import { watching } from '../watching.ts';
 import { observe } from './observe.ts';
 import { startSequential, UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './state.ts';
 import { finalPhase, finalVerdict, runningPhase, runningVerdict } from './verdict.ts';
@@ -9,8 +10,8 @@ import { finalPhase, finalVerdict, runningPhase, runningVerdict } from './verdic
  * multiplies its stake if so, and cannot be expected to gain otherwise. However often it is looked at, a
  * good candidate multiplies it hundredfold at most once in a hundred releases (docs/judge-statistics.md).
  */
-export function sequentialJudge(setting: AnalysisSetting = UNKNOWN_SETTING): Judge<SequentialPolicy, SequentialState> {
-  return {
+export function sequentialJudge(setting: AnalysisSetting = UNKNOWN_SETTING): Judge<SequentialPolicy, SequentialState, Verdict> {
+  const judge: Judge<SequentialPolicy, SequentialState> = {
     start: (policy, at) => startSequential(policy, at, setting),
     observe,
     verdict: (policy, state) => runningVerdict(policy, state),
@@ -18,4 +19,5 @@ export function sequentialJudge(setting: AnalysisSetting = UNKNOWN_SETTING): Jud
     phase: (_, state) => runningPhase(state),
     finalPhase,
   };
+  return watching(judge, setting.share);
 }

@@ -123,6 +123,8 @@ function judge(
     readable: timeline.readable,
     unreadable: timeline.unreadable,
     lastError: timeline.lastError,
+    streams: timeline.streams,
+    clock: timeline.clock,
     judge: state.judge,
     setting: state.setting,
     blockAt: fresh ? sample.fromAt : state.blockAt,

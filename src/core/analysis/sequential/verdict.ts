@@ -1,7 +1,7 @@
 import { upperEdgeMs } from '../histogram.ts';
 import { formatValue } from '../measure.ts';
 import type { SequentialPolicy } from '../policy.ts';
-import type { AnalysisPhase, Effect, MetricVerdict, Verdict } from '../sample.ts';
+import type { AnalysisPhase, Effect, MetricVerdict, Ruling } from '../sample.ts';
 import { countOf, missingEvidence, noDataPhase } from '../timeline.ts';
 import { indexesAt, NO_BUCKETS } from './buckets.ts';
 import { quantileEstimate } from './confidence.ts';
@@ -108,7 +108,7 @@ export function runningPhase(state: SequentialState): AnalysisPhase {
 }
 
 /** The verdict while the bake goes on. */
-export function runningVerdict(policy: SequentialPolicy, state: SequentialState): Verdict {
+export function runningVerdict(policy: SequentialPolicy, state: SequentialState): Ruling {
   const phase = runningPhase(state);
   const warming = `warming up: the first ${Math.round(policy.initialDelayMs / 1000)} s are not judged`;
   const waiting = state.countedUntil === null ? 'nothing measured so far' : warming;
@@ -129,7 +129,7 @@ export function finalPhase(policy: SequentialPolicy, state: SequentialState, now
 }
 
 /** The verdict at the end of the bake. */
-export function finalVerdict(policy: SequentialPolicy, state: SequentialState, now: number): Verdict {
+export function finalVerdict(policy: SequentialPolicy, state: SequentialState, now: number): Ruling {
   const { phase, reason } = finalRuling(policy, state, now);
   return conclude(state, phase, reason, metricsOf(policy, state, 'Inconclusive'));
 }
@@ -223,6 +223,6 @@ function percent(share: number): string {
   return `${Number((share * 100).toPrecision(3))} %`;
 }
 
-function conclude(state: SequentialState, phase: AnalysisPhase, reason: string, metrics: readonly MetricVerdict[]): Verdict {
+function conclude(state: SequentialState, phase: AnalysisPhase, reason: string, metrics: readonly MetricVerdict[]): Ruling {
   return { phase, reason, metrics, candidateRequests: state.candidateRequests };
 }
