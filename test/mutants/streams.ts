@@ -1,0 +1,62 @@
+import type { Mutant } from './mutant.ts';
+
+const spec = 'src/core/analysis/streams.spec.ts';
+
+export default [
+  {
+    name: 'a stream that went dark counts as fresh',
+    file: 'src/core/analysis/streams.ts',
+    from: 'if (dark.looks < DARK_LOOKS || dark.flow < DARK_FLOW) return null;',
+    to: 'if (dark.looks >= 0) return null;',
+    spec,
+    title: 'latencies that go missing hold, of either version',
+  },
+  {
+    name: 'errors that no source vouches for count as none',
+    file: 'src/core/analysis/streams.ts',
+    from: "const isVouched = counts?.unknown?.includes('errors') !== true;",
+    to: 'const isVouched = true;',
+    spec,
+    title: 'errors that the source cannot vouch for hold, of either version',
+  },
+  {
+    name: 'more latencies than requests are believed',
+    file: 'src/core/analysis/plausible.ts',
+    from: 'counts.timed > counts.requests * MOST_TIMED + UNDER_WAY ?',
+    to: 'counts.timed < 0 ?',
+    spec,
+    title: 'a hundred times too many latencies are no evidence',
+  },
+  {
+    name: 'a fraction of the latencies stands for all',
+    file: 'src/core/analysis/streams.ts',
+    from: 'const tooFew = tooFewTimed(arm, open);',
+    to: 'const tooFew: string | null = null as string | null;',
+    spec,
+    title: 'a hundred times too many latencies are no evidence',
+  },
+  {
+    name: 'a counter that comes back to an earlier value is a busy one',
+    file: 'src/core/analysis/streams.ts',
+    from: 'const spoilt = streams.spoilt ?? (alternating.length === 0 ? null : contradictionIn(streams, sample));',
+    to: 'const spoilt = streams.spoilt ?? null;',
+    spec,
+    title: 'two instances that answer in turn are told from one that was restarted',
+  },
+  {
+    name: 'a held stream does not hold a pass',
+    file: 'src/core/analysis/watching.ts',
+    from: "const held = ruling.phase === 'Successful' ? holdIn(policy, state, now) : null;",
+    to: 'const held = null as string | null;',
+    spec,
+    title: 'errors that the source cannot vouch for hold, of either version',
+  },
+  {
+    name: 'a reading an hour ahead blinds the judge',
+    file: 'src/core/analysis/clocks.ts',
+    from: 'return long !== undefined && at > fromAt && fromAt >= long.fromAt && at < long.at;',
+    to: 'return false;',
+    spec,
+    title: 'an odd clock is dropped, and a steady skew is none of the version',
+  },
+] satisfies readonly Mutant[];
