@@ -9,7 +9,7 @@ export default [
     from: 'if (dark.looks < DARK_LOOKS || dark.flow < DARK_FLOW) return null;',
     to: 'if (dark.looks >= 0) return null;',
     spec,
-    title: 'latencies that go missing hold, of either version',
+    title: 'errors that the source cannot vouch for hold, of either version',
   },
   {
     name: 'errors that no source vouches for count as none',
@@ -36,12 +36,12 @@ export default [
     title: 'a hundred times too many latencies are no evidence',
   },
   {
-    name: 'a counter that comes back to an earlier value is a busy one',
-    file: 'src/core/analysis/streams.ts',
-    from: 'const spoilt = streams.spoilt ?? (alternating.length === 0 ? null : contradictionIn(streams, sample));',
-    to: 'const spoilt = streams.spoilt ?? null;',
+    name: 'counters that go down while others go up are those of a restart',
+    file: 'src/core/analysis/plausible.ts',
+    from: 'if (restart.after >= restart.before)',
+    to: 'if (restart.after < 0)',
     spec,
-    title: 'two instances that answer in turn are told from one that was restarted',
+    title: 'errors that go down while requests go up are not of one source',
   },
   {
     name: 'a held stream does not hold a pass',
