@@ -59,4 +59,20 @@ export default [
     spec,
     title: 'an odd clock is dropped, and a steady skew is none of the version',
   },
+  {
+    name: 'the newest requests of a threshold are not looked at',
+    file: 'src/core/analysis/threshold.ts',
+    from: "if (lately !== null) return conclude(state, 'Inconclusive', lately, metrics);",
+    to: '',
+    spec: 'src/core/analysis/lately.spec.ts',
+    title: 'what is bad in the unfinished window, or in the newest seconds, does not pass',
+  },
+  {
+    name: 'a rank test alone speaks for the last minute',
+    file: 'src/core/analysis/kayenta-judge.ts',
+    from: 'if (bad !== null) return bad;',
+    to: '',
+    spec: 'src/core/analysis/lately.spec.ts',
+    title: 'nothing but errors in the last 90 s',
+  },
 ] satisfies readonly Mutant[];

@@ -2,7 +2,7 @@ import type { Sample } from './sample.ts';
 import type { Timeline } from './timeline.ts';
 
 /** The most that a source's clock may differ from the control plane's and still be taken for a clock, ms. */
-export const MOST_SKEW_MS = 300_000;
+const MOST_SKEW_MS = 300_000;
 /** A look this many intervals long, and this long, may be one whose clock was wrong. */
 const LONG_LOOKS = 3;
 const LONG_MS = 30_000;

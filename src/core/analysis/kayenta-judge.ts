@@ -2,6 +2,7 @@ import { NOTHING_COUNTED, widen } from './arms.ts';
 import { classify, KAYENTA_METRIC, scoreOf, type KayentaMetric, type Label } from './kayenta.ts';
 import { formatValue, valueOf } from './measure.ts';
 import type { ComparedMetric, KayentaPolicy } from './policy.ts';
+import { badLately, NOTHING_RECENT, recentAfter, type Recent } from './recent.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Ruling, Sample, Verdict } from './sample.ts';
 import { countOf, isOutage, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
 import { watching } from './watching.ts';
@@ -11,7 +12,12 @@ export interface KayentaState extends Timeline {
   readonly judge: 'kayenta';
   /** In the order of the policy's metrics. */
   readonly metrics: readonly Series[];
+  /** How things are now, in the point that is not finished too. */
+  readonly recent: Recent;
 }
+
+/** How much worse the newest requests may be than the old version's over the same time, beside what the metric allows. */
+const LATELY = { errors: 0.005, latency: 1.25, throughout: 1.5 };
 
 interface Series {
   /** Counted since the last point: the window of the next one. */
@@ -46,13 +52,14 @@ export function kayentaJudgeIn(share: number | null): Judge<KayentaPolicy, Kayen
 }
 
 function start(policy: KayentaPolicy, at: number): KayentaState {
-  return { ...startTimeline(at), judge: 'kayenta', metrics: policy.metrics.map(() => FRESH_SERIES) };
+  return { ...startTimeline(at), judge: 'kayenta', metrics: policy.metrics.map(() => FRESH_SERIES), recent: NOTHING_RECENT };
 }
 
 function observe(policy: KayentaPolicy, state: KayentaState, sample: Sample): KayentaState {
   return taken(policy, state, sample, {
     read: (next) => ({
       ...next,
+      recent: recentAfter(state.recent, sample),
       metrics: policy.metrics.map((metric, i) => look(policy, metric, state.metrics[i] ?? FRESH_SERIES, sample)),
     }),
     unread: (next) => next,
@@ -220,8 +227,29 @@ function scored(policy: KayentaPolicy, state: KayentaState, metrics: readonly As
   const [score, points] = [bestScore(policy, metrics), pointsOf(metrics)];
   const bad = badOnes(metrics);
   const what = `score ${score} of 100 on ${countOf(points, 'point')} of each version (asked: ${policy.scores.pass})`;
+  const lately = score >= policy.scores.pass ? badAtTheEnd(state, metrics) : null;
+  if (lately !== null) return conclude(state, 'Inconclusive', `${lately}; ${what}`, metrics);
   const phase = score >= policy.scores.pass ? 'Successful' : 'Inconclusive';
   return conclude(state, phase, bad === '' ? what : `${what}: ${bad}`, metrics);
+}
+
+/** A rank test weighs every point alike, so a fault in the last of them does not show in it. */
+function badAtTheEnd({ recent }: KayentaState, metrics: readonly Assessed[]): string | null {
+  for (const one of metrics) {
+    const { name, measure, direction, dryRun } = one.metric;
+    if (dryRun || direction === 'decrease') continue;
+    const bad = badLately(name, measure, recent, (baseline) => (baseline === null ? null : latelyAllowed(one, baseline)));
+    if (bad !== null) return bad;
+  }
+  return null;
+}
+
+/** A metric that is bad throughout is in the score already, so only what is worse than that is held against the newest requests. */
+function latelyAllowed(one: Assessed, baseline: number): number {
+  const { measure, effect } = one.metric;
+  const allowed = effect.measure === 'cles' ? 1 : Math.max(1, effect.allowedIncrease);
+  const limit = measure.kind === 'errorRate' ? allowed * baseline + LATELY.errors : Math.max(allowed, LATELY.latency) * baseline;
+  return isBad(one) ? Math.max(limit, LATELY.throughout * (one.candidate ?? 0)) : limit;
 }
 
 /** Points of the metric that has the fewest; those that do not count are not waited for. */

@@ -1,6 +1,7 @@
-import { NOTHING_COUNTED, widen } from './arms.ts';
+import { addCounts, NOTHING_COUNTED, widen } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
+import { badLately, NOTHING_RECENT, recentAfter, type LimitOf, type Recent } from './recent.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Ruling, Sample, Verdict } from './sample.ts';
 import { countOf, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
 import { watching } from './watching.ts';
@@ -10,7 +11,26 @@ export interface ThresholdState extends Timeline {
   readonly judge: 'threshold';
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricState[];
+  /** How things are now, whatever the windows of single metrics are. */
+  readonly recent: Recent;
+  /** The newest looks in a row at which next to nothing but errors was answered. */
+  readonly failing: Failing;
 }
+
+interface Failing {
+  readonly candidate: ArmCounts;
+  readonly baseline: ArmCounts;
+  readonly looks: number;
+}
+
+const NOT_FAILING: Failing = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED, looks: 0 };
+/** Share of errors from which a version answers nothing… */
+const TOTAL = 0.9;
+/** …and requests from which that is no accident: over two looks, or many in one. */
+const TOTAL_REQUESTS = 20;
+const TOTAL_AT_ONCE = 100;
+/** Share of errors of the old version from which they have the same trouble. */
+const SHARED = 0.5;
 
 export interface MetricState {
   /** Set once a limit is exceeded; it only gets worse from there. */
@@ -64,14 +84,50 @@ export function thresholdJudgeIn(share: number | null): Judge<ThresholdPolicy, T
 }
 
 function start(policy: ThresholdPolicy, at: number): ThresholdState {
-  return { ...startTimeline(at), judge: 'threshold', metrics: policy.metrics.map(() => FRESH_METRIC) };
+  return {
+    ...startTimeline(at),
+    judge: 'threshold',
+    metrics: policy.metrics.map(() => FRESH_METRIC),
+    recent: NOTHING_RECENT,
+    failing: NOT_FAILING,
+  };
 }
 
 function observe(policy: ThresholdPolicy, state: ThresholdState, sample: Sample): ThresholdState {
   return taken(policy, state, sample, {
-    read: (next) => ({ ...next, metrics: forEach(policy, state, (metric, own) => look(metric, own, sample)) }),
+    read: (next) => {
+      const failing = failingAfter(state.failing, sample);
+      const metrics = forEach(policy, state, (metric, own) => failed(metric, look(metric, own, sample), failing));
+      return { ...next, metrics, failing, recent: recentAfter(state.recent, sample) };
+    },
     unread: (next, fault) => ({ ...next, metrics: forEach(policy, state, (metric, own) => lookFailed(metric, own, fault)) }),
   });
+}
+
+function failingAfter(failing: Failing, { candidate, baseline }: Sample): Failing {
+  if (candidate === null || candidate.requests === 0) return failing;
+  if (candidate.errors < TOTAL * candidate.requests) return NOT_FAILING;
+  const rates = (counts: ArmCounts | null): ArmCounts => ({ ...(counts ?? NOTHING_COUNTED), latency: {} });
+  return {
+    candidate: addCounts(failing.candidate, rates(candidate)),
+    baseline: addCounts(failing.baseline, rates(baseline)),
+    looks: failing.looks + 1,
+  };
+}
+
+/** A version that answers nothing but errors is not waited for: neither for a window's requests, nor for a tolerated number of them. */
+function failed(metric: MetricPolicy, state: MetricState, { candidate, baseline, looks }: Failing): MetricState {
+  if (metric.measure.kind !== 'errorRate' || metric.failureLimit < 0 || state.decided === 'Failed') return state;
+  const isEnough = candidate.requests >= (looks > 1 ? TOTAL_REQUESTS : TOTAL_AT_ONCE);
+  const isShared = baseline.requests > 0 && baseline.errors >= SHARED * baseline.requests;
+  if (!isEnough || isShared) return state;
+  const measured = measure(metric, candidate, baseline.requests > 0 ? baseline : null);
+  if (measured.phase !== 'Failed') return state;
+  return decide(
+    { ...state, last: measured },
+    'Failed',
+    `${tell(metric, measured, 1, 'failed')}: nothing but errors in the newest ${countOf(candidate.requests, 'request')}`,
+  );
 }
 
 function forEach<T>(policy: ThresholdPolicy, state: ThresholdState, change: (metric: MetricPolicy, state: MetricState) => T): T[] {
@@ -166,8 +222,49 @@ function finish(policy: ThresholdPolicy, state: ThresholdState, now: number): Ru
   if (missing !== null) return conclude(state, missing.phase, missing.reason, metrics);
   const worst = worstOf(counting.map((metric) => metric.phase));
   if (worst !== 'Successful') return conclude(state, worst, whyOf(metrics, worst), metrics);
+  const lately = badAtTheEnd(policy, state);
+  if (lately !== null) return conclude(state, 'Inconclusive', lately, metrics);
   const what = counting.length === 1 ? 'the metric is' : `all ${counting.length} metrics are`;
   return conclude(state, 'Successful', `${what} good on ${countOf(state.candidateRequests, 'request')} of the new version`, metrics);
+}
+
+/** What was tolerated on the way is not tolerated last: the newest measurement, the unfinished window and the newest requests must be good. */
+function badAtTheEnd(policy: ThresholdPolicy, state: ThresholdState): string | null {
+  for (const [index, metric] of policy.metrics.entries()) {
+    const own = state.metrics[index] ?? FRESH_METRIC;
+    if (metric.dryRun) continue;
+    if (own.last !== null && own.last.phase !== 'Successful') return tell(metric, own.last, 1, 'was bad at the newest measurement,');
+    const limitOf: LimitOf = (baseline, requests) => limitIn(metric, baseline, requests);
+    const bad = badLately(metric.name, metric.measure, state.recent, limitOf) ?? badWindow(metric, own);
+    if (bad !== null) return bad;
+  }
+  return null;
+}
+
+function badWindow(metric: MetricPolicy, { candidate, baseline }: MetricState): string | null {
+  const window = { candidate, baseline: baseline ?? NOTHING_COUNTED, looks: 1 };
+  const limitOf: LimitOf = (value, requests) => limitIn(metric, value, requests);
+  return badLately(
+    metric.name,
+    metric.measure,
+    { newest: window, open: window, closed: { ...window, candidate: NOTHING_COUNTED } },
+    limitOf,
+  );
+}
+
+/** The value above which the metric's conditions do not hold; null where they forbid no high ones. */
+function limitIn({ measure: kind, success, failure }: MetricPolicy, baseline: number | null, requests: number): number | null {
+  const limits = [
+    success?.compare === '<' || success?.compare === '<=' ? success : null,
+    failure?.compare === '>' || failure?.compare === '>=' ? failure : null,
+  ].flatMap((condition) => {
+    if (condition === null) return [];
+    if (condition.of === 'candidate') return [condition.value];
+    if (baseline === null) return [];
+    // A baseline without an error counts as half an error, as it does where it is measured (measure.ts).
+    return [condition.value * (kind.kind === 'errorRate' ? Math.max(baseline, 0.5 / Math.max(1, requests)) : baseline)];
+  });
+  return limits.length === 0 ? null : Math.max(0, Math.min(...limits));
 }
 
 function finished(policy: ThresholdPolicy, metric: MetricPolicy, state: MetricState): MetricVerdict {
