@@ -62,7 +62,7 @@ function valueIn(measure: Measure, counts: ArmCounts): number | null {
 }
 
 /** Whether more requests are beyond the limit than luck explains, were the true value at the limit (Chernoff's bound). */
-export function isBeyond(measure: Measure, counts: ArmCounts, limit: number): boolean {
+function isBeyond(measure: Measure, counts: ArmCounts, limit: number): boolean {
   if (measure.kind === 'errorRate') return logOdds(counts.errors, counts.requests, limit) > BEYOND_LUCK;
   const edge = bucketOf(limit);
   let [above, all] = [0, 0];
