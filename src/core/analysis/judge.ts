@@ -2,7 +2,8 @@ import { kayentaJudgeIn, type KayentaState } from './kayenta-judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { AnalysisPhase, Judge, Sample, Verdict } from './sample.ts';
 import { sequentialJudge } from './sequential/judge.ts';
-import { UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './sequential/state.ts';
+import { carryOn, UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './sequential/state.ts';
+import { mayStillPass } from './sequential/verdict.ts';
 import { thresholdJudgeIn, type ThresholdState } from './threshold.ts';
 
 /** What a running analysis remembers between samples. Plain JSON; only the judge that made it reads it. */
@@ -46,9 +47,20 @@ const startedByThreshold = (state: JudgeState) => state.judge === 'threshold';
 const startedBySequential = (state: JudgeState) => state.judge === 'sequential';
 const startedByKayenta = (state: JudgeState) => state.judge === 'kayenta';
 
-/** A bake begins at `at`. */
-export function startAnalysis(policy: AnalysisPolicy, at: number, setting: AnalysisSetting = UNKNOWN_SETTING): JudgeState {
+/** A bake begins at `at`. `before`: what the analysis of the bake before it knew, in the same rollout and by the same policy. */
+export function startAnalysis(
+  policy: AnalysisPolicy,
+  at: number,
+  setting: AnalysisSetting = UNKNOWN_SETTING,
+  before: JudgeState | null = null,
+): JudgeState {
+  if (policy.judge === 'sequential' && before?.judge === 'sequential') return carryOn(policy, before, at, setting);
   return judgeFor(policy, setting).start(policy, at);
+}
+
+/** Whether an analysis that is Inconclusive now that its bake is over may become Successful if the bake lasts longer. */
+export function mayYetPass(policy: AnalysisPolicy, state: JudgeState, now: number): boolean {
+  return policy.judge === 'sequential' && state.judge === 'sequential' && mayStillPass(policy, state, now);
 }
 
 /** Take one sample into account. A sample that was seen before, overlaps one, or is older changes nothing. */

@@ -21,6 +21,8 @@ export interface Scenario {
   readonly armNoise?: number;
   /** Times of day of the traffic itself: 3 makes every tenth second three times as busy. */
   readonly burst?: number;
+  /** Share of answers 4xx of the baseline; left out: as of a source that does not tell status classes. */
+  readonly refusedRate?: number;
   /** Trouble that both arms have alike. */
   readonly incident?: Incident;
   readonly candidate: Regression;
@@ -44,6 +46,10 @@ export interface Regression {
   /** Slower by this as it starts, with `coldSeconds` to warm up. */
   readonly coldFactor?: number;
   readonly coldSeconds?: number;
+  /** Share of answers 4xx. */
+  readonly refusedRate?: number;
+  /** Share of requests that go to an endpoint which is broken: each of them fails. */
+  readonly brokenShare?: number;
   /** Stops answering at all. */
   readonly silentFrom?: number;
 }
@@ -76,13 +82,14 @@ const UNIT_LN = Math.log(0.1);
 
 interface Weather {
   readonly errorRate: number;
+  readonly refusedRate: number | null;
   /** ln of what multiplies every latency. */
   readonly shift: number;
   readonly tail: { readonly share: number; readonly ln: number } | null;
 }
 
-/** The run of one scenario: what each second brought to both arms. */
-export function* simulate(scenario: Scenario, seed: number): Generator<Arms> {
+/** The run of one scenario: what each second brought to both arms. `shareAt`: the candidate's share in a second, where it changes. */
+export function* simulate(scenario: Scenario, seed: number, shareAt = (_second: number): number => scenario.share): Generator<Arms> {
   const random = randomFrom(seed);
   const noise = { candidate: 0, baseline: 0 };
   const phase = random();
@@ -94,8 +101,9 @@ export function* simulate(scenario: Scenario, seed: number): Generator<Arms> {
     const both = bothArms(scenario, second, phase);
     const rate = scenario.requestsPerSecond * (scenario.burst !== undefined && second % 10 === 0 ? scenario.burst : 1);
     const silent = second >= (scenario.candidate.silentFrom ?? Infinity);
-    const candidate = silent ? 0 : poisson(random, rate * scenario.share);
-    const baseline = poisson(random, rate * (1 - scenario.share));
+    const share = shareAt(second);
+    const candidate = silent ? 0 : poisson(random, rate * share);
+    const baseline = poisson(random, rate * (1 - share));
     yield {
       candidate: answers(random, candidate, candidateWeather(scenario, both, noise.candidate, second), scenario.errorClump ?? 1),
       baseline: answers(random, baseline, { ...both, shift: both.shift + noise.baseline }, scenario.errorClump ?? 1),
@@ -109,6 +117,7 @@ function bothArms(scenario: Scenario, second: number, phase: number): Weather {
   const inIncident = incident !== undefined && second >= incident.from && second < incident.until;
   return {
     errorRate: inIncident ? incident.errorRate : scenario.errorRate,
+    refusedRate: scenario.refusedRate ?? null,
     shift: Math.log1p(drift) + (inIncident ? Math.log(incident.latencyFactor) : 0),
     tail: null,
   };
@@ -119,7 +128,8 @@ function candidateWeather(scenario: Scenario, both: Weather, noise: number, seco
   const changed = second >= (candidate.from ?? 0);
   const cold = Math.max(0, 1 - second / (candidate.coldSeconds ?? 1));
   return {
-    errorRate: changed ? Math.max(both.errorRate, candidate.errorRate ?? 0) : both.errorRate,
+    errorRate: changed ? Math.max(both.errorRate, candidate.errorRate ?? 0, candidate.brokenShare ?? 0) : both.errorRate,
+    refusedRate: changed ? (candidate.refusedRate ?? both.refusedRate) : both.refusedRate,
     shift: both.shift + noise + (changed ? Math.log(candidate.latencyFactor ?? 1) : 0) + cold * Math.log(candidate.coldFactor ?? 1),
     tail: changed && candidate.tailFactor !== undefined ? { share: candidate.tailShare ?? 0.03, ln: Math.log(candidate.tailFactor) } : null,
   };
@@ -127,17 +137,18 @@ function candidateWeather(scenario: Scenario, both: Weather, noise: number, seco
 
 function answers(random: () => number, requests: number, weather: Weather, clump: number): ArmCounts {
   const latency: Record<string, number> = {};
-  let errors = 0;
-  let failing = 0;
+  let [errors, refused, failing] = [0, 0, 0];
   for (let i = 0; i < requests; i++) {
     if (failing > 0) failing -= 1;
     else if (random() < weather.errorRate / clump) failing = clump;
     if (failing > 0) errors += 1;
+    else if (weather.refusedRate !== null && random() < weather.refusedRate) refused += 1;
     if (clump === 1) failing = 0;
     const bucket = latencyBucket(random, weather);
     latency[bucket] = (latency[bucket] ?? 0) + 1;
   }
-  return { requests, errors, latency };
+  if (weather.refusedRate === null) return { requests, errors, latency };
+  return { requests, errors, latency, classes: { '2xx': requests - errors - refused, '4xx': refused, '5xx': errors } };
 }
 
 function latencyBucket(random: () => number, weather: Weather): number {

@@ -103,6 +103,8 @@ export interface RolloutState {
   readonly pausedMs: number;
   readonly pause: { readonly reason: PauseReason; readonly since: number; readonly message: string } | null;
   readonly analysis: RolloutAnalysis | null;
+  /** What the analyses of the steps left so far knew, by name (`''`: the strategy's own): the next step's go on from it. */
+  readonly evidence?: Readonly<Record<string, JudgeState>>;
   /** Further analyses that are under way, by name. */
   readonly also?: Readonly<Record<string, RolloutAnalysis>>;
   /** The last finished verdict, for people. */

@@ -1,6 +1,7 @@
-import { finalPhaseOf, finishAnalysis, phaseOf, verdictOf } from '../analysis/judge.ts';
+import { finalPhaseOf, finishAnalysis, mayYetPass, phaseOf, verdictOf } from '../analysis/judge.ts';
 import type { AnalysisPolicy } from '../analysis/policy.ts';
 import type { Verdict } from '../analysis/sample.ts';
+import { longerMs } from '../analysis/sequential/state.ts';
 import { isBlind } from '../analysis/watching.ts';
 import type { ReleaseEvent } from '../release/events.ts';
 import type { RolloutAnalysis, RolloutState } from '../release/state.ts';
@@ -88,14 +89,14 @@ function isProof(policy: AnalysisPolicy): boolean {
 
 /**
  * Until when a bake goes on that is over but has shown nothing: as long again where the policy extends it, or where
- * the metrics cannot be read at the moment and may come back. The bake's own end otherwise.
+ * the metrics cannot be read at the moment and may come back; a part of it where the judge has seen nothing bad, but not yet
+ * enough that is good, or not of late. The bake's own end otherwise.
  */
 export function extendedUntil(rollout: RolloutState, running: readonly Running[], endsAt: number, forMs: number): number {
-  const isOpen = endingOf(rollout, running).some((one) => {
-    if (one.policy.onInconclusive !== 'extend' && !isBlind(one.policy, one.analysis.judge, one.analysis.seenUntil)) return false;
-    return finalOf(one).phase === 'Inconclusive';
-  });
-  return isOpen ? endsAt + forMs : endsAt;
+  const open = endingOf(rollout, running).filter((one) => finalOf(one).phase === 'Inconclusive');
+  if (open.some((one) => one.policy.onInconclusive === 'extend' || isBlind(one.policy, one.analysis.judge, one.analysis.seenUntil))) return endsAt + forMs;
+  const mayPass = open.length > 0 && open.every(({ policy, analysis }) => mayYetPass(policy, analysis.judge, analysis.seenUntil));
+  return mayPass ? endsAt + longerMs(forMs) : endsAt;
 }
 
 /** What is said of each analysis as a step is left; the dry ones too. */

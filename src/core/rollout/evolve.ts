@@ -1,5 +1,5 @@
-import { observeSample, startAnalysis } from '../analysis/judge.ts';
-import type { AnalysisPolicy } from '../analysis/policy.ts';
+import { observeSample, startAnalysis, type JudgeState } from '../analysis/judge.ts';
+import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
 import type { Reading } from '../analysis/reading.ts';
 import type { AnalysisSetting } from '../analysis/sequential/state.ts';
 import type { ReleaseEvent } from '../release/events.ts';
@@ -191,11 +191,23 @@ function startSteps(rollout: RolloutState, at: number): RolloutState {
   return startStep(enter(rollout, 'stepping', at), 0, at);
 }
 
-function startStep(rollout: RolloutState, step: number, at: number): RolloutState {
+function startStep(left: RolloutState, step: number, at: number): RolloutState {
+  const rollout = withEvidence(left);
   const started = { ...rollout, step, stepSince: at, pausedMs: 0, analysis: startsAnalysis(rollout, step, at) };
   const kind = stepsOf(started)[step]?.kind;
   const isWatched = (kind === 'bake' || kind === 'pause') && candidateWeight(started) > 0;
   return isWatched ? startNamed(startNamed(started, at, 'background'), at, 'step') : withoutNamed(started, 'step');
+}
+
+/** What is known as a step is left is kept: the risk of failing a good version is one for the whole rollout, and evidence adds up. */
+function withEvidence(rollout: RolloutState): RolloutState {
+  const named = namedOf(rollout).flatMap(({ name, during }): [string, RolloutAnalysis | undefined][] =>
+    during === 'step' ? [[name, rollout.also?.[name]]] : [],
+  );
+  const left = [['', rollout.analysis ?? undefined] as const, ...named].flatMap(([name, analysis]) =>
+    analysis === undefined ? [] : [[name, analysis.judge] as const],
+  );
+  return left.length === 0 ? rollout : { ...rollout, evidence: { ...rollout.evidence, ...Object.fromEntries(left) } };
 }
 
 /** `onInconclusive: promote` goes on without proof, as a person's `promote` would. */
@@ -212,7 +224,10 @@ function startNamed(rollout: RolloutState, at: number, during: 'step' | 'backgro
   if (wanted.length === 0) return also === rollout.also ? rollout : { ...rollout, ...(rollout.also === undefined ? {} : { also: {} }) };
   const started = wanted.map((named) => {
     const known = during === 'background' ? also?.[named.name] : undefined;
-    return [named.name, known ?? begun(named.policy, at, settingOfNamed(rollout, named, rollout.step))] as const;
+    return [
+      named.name,
+      known ?? begun(named.policy, at, settingOfNamed(rollout, named, rollout.step), evidenceOf(rollout, named)),
+    ] as const;
   });
   return { ...rollout, also: { ...also, ...Object.fromEntries(started) } };
 }
@@ -223,16 +238,21 @@ function withoutNamed(rollout: RolloutState, during: 'step'): RolloutState {
   return { ...rollout, also: Object.fromEntries(Object.entries(rollout.also).filter(([name]) => !gone.has(name))) };
 }
 
-/** Each bake proves itself: its analysis starts afresh. A pause with traffic on the candidate is watched too. */
+/** Of the steps before, where the analysis is one of steps. */
+function evidenceOf({ evidence }: RolloutState, { name, during }: NamedAnalysis): JudgeState | undefined {
+  return during === 'step' ? evidence?.[name] : undefined;
+}
+
+/** Each bake proves itself; what spoke against the candidate before is carried on. A pause with traffic on the candidate is watched too. */
 function startsAnalysis(rollout: RolloutState, step: number, at: number): RolloutState['analysis'] {
   const policy = policyOf(rollout);
   const kind = stepsOf(rollout)[step]?.kind;
   if (policy === null || (kind !== 'bake' && kind !== 'pause') || candidateWeight(rollout) === 0) return null;
-  return begun(policy, at, settingOf(rollout, step));
+  return begun(policy, at, settingOf(rollout, step), rollout.evidence?.['']);
 }
 
-function begun(policy: AnalysisPolicy, at: number, setting: AnalysisSetting): RolloutAnalysis {
-  return { startedAt: at, lastSampleAt: at, seenUntil: at, reading: null, judge: startAnalysis(policy, at, setting) };
+function begun(policy: AnalysisPolicy, at: number, setting: AnalysisSetting, before: JudgeState | null = null): RolloutAnalysis {
+  return { startedAt: at, lastSampleAt: at, seenUntil: at, reading: null, judge: startAnalysis(policy, at, setting, before) };
 }
 
 function shifted(

@@ -85,12 +85,14 @@ export function settingOfNamed(rollout: RolloutState, named: NamedAnalysis, step
   return { share: null, bakeMs, bakes: 1 };
 }
 
-/** What the judge is told of the analysis that starts with a step: the traffic it is to see, and how many share its risk. */
+/** What the judge is told of the analysis that starts with a step: the traffic it is to see, and of which rollout it is a part. */
 export function settingOf(rollout: RolloutState, step: number): AnalysisSetting {
   const steps = stepsOf(rollout);
   const current = steps[step];
-  const bakes = steps.filter((one) => one.kind === 'bake').length;
-  return { share: candidateShare(rollout), bakeMs: current?.kind === 'bake' ? current.forMs : null, bakes: Math.max(1, bakes) };
+  const bakes = steps.flatMap((one) => (one.kind === 'bake' ? [one.forMs] : []));
+  const rolloutMs = bakes.reduce((sum, forMs) => sum + forMs, 0);
+  const bakeMs = current?.kind === 'bake' ? current.forMs : null;
+  return { share: candidateShare(rollout), bakeMs, bakes: Math.max(1, bakes.length), ...(rolloutMs > 0 ? { rolloutMs } : {}) };
 }
 
 /** Percent of traffic the candidate has, as last verified. */

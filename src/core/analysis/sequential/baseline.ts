@@ -1,4 +1,5 @@
 import type { ArmRead } from '../arms.ts';
+import { addToClasses, NO_CLASSES, type ClassTotals } from '../classes.ts';
 import { addWithin, NO_BUCKETS, shrink, type Buckets } from './buckets.ts';
 
 /** Time in which what was seen loses half its say, ms. */
@@ -8,7 +9,7 @@ const DECAY_STEP_MS = 10_000;
 /** Latency counts are kept in 64ths of a request… */
 const UNIT = 64;
 /** …and all of them together below this, which keeps the state small whatever the traffic. */
-const MOST_UNITS = 2 ** 21;
+const MOST_UNITS = 2 ** 20;
 /** Requests of the baseline without which it cannot be predicted. */
 export const LEAST_HISTORY = 50;
 
@@ -22,18 +23,21 @@ export interface Baseline {
   readonly requests: number;
   readonly errors: number;
   readonly latency: Buckets;
+  /** Left out by a version that did not tell classes. */
+  readonly classes?: ClassTotals;
 }
 
 export const UNKNOWN_BASELINE: Baseline = { decayedAt: null, requests: 0, errors: 0, latency: NO_BUCKETS };
 
 /** The baseline after one more block that ended at `at`. `grain`: fine buckets per latency bucket kept. */
 export function learn(baseline: Baseline, at: number, block: ArmRead, grain: number): Baseline {
-  const { requests, errors, latency, decayedAt } = decayed(baseline, at);
+  const { requests, errors, latency, decayedAt, classes } = decayed(baseline, at);
   return {
     decayedAt,
     requests: requests + block.requests,
     errors: errors + block.errors,
     latency: addWithin(latency, block.latency, grain, UNIT, MOST_UNITS),
+    ...(classes === undefined && block.classes === null ? {} : { classes: addToClasses(classes ?? NO_CLASSES, block) }),
   };
 }
 
@@ -47,6 +51,9 @@ function decayed(baseline: Baseline, at: number): Baseline {
     requests: baseline.requests * factor,
     errors: baseline.errors * factor,
     latency: shrink(baseline.latency, factor),
+    ...(baseline.classes === undefined
+      ? {}
+      : { classes: { n: baseline.classes.n * factor, of: baseline.classes.of.map((count) => count * factor) } }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ArmRead, ArmsRead } from '../arms.ts';
+import { classHits, CLASS_PASS, COMPARED, NO_CLASSES, predictedShare, type ComparedClass } from '../classes.ts';
 import type { ErrorTests } from '../policy.ts';
 import { inRequests, knowsLatency, LEAST_HISTORY, predictedErrorRate, type Baseline } from './baseline.ts';
 import { alternative, logBinaryE, logOddsE, type Hits, type Line, type Shares } from './binary.ts';
@@ -9,6 +10,11 @@ import { countOf, countsIn, indexesAt, upToEdge } from './buckets.ts';
 import { baselineEdge, failEdge, passEdge, type Cuts } from './edges.ts';
 import { orderedEvidence, TILTS } from './ordered.ts';
 
+/** Odds ratios beyond the line of failures so many that nothing need be waited for. */
+export const FAILURE_ODDS: readonly number[] = [3, 20, 500];
+const FAILURES: Line = { slope: 2, shift: 0.2 };
+/** Rate of errors that is guessed where too little of the old version was seen. */
+const USUAL_ERRORS = 0.001;
 /** Odds ratios of the alternatives: worse… */
 export const WORSE_ODDS: readonly number[] = [1.15, 1.3, 1.6, 2, 3, 6, 15, 60];
 /** What is bet on each: little on what would need more requests than a bake has. */
@@ -99,9 +105,21 @@ function betterEvidence(line: Line, predicted: number, expected: number, { candi
 
 const NOT_BETTER: readonly number[] = BETTER_STAKES.map(() => 0);
 
-/** Log-evidence that errors are worse than the baseline's, by odds ratio. */
+/** Log-evidence that errors are worse than the baseline's, by odds ratio. A wrong guess of the baseline costs power only. */
 export function errorEvidence(line: Line, { known, hits }: Part): number[] {
-  return binaryEvidence(line, predictedErrorRate(known), WORSE_ODDS, hits.candidate, hits.baseline);
+  return binaryEvidence(line, predictedErrorRate(known) ?? USUAL_ERRORS, WORSE_ODDS, hits.candidate, hits.baseline);
+}
+
+/** …and that the candidate fails by far more than any burst of a good one. */
+export function failureEvidence({ known, hits }: Part): number[] {
+  return binaryEvidence(FAILURES, predictedErrorRate(known) ?? USUAL_ERRORS, FAILURE_ODDS, hits.candidate, hits.baseline);
+}
+
+/** Log-evidence that a status class is no more frequent than the margin allows, by stake. */
+export function classWithin(name: ComparedClass, { known, arms }: Part, outlook: Outlook): Pair & { readonly evidence: readonly number[] } {
+  const hits = { candidate: classHits(arms.candidate, name), baseline: classHits(arms.baseline, name) };
+  const predicted = predictedShare(known.classes ?? NO_CLASSES, COMPARED.indexOf(name));
+  return { ...hits, evidence: betterEvidence(CLASS_PASS, predicted, predicted, hits, outlook) };
 }
 
 /** Log-evidence that errors are within the margin, by stake. */

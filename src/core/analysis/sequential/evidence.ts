@@ -1,3 +1,4 @@
+import { COMPARED, NO_CLASSES } from '../classes.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { AnalysisPhase, Effect, Estimate, Evidence, MetricVerdict } from '../sample.ts';
 import { WORSE_STAKES } from './block.ts';
@@ -5,15 +6,31 @@ import { errorDifference, errorEstimate, quantileEstimate, quantileRatio } from 
 import { TILT_STAKES } from './ordered.ts';
 import { requestsMissing } from './planner.ts';
 import { failEvidence, hasCrossed, passEvidence } from './process.ts';
-import { failNeeded, heldBack, passNeeded, passTests, type PassTest, type SequentialState, type Totals } from './state.ts';
+import {
+  failNeeded,
+  heldBack,
+  passNeeded,
+  passTests,
+  tellsClasses,
+  type Decided,
+  type FailTest,
+  type PassTest,
+  type SequentialState,
+  type Totals,
+} from './state.ts';
 
-const LOG_TILT_STAKES = TILT_STAKES.map(Math.log);
-const LOG_WORSE_STAKES = WORSE_STAKES.map(Math.log);
+const LOG_STAKES: Readonly<Record<FailTest['name'], readonly number[] | null>> = {
+  errors: WORSE_STAKES.map(Math.log),
+  limit: WORSE_STAKES.map(Math.log),
+  latency: TILT_STAKES.map(Math.log),
+  classes: null,
+  failures: null,
+};
 
 /** Log-evidence that the candidate is worse, by test. */
-export function evidenceToFail(state: SequentialState, test: string): number {
+export function evidenceToFail(state: SequentialState, test: FailTest['name']): number {
   const process = state.fail[test];
-  return process === undefined ? 0 : failEvidence(process, heldBack(state), test === 'latency' ? LOG_TILT_STAKES : LOG_WORSE_STAKES);
+  return process === undefined ? 0 : failEvidence(process, heldBack(state), LOG_STAKES[test]);
 }
 
 /** Log-evidence that it is within the margin. */
@@ -30,13 +47,13 @@ export function hasPassed(state: SequentialState, test: PassTest): boolean {
 
 /** One row a pass test; latency has one test to fail and several to pass, so its rows share the blame. */
 export function metricsOf(policy: SequentialPolicy, state: SequentialState, open: AnalysisPhase): MetricVerdict[] {
-  return passTests(policy, state.setting).map((test) => {
-    const failTest = test.quantile === null ? test.name : 'latency';
-    const isCause = state.decided?.phase === 'Failed' && state.decided.test === failTest;
+  return passTests(policy, state.setting, tellsClasses(state)).map((test) => {
+    const failTest = failTestOf(test);
+    const isCause = state.decided?.phase === 'Failed' && isBlamed(state.decided, test);
     const phase = isCause ? 'Failed' : hasPassed(state, test) ? 'Successful' : open;
     const evidence = evidenceOf(policy, state, test, state.fail[failTest] === undefined ? null : evidenceToFail(state, failTest));
     return {
-      name: test.name === 'limit' ? 'error limit' : test.quantile === null ? 'errors' : `latency ${test.name}`,
+      name: metricName(test),
       phase,
       reason: isCause ? (state.decided?.reason ?? '') : phase === 'Successful' ? 'within the margin' : shortfall(evidence),
       candidate: evidence.candidate?.value ?? null,
@@ -47,6 +64,22 @@ export function metricsOf(policy: SequentialPolicy, state: SequentialState, open
   });
 }
 
+function failTestOf(test: PassTest): FailTest['name'] {
+  if (test.class !== null) return 'classes';
+  return test.quantile !== null ? 'latency' : test.name === 'limit' ? 'limit' : 'errors';
+}
+
+/** A class is blamed by name; failures in great numbers are errors. */
+function isBlamed({ test: cause, class: its }: Decided, test: PassTest): boolean {
+  if (cause === 'failures') return test.name === 'errors';
+  return cause === failTestOf(test) && (its === undefined || its === test.class);
+}
+
+function metricName(test: PassTest): string {
+  if (test.class !== null) return test.class === 'aborted' ? 'requests aborted' : `answers ${test.class}`;
+  return test.name === 'limit' ? 'error limit' : test.quantile === null ? 'errors' : `latency ${test.name}`;
+}
+
 function shortfall({ requestsMissing: requests, missingMs: ms }: Evidence): string {
   return requests === null ? 'not shown to be within the margin' : `${missingWords({ requests, ms })} to the new version are needed`;
 }
@@ -54,7 +87,7 @@ function shortfall({ requestsMissing: requests, missingMs: ms }: Evidence): stri
 function evidenceOf(policy: SequentialPolicy, state: SequentialState, test: PassTest, worse: number | null): Evidence {
   const { candidate, baseline } = state.totals;
   const estimate = (totals: Totals): Estimate | null =>
-    test.quantile === null ? errorEstimate(totals) : quantileEstimate(totals, test.quantile);
+    test.quantile !== null ? quantileEstimate(totals, test.quantile) : errorEstimate(countedIn(totals, test));
   const missing = hasPassed(state, test) ? null : missingOf(policy, state, test);
   return {
     worse: worse === null ? null : odds(worse),
@@ -63,10 +96,21 @@ function evidenceOf(policy: SequentialPolicy, state: SequentialState, test: Pass
     goodNeeded: odds(passNeeded(policy)),
     candidate: estimate(candidate),
     baseline: test.name === 'limit' ? null : estimate(baseline),
-    effect: test.name === 'limit' ? null : effectOf(state, test.quantile),
+    effect: test.name === 'limit' ? null : test.class === null ? effectOf(state, test.quantile) : classEffect(state, test),
     requestsMissing: missing?.requests ?? null,
     missingMs: missing?.ms ?? null,
   };
+}
+
+/** Requests, and those that a test counts: errors, or answers of its class. */
+function countedIn(totals: Totals, test: PassTest): Totals {
+  if (test.class === null) return totals;
+  const { n, of } = totals.classes ?? NO_CLASSES;
+  return { requests: n, errors: of[COMPARED.indexOf(test.class)] ?? 0, latency: totals.latency };
+}
+
+function classEffect({ totals: { candidate, baseline } }: SequentialState, test: PassTest): Effect | null {
+  return errorDifference(countedIn(candidate, test), countedIn(baseline, test));
 }
 
 /** The candidate by the baseline, over the whole bake. `quantile`: of latency; null: errors. */
@@ -85,8 +129,8 @@ interface Missing {
 export function missingOf(policy: SequentialPolicy, state: SequentialState, test: PassTest): Missing | null {
   const count = state.pass[test.name];
   if (count === undefined) return null;
-  const requests = requestsMissing(policy, test.name, passEvidence(count), count.candidate, count.baseline);
-  const judgedMs = (state.countedUntil ?? state.startedAt) - state.startedAt - policy.initialDelayMs;
+  const requests = requestsMissing(policy, test, passEvidence(count), count.candidate, count.baseline);
+  const judgedMs = (state.countedUntil ?? state.startedAt) - state.startedAt;
   const perMs = judgedMs > 0 ? state.candidateRequests / judgedMs : 0;
   return requests === null ? null : { requests, ms: perMs > 0 ? Math.ceil(requests / perMs) : null };
 }

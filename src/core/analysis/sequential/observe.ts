@@ -1,43 +1,30 @@
 import { addCounts, readArms, readSample, type ArmRead, type ArmsRead, type SampleRead } from '../arms.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { ArmCounts, Arms, Sample } from '../sample.ts';
-import { countedTimeline, isOld, isRepeatedError, isTooEarly, missed } from '../timeline.ts';
+import { addToClasses, classEvidence, NO_CLASSES } from '../classes.ts';
+import { countedTimeline, isOld, isRepeatedError, missed } from '../timeline.ts';
 import { learn, UNKNOWN_BASELINE } from './baseline.ts';
 import type { Hits } from './binary.ts';
 import {
   aboveMedian,
-  belowLimit,
-  BETTER_STAKES,
   errorEvidence,
-  errorHits,
-  errorsWithin,
   failLine,
+  failureEvidence,
   limitEvidence,
   limitLine,
   NO_HITS,
   partOf,
-  passLine,
-  quantileEvidence,
   slowerEvidence,
   type Part,
 } from './block.ts';
 import { addTo } from './buckets.ts';
-import type { Outlook } from './deadline.ts';
-import { disperse, dispersionOf, type Pair } from './dispersion.ts';
+import { disperse, dispersionOf, NO_DISPERSION, type Pair } from './dispersion.ts';
 import { cutsOf, type Cuts } from './edges.ts';
-import { addToFail, addToPass, BLOCK_MS, releasedBy, type FailProcess } from './process.ts';
-import {
-  COARSE,
-  failTests,
-  passNeeded,
-  passTests,
-  USUAL_BAKE_MS,
-  type FailTest,
-  type PassCount,
-  type PassTest,
-  type SequentialState,
-  type Totals,
-} from './state.ts';
+import { passing, scaled } from './passing.ts';
+import { addToFail, BLOCK_MS, FAILURE_PACE, PACE, releasedBy, startFail, type FailProcess, type Progress } from './process.ts';
+import { addStretch } from './recent.ts';
+import { COARSE, failTests, tellsClasses, USUAL_BAKE_MS, warmUntil, type FailTest, type SequentialState, type Totals } from './state.ts';
+import { overStrata, summed } from './strata.ts';
 import { logSilenceE } from './traffic.ts';
 import { decide } from './verdict.ts';
 
@@ -53,7 +40,6 @@ export function observe(policy: SequentialPolicy, state: SequentialState, sample
   const strata = strataOf(policy, state, sample, read);
   if (typeof strata === 'string') return unread(state, sample, strata);
   const baselines = learnt(policy, state, sample.at, strata);
-  if (isTooEarly(policy, state, sample.fromAt)) return { ...state, countedUntil: sample.at, baselines };
   return decide(policy, judge(policy, state, read, strata, baselines), sample.at);
 }
 
@@ -98,21 +84,33 @@ function judge(
   baselines: SequentialState['baselines'],
 ): SequentialState {
   const fresh = state.blockAt === null || sample.fromAt >= state.blockAt + BLOCK_MS * (1 - JITTER);
-  const due = fresh ? releasedBy(sample.fromAt - state.startedAt, state.setting.bakeMs ?? USUAL_BAKE_MS) : 0;
+  const due = fresh ? releasedBy(progressOf(state, sample.fromAt)) : 0;
   const release = Math.max(0, due - state.released);
+  const isWarm = sample.fromAt >= warmUntil(policy, state);
   const cuts = cutsFor(policy);
   const parts = strata.map(([name, arms]) => partOf(name, arms, state.baselines[name] ?? UNKNOWN_BASELINE));
-  const dispersion = dispersed(state, cuts, parts, fresh);
-  const put = (process: FailProcess, evidence: readonly number[], noise = 1): FailProcess =>
-    addToFail(process, scaled(evidence, Math.max(policy.designEffect, noise)), release, fresh);
+  const totals = {
+    candidate: addTotals(state.totals.candidate, sample.candidate),
+    baseline: addTotals(state.totals.baseline, sample.baseline),
+  };
+  const isTold = tellsClasses({ totals });
+  const dispersion = dispersed(state, cuts, parts, fresh, isTold);
+  // A look that brings no request of the candidate frees nothing: the next one that does frees for it too.
+  const isEmpty = (sample.candidate?.requests ?? 0) === 0;
+  const since = isEmpty ? sample.at : Math.max(state.startedAt, state.newestDataAt ?? sample.fromAt);
+  const lasted = { lookMs: sample.at - sample.fromAt, sinceMs: sample.at - since };
+  const put = (process: FailProcess, evidence: readonly number[], noise = 1, pace = PACE): FailProcess =>
+    addToFail(process, scaled(evidence, Math.max(policy.designEffect, noise)), release, lasted, pace);
   const fail: Record<string, FailProcess> = {};
   for (const test of failTests(policy, state.setting)) {
-    const process = state.fail[test.name];
-    if (process === undefined) continue;
-    const noise = dispersionOf(test.name === 'latency' ? dispersion.latency : dispersion.errors);
-    fail[test.name] = put(process, failingEvidence(policy, test, cuts, sample, parts), noise);
+    // What no source has told is not kept.
+    if (test.name === 'classes' && !isTold) continue;
+    const process = state.fail[test.name] ?? startFail(test.alternatives);
+    const shown = test.name === 'latency' && !isWarm ? [] : failingEvidence(policy, test, cuts, sample, parts);
+    fail[test.name] = put(process, shown, noiseOf(dispersion, test), test.name === 'failures' ? FAILURE_PACE : PACE);
   }
   const timeline = countedTimeline(state, sample);
+  const { pass, hits } = passing(policy, state, { cuts, sample, parts, isWarm, isTold });
   // All fields by name: two copies made by spreading took a tenth of a look.
   return {
     startedAt: timeline.startedAt,
@@ -127,17 +125,36 @@ function judge(
     clock: timeline.clock,
     judge: state.judge,
     setting: state.setting,
+    warmUntil: warmUntil(policy, state),
+    ...(state.carried === undefined ? {} : { carried: state.carried }),
+    recent: addStretch(state.recent ?? [], { fromAt: sample.fromAt, at: sample.at, hits }),
     blockAt: fresh ? sample.fromAt : state.blockAt,
     released: state.released + release,
     baselines,
     fail,
-    pass: passing(policy, state, cuts, sample, parts),
-    silence: put(state.silence, [silence(state, sample)]),
+    pass,
+    silence: addToFail(state.silence, isWarm ? [silence(state, sample)] : [], release, {
+      ...lasted,
+      sinceMs: sample.at - (state.countedUntil ?? sample.fromAt),
+    }),
     unhealthy: put(state.unhealthy, limitEvidence(limitLine(policy.errors), sample.baseline)),
     dispersion,
-    totals: { candidate: addTotals(state.totals.candidate, sample.candidate), baseline: addTotals(state.totals.baseline, sample.baseline) },
+    totals,
     decided: state.decided,
   };
+}
+
+function progressOf({ setting, carried, startedAt }: SequentialState, at: number): Progress {
+  const ofMs = setting.rolloutMs ?? setting.bakeMs ?? USUAL_BAKE_MS;
+  const isOne = setting.rolloutMs === undefined;
+  return { bakedMs: (carried?.bakedMs ?? 0) + at - startedAt, ofMs, bake: (carried?.bakes ?? 0) + 1, bakes: isOne ? 1 : setting.bakes };
+}
+
+/** Failures in such numbers are told from noise by their line. */
+function noiseOf({ errors, latency, classes }: SequentialState['dispersion'], { name }: FailTest): number {
+  if (name === 'failures') return 1;
+  const of = name === 'latency' ? latency : name === 'classes' ? classes : errors;
+  return of === undefined ? 1 : dispersionOf(of);
 }
 
 /** Asked for at every look, and the same for every bake of a policy. */
@@ -152,45 +169,32 @@ function cutsFor(policy: SequentialPolicy): Cuts | null {
   return cuts;
 }
 
-function scaled(evidence: readonly number[], by: number): readonly number[] {
-  return by > 1 ? evidence.map((log) => log / by) : evidence;
-}
-
-function dispersed(state: SequentialState, cuts: Cuts | null, parts: readonly Part[], fresh: boolean): SequentialState['dispersion'] {
+function dispersed(
+  state: SequentialState,
+  cuts: Cuts | null,
+  parts: readonly Part[],
+  fresh: boolean,
+  isTold: boolean,
+): SequentialState['dispersion'] {
+  const { errors, latency, classes = NO_DISPERSION } = state.dispersion;
   return {
-    errors: disperse(state.dispersion.errors, summed(parts, hitsOf), fresh),
+    errors: disperse(errors, summed(parts, hitsOf), fresh),
     latency: disperse(
-      state.dispersion.latency,
+      latency,
       summed(parts, (part) => aboveMedian(cuts, part)),
       fresh,
     ),
+    ...(isTold ? { classes: disperse(classes, summed(parts, ofCompared), fresh) } : {}),
   };
+}
+
+/** Answers of all the classes compared. */
+function ofCompared({ arms: { candidate, baseline } }: Part): Pair {
+  return { candidate: comparedHits(candidate), baseline: comparedHits(baseline) };
 }
 
 function hitsOf(part: Part): Pair {
   return part.hits;
-}
-
-function summed<T>(parts: readonly T[], of: (part: T) => Pair): Pair {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return of(only);
-  let candidate = NO_HITS;
-  let baseline = NO_HITS;
-  for (const part of parts) {
-    const hits = of(part);
-    candidate = plus(candidate, hits.candidate);
-    baseline = plus(baseline, hits.baseline);
-  }
-  return { candidate, baseline };
-}
-
-/** Log-evidence of all strata together: products of e-variables of separate requests. */
-function overStrata<T>(parts: readonly T[], alternatives: number, of: (part: T) => readonly number[]): readonly number[] {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return of(only);
-  const sum = new Array<number>(alternatives).fill(0);
-  for (const part of parts) for (const [g, log] of of(part).entries()) sum[g] = (sum[g] as number) + log;
-  return sum;
 }
 
 function failingEvidence(
@@ -202,69 +206,19 @@ function failingEvidence(
 ): readonly number[] {
   if (test.name === 'limit') return limitEvidence(limitLine(policy.errors), sample.candidate);
   if (test.name === 'latency' && cuts !== null) return overStrata(parts, test.alternatives, (part) => slowerEvidence(cuts, part));
+  if (test.name === 'classes') return overStrata(parts, test.alternatives, classesOf);
+  if (test.name === 'failures') return overStrata(parts, test.alternatives, failureEvidence);
   const line = failLine(policy.errors);
   return overStrata(parts, test.alternatives, (part) => errorEvidence(line, part));
 }
 
-function passing(
-  policy: SequentialPolicy,
-  state: SequentialState,
-  cuts: Cuts | null,
-  sample: SampleRead,
-  parts: readonly Part[],
-): Record<string, PassCount> {
-  const needed = passNeeded(policy);
-  const next: Record<string, PassCount> = {};
-  for (const test of passTests(policy, state.setting)) {
-    const before = state.pass[test.name];
-    if (before === undefined) continue;
-    const shown = passingEvidence(policy, state, test, cuts, sample, parts, outlookOf(policy, state, before, sample));
-    const { log, crossedAt, crossedWith } = addToPass(before, scaled(shown.evidence, policy.designEffect), sample.at, needed);
-    const candidate = plus(before.candidate, shown.candidate);
-    const baseline = plus(before.baseline, shown.baseline);
-    next[test.name] = { log, crossedAt, crossedWith, candidate, baseline };
-  }
-  return next;
+function comparedHits(arm: ArmRead | null): Hits {
+  const { n, of } = addToClasses(NO_CLASSES, arm);
+  return n === 0 ? NO_HITS : { n, k: of.reduce((sum, count) => sum + count, 0) };
 }
 
-/** What the bold bet has and needs, and the candidate requests that will come if they go on as they have. */
-function outlookOf(policy: SequentialPolicy, state: SequentialState, test: PassCount, sample: SampleRead): Outlook {
-  const judgedFor = sample.fromAt - state.startedAt - policy.initialDelayMs;
-  const left = state.startedAt + (state.setting.bakeMs ?? USUAL_BAKE_MS) - sample.fromAt;
-  const coming = judgedFor > 0 && left > 0 ? (state.candidateRequests * left) / judgedFor : 0;
-  const stake = Math.log(BETTER_STAKES[0] ?? 1);
-  return { has: test.log[0] ?? stake, needs: passNeeded(policy), judged: test.candidate.n, coming };
-}
-
-function passingEvidence(
-  policy: SequentialPolicy,
-  state: SequentialState,
-  test: PassTest,
-  cuts: Cuts | null,
-  sample: SampleRead,
-  parts: readonly Part[],
-  outlook: Outlook,
-): Pair & { readonly evidence: readonly number[] } {
-  const { quantile } = test;
-  if (quantile === null || cuts === null) {
-    const candidate = errorHits(sample.candidate);
-    const baseline = errorHits(sample.baseline);
-    if (test.name === 'limit') {
-      const { requests: n, errors: k } = state.totals.baseline;
-      return { evidence: belowLimit(limitLine(policy.errors), { n, k }, candidate, outlook), candidate, baseline };
-    }
-    const line = passLine(policy.errors);
-    return { evidence: overStrata(parts, BETTER_STAKES.length, (part) => errorsWithin(line, part, outlook)), candidate, baseline };
-  }
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return quantileEvidence(cuts, only, quantile, outlook);
-  const each = parts.map((part) => quantileEvidence(cuts, part, quantile, outlook));
-  const evidence = overStrata(each, BETTER_STAKES.length, (part) => part.evidence);
-  return { evidence, ...summed(each, (part) => part) };
-}
-
-function plus(a: Hits, b: Hits): Hits {
-  return { n: a.n + b.n, k: a.k + b.k };
+function classesOf({ arms, known }: Part): readonly number[] {
+  return classEvidence(arms, known.classes ?? NO_CLASSES);
 }
 
 function silence(state: SequentialState, sample: SampleRead): number {
@@ -275,7 +229,13 @@ function silence(state: SequentialState, sample: SampleRead): number {
 function addTotals(totals: Totals, counts: ArmRead | null): Totals {
   if (counts === null) return totals;
   const { requests, errors, latency } = counts;
-  return { requests: totals.requests + requests, errors: totals.errors + errors, latency: addTo(totals.latency, latency, COARSE, 1) };
+  const known = totals.classes ?? (counts.classes === null ? undefined : NO_CLASSES);
+  return {
+    requests: totals.requests + requests,
+    errors: totals.errors + errors,
+    latency: addTo(totals.latency, latency, COARSE, 1),
+    ...(known === undefined ? {} : { classes: addToClasses(known, counts) }),
+  };
 }
 
 /** What is known of the strata after the sample. */

@@ -1,8 +1,9 @@
 import type { SequentialPolicy } from '../policy.ts';
 import type { Hits, Line } from './binary.ts';
+import { CLASS_PASS } from '../classes.ts';
 import { failLine, LATENCY_LINE, limitLine, passLine } from './block.ts';
 import { binaryDistance } from './numbers.ts';
-import { failNeeded, passNeeded, UNKNOWN_SETTING, type AnalysisSetting } from './state.ts';
+import { failNeeded, passNeeded, UNKNOWN_SETTING, type AnalysisSetting, type PassTest } from './state.ts';
 
 /** Price of not knowing the alternative: nats of evidence that the mixtures cost. */
 const MIXTURE_TO_FAIL = 4;
@@ -67,10 +68,23 @@ const FARTHEST = 20;
 const LEAST_SEEN = 100;
 
 /** Candidate requests a pass test still needs at what it has seen; null when that is not better than its line, or too near to it to tell. */
-export function requestsMissing(policy: SequentialPolicy, test: string, evidence: number, candidate: Hits, baseline: Hits): number | null {
+export function requestsMissing(
+  policy: SequentialPolicy,
+  test: PassTest,
+  evidence: number,
+  candidate: Hits,
+  baseline: Hits,
+): number | null {
   const needed = passNeeded(policy) - evidence;
   if (needed <= 0) return 0;
-  const line = test === 'errors' ? passLine(policy.errors) : test === 'limit' ? limitLine(policy.errors) : LATENCY_LINE;
+  const line =
+    test.class !== null
+      ? CLASS_PASS
+      : test.quantile !== null
+        ? LATENCY_LINE
+        : test.name === 'limit'
+          ? limitLine(policy.errors)
+          : passLine(policy.errors);
   const seen = (candidate.k + 0.5) / (candidate.n + 1);
   const boundary = boundaryOf(line, (baseline.k + 0.5) / (baseline.n + 1));
   if (!(candidate.n > 0 && seen < boundary)) return null;

@@ -1,19 +1,40 @@
 import { logAddExp, logSumExp } from './numbers.ts';
 
-/** Share of the stake kept back for regressions that begin later; released evenly over the planned bake. */
+/** Share of the stake kept back for regressions that begin later. */
 export const HELD_BACK = 0.5;
-/** Length of one capped block, ms. */
+/** …of that, where a rollout has several bakes, what is kept for the moments at which a larger share begins. */
+const FOR_LARGER_SHARES = 0.15;
+/** Length of the stretches at whose beginnings stake is given out and noise is measured, ms. */
 export const BLOCK_MS = 10_000;
+
 /**
- * Most log-evidence one alternative can gain in one capped block: one burst, one pause of a garbage
- * collector or one retry storm is then not enough, whatever it looks like. It only lowers evidence.
+ * How much log-evidence one alternative can gain follows over how many seconds it is spread: what is gained counts as
+ * used, and comes free again at a pace. One burst, one pause of a garbage collector or one retry storm is then not enough,
+ * whatever it looks like. It only lowers evidence. In nats.
  */
-const CAP = 4;
+export interface Pace {
+  readonly aSecond: number;
+  /** As much in one look at least, however short… */
+  readonly atOnce: number;
+  /** …and as much at most, however long. */
+  readonly atMost: number;
+}
+
+/** The most is below ln 200: half of the stake, multiplied so in every test at once, is still less than 100. */
+export const PACE: Pace = { aSecond: 0.8, atOnce: 4, atMost: 5.2 };
+/** Of failures so many that they are told from a burst by their share: one look of a few seconds is enough. */
+export const FAILURE_PACE: Pace = { aSecond: 3, atOnce: 5, atMost: 30 };
+
+/** How long one look lasted, and how long it has been since the end of the one before it, ms. */
+export interface Lasted {
+  readonly lookMs: number;
+  readonly sinceMs: number;
+}
 
 /** Evidence of one test that something is worse, by alternative. Logs. */
 export interface FailProcess {
   readonly log: readonly number[];
-  /** Gained in the present capped block. */
+  /** Gained of late, as far as it has not come free again. */
   readonly gain: readonly number[];
 }
 
@@ -47,24 +68,36 @@ export function startPass(stakes: readonly number[]): PassProcess {
   return { log: Array.from(stakes, Math.log), crossedAt: null, crossedWith: 0 };
 }
 
-/** One more piece of evidence. `release`: stake given out before it; `fresh`: a new capped block begins with it. */
-export function addToFail(process: FailProcess, evidence: readonly number[], release: number, fresh: boolean): FailProcess {
+/** One more piece of evidence. `release`: stake given out before it. */
+export function addToFail(process: FailProcess, evidence: readonly number[], release: number, lasted: Lasted, pace = PACE): FailProcess {
   const staked = release > 0 ? Math.log(release) : -Infinity;
+  const freed = thousandths((pace.aSecond * lasted.sinceMs) / 1000);
+  const most = Math.min(Math.max(pace.atOnce, (pace.aSecond * lasted.lookMs) / 1000), pace.atMost);
   // Copies, not new lists: of a list without holes the engine reads plain numbers, of any other boxed ones.
   const log = process.log.slice();
   const gain = process.gain.slice();
   for (let g = 0; g < log.length; g++) {
-    const gained = fresh ? 0 : (gain[g] as number);
-    const allowed = Math.min(of(evidence, g), Math.max(0, CAP - gained));
-    log[g] = logAddExp(log[g] as number, staked) + allowed;
-    gain[g] = gained + allowed;
+    const used = thousandths(Math.max(0, (gain[g] as number) - freed));
+    const allowed = Math.min(of(evidence, g), Math.max(0, most - used));
+    log[g] = shortened(logAddExp(log[g] as number, staked) + allowed);
+    gain[g] = thousandths(Math.max(0, used + allowed));
   }
   return { log, gain };
 }
 
+/** Rounded down, which is no more than was shown, and short to store. */
+function shortened(log: number): number {
+  return Math.floor(log * 1e8 + 1e-3) / 1e8;
+}
+
+/** Exact enough for a bound, and short to store. */
+function thousandths(nats: number): number {
+  return Math.round(nats * 1000) / 1000;
+}
+
 export function addToPass(process: PassProcess, evidence: readonly number[], at: number, needed: number): PassProcess {
   const log = process.log.slice();
-  for (let g = 0; g < log.length; g++) log[g] = (log[g] as number) + of(evidence, g);
+  for (let g = 0; g < log.length; g++) log[g] = shortened((log[g] as number) + of(evidence, g));
   const { crossedAt, crossedWith } = process;
   if (crossedAt !== null || !mayReach(log, needed) || logSumExp(log) < needed) return { log, crossedAt, crossedWith };
   return { log, crossedAt: at, crossedWith: goingOn({ log }) };
@@ -120,7 +153,22 @@ export function strongest(process: FailProcess): number {
   return process.log.reduce((best, log, g) => (log > (process.log[best] ?? -Infinity) ? g : best), 0);
 }
 
-/** Stake that should be out once a capped block that begins `elapsedMs` into the bake starts. */
-export function releasedBy(elapsedMs: number, bakeMs: number): number {
-  return HELD_BACK * Math.min(1, Math.max(0, (elapsedMs + BLOCK_MS) / Math.max(bakeMs, BLOCK_MS)));
+/** How far a rollout has come, for what of the stake should be out. */
+export interface Progress {
+  /** Of bakes, up to the beginning of the next stretch, and planned in all, ms. */
+  readonly bakedMs: number;
+  readonly ofMs: number;
+  /** Bakes begun, and planned in all. */
+  readonly bake: number;
+  readonly bakes: number;
+}
+
+/**
+ * Stake that should be out: evenly over what is planned, which is a mixture over the times at which a regression may begin;
+ * and a part as each larger share begins, for that is when one begins that only load brings out.
+ */
+export function releasedBy({ bakedMs, ofMs, bake, bakes }: Progress): number {
+  const later = bakes > 1 ? FOR_LARGER_SHARES : 0;
+  const even = (HELD_BACK - later) * Math.min(1, Math.max(0, (bakedMs + BLOCK_MS) / Math.max(ofMs, BLOCK_MS)));
+  return even + (bakes > 1 ? (later * Math.min(bake - 1, bakes - 1)) / (bakes - 1) : 0);
 }

@@ -1,3 +1,4 @@
+import { classesDiffer, classOf, NO_CLASSES, refusesAll, type ComparedClass } from '../classes.ts';
 import { upperEdgeMs } from '../histogram.ts';
 import { formatValue } from '../measure.ts';
 import type { SequentialPolicy } from '../policy.ts';
@@ -10,6 +11,7 @@ import { effectOf, evidenceToFail, evidenceToPass, hasPassed, metricsOf, missing
 import { logSumExp } from './numbers.ts';
 import { TILTS } from './ordered.ts';
 import { failEvidence, mayFail, strongest } from './process.ts';
+import { uncleanOf } from './recent.ts';
 import {
   COARSE,
   failNeeded,
@@ -18,8 +20,11 @@ import {
   isAlone,
   LEAST_TO_FAIL,
   passTests,
+  tellsClasses,
   TRAFFIC_NEEDED,
+  warmUntil,
   type Decided,
+  type FailTest,
   type PassTest,
   type SequentialState,
 } from './state.ts';
@@ -33,14 +38,27 @@ export function decide(policy: SequentialPolicy, state: SequentialState, at: num
 }
 
 function failure(policy: SequentialPolicy, state: SequentialState, at: number): Decided | null {
-  if (state.candidateRequests < LEAST_TO_FAIL || !mayHaveFailed(policy, state)) return null;
+  if (requestsInAll(state) < LEAST_TO_FAIL || !mayHaveFailed(policy, state)) return null;
   const stakes = failTests(policy, state.setting).map((test) => ({
     test: test.name,
     log: Math.log(test.weight) + evidenceToFail(state, test.name),
   }));
   if (logSumExp(stakes.map((stake) => stake.log)) < failNeeded(policy, state.setting)) return null;
   const cause = stakes.reduce((best, stake) => (stake.log > best.log ? stake : best));
-  return { phase: 'Failed', at, test: cause.test, reason: causeOf(policy, state, cause.test) };
+  const reason = causeOf(policy, state, cause.test);
+  return cause.test === 'classes'
+    ? { phase: 'Failed', at, test: cause.test, class: moreFrequent(state), reason }
+    : { phase: 'Failed', at, test: cause.test, reason };
+}
+
+/** Of all bakes of the rollout so far. */
+function requestsInAll({ candidateRequests, carried }: SequentialState): number {
+  return candidateRequests + (carried?.candidateRequests ?? 0);
+}
+
+function moreFrequent({ fail }: SequentialState): ComparedClass {
+  const process = fail['classes'];
+  return classOf(process === undefined ? 0 : strongest(process));
 }
 
 /** Whether the weighted evidence may be enough: not where it is too little in every test, for it is their mean. */
@@ -53,12 +71,14 @@ function mayHaveFailed(policy: SequentialPolicy, state: SequentialState): boolea
   return false;
 }
 
-function causeOf(policy: SequentialPolicy, state: SequentialState, test: string): string {
+function causeOf(policy: SequentialPolicy, state: SequentialState, test: FailTest['name']): string {
   const { candidate, baseline } = state.totals;
   const rate = (totals: typeof candidate) =>
     formatValue({ kind: 'errorRate' }, totals.requests > 0 ? totals.errors / totals.requests : null);
-  const rest = `after ${countOf(state.candidateRequests, 'request')}`;
-  if (test === 'errors') {
+  const rest = `after ${countOf(requestsInAll(state), 'request')}`;
+  if (test === 'classes')
+    return `${classesDiffer(moreFrequent(state), candidate.classes ?? NO_CLASSES, baseline.classes ?? NO_CLASSES)}, ${rest}`;
+  if (test === 'errors' || test === 'failures') {
     const more = atLeast(effectOf(state, null));
     return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version${more}, ${rest}`;
   }
@@ -110,14 +130,14 @@ export function runningPhase(state: SequentialState): AnalysisPhase {
 /** The verdict while the bake goes on. */
 export function runningVerdict(policy: SequentialPolicy, state: SequentialState): Ruling {
   const phase = runningPhase(state);
-  const warming = `warming up: the first ${Math.round(policy.initialDelayMs / 1000)} s are not judged`;
-  const waiting = state.countedUntil === null ? 'nothing measured so far' : warming;
-  const reason = state.decided?.reason ?? (phase === 'Pending' ? waiting : progressOf(policy, state));
+  const reason = state.decided?.reason ?? (phase === 'Pending' ? 'nothing measured so far' : progressOf(policy, state));
   return conclude(state, phase, reason, metricsOf(policy, state, 'Running'));
 }
 
 function progressOf(policy: SequentialPolicy, state: SequentialState): string {
   const seen = `${countOf(state.candidateRequests, 'request')} of the new version judged`;
+  if (policy.latency !== null && !isAlone(state.setting) && (state.countedUntil ?? state.startedAt) <= warmUntil(policy, state))
+    return `${seen}; warming up: latency of the first ${Math.round(policy.initialDelayMs / 1000)} s is not judged`;
   const open = weakest(policy, state);
   if (open === null) return `${seen}: nothing worse seen, and enough to pass when the bake ends`;
   const { missing } = open;
@@ -137,8 +157,28 @@ export function finalVerdict(policy: SequentialPolicy, state: SequentialState, n
 function finalRuling(policy: SequentialPolicy, state: SequentialState, now: number): { phase: AnalysisPhase; reason: string } {
   const ruled = state.decided ?? missingEvidence(policy, state, now);
   if (ruled !== null) return ruled;
-  const wrong = wrongTraffic(state) ?? (isPassed(policy, state) ? null : (unhealthy(policy, state) ?? unproven(policy, state)));
+  const wrong =
+    wrongTraffic(state) ??
+    refusal(state) ??
+    (isPassed(policy, state) ? uncleanOf(policy, state) : (unhealthy(policy, state) ?? unproven(policy, state)));
   return wrong === null ? { phase: 'Successful', reason: passedIn(policy, state) } : { phase: 'Inconclusive', reason: wrong };
+}
+
+/**
+ * Whether a bake that is over may yet end well by lasting longer: nothing speaks against the candidate but that its newest requests
+ * are not clean, or that not enough of them have come to show what they show so far.
+ */
+export function mayStillPass(policy: SequentialPolicy, state: SequentialState, now: number): boolean {
+  if (state.decided !== null || missingEvidence(policy, state, now) !== null) return false;
+  if (wrongTraffic(state) !== null || refusal(state) !== null) return false;
+  if (isPassed(policy, state)) return uncleanOf(policy, state) !== null;
+  return unhealthy(policy, state) === null && weakest(policy, state)?.missing != null;
+}
+
+/** With all traffic on the candidate nothing can be compared; but one that answers nothing else than 4xx is not well. */
+function refusal({ setting, totals }: SequentialState): string | null {
+  if (!isAlone(setting) || !refusesAll(totals.candidate.classes ?? NO_CLASSES)) return null;
+  return 'next to all answers of the new version are 4xx, so it cannot be shown to be well';
 }
 
 /** Requests split far from what was asked: the wrong users are compared. Sticky users alone do not do that. */
@@ -164,7 +204,7 @@ interface Open {
 
 /** The pass test with the least evidence, null when all have enough. */
 function weakest(policy: SequentialPolicy, state: SequentialState): Open | null {
-  const open = passTests(policy, state.setting)
+  const open = passTests(policy, state.setting, tellsClasses(state))
     .map((test) => ({ test, log: evidenceToPass(state, test), passed: hasPassed(state, test) }))
     .filter(({ passed }) => !passed)
     .toSorted((a, b) => a.log - b.log)[0];
@@ -172,7 +212,7 @@ function weakest(policy: SequentialPolicy, state: SequentialState): Open | null 
 }
 
 function isPassed(policy: SequentialPolicy, state: SequentialState): boolean {
-  return passTests(policy, state.setting).every((test) => hasPassed(state, test));
+  return passTests(policy, state.setting, tellsClasses(state)).every((test) => hasPassed(state, test));
 }
 
 function unproven(policy: SequentialPolicy, state: SequentialState): string {
@@ -186,7 +226,7 @@ function unproven(policy: SequentialPolicy, state: SequentialState): string {
   const coarse = tooCoarse(policy, state, open.test);
   if (coarse !== null) return `${what} cannot be shown: ${coarse}`;
   const against = isRelative ? ` against ${hits.baseline.k} of ${hits.baseline.n}` : '';
-  const kind = open.test.quantile === null ? 'errors in' : 'slower in';
+  const kind = open.test.class !== null ? `${open.test.class} in` : open.test.quantile === null ? 'errors in' : 'slower in';
   const more =
     open.missing === null
       ? 'what was seen does not tell how many more requests that would take'
@@ -205,6 +245,8 @@ function tooCoarse(policy: SequentialPolicy, state: SequentialState, test: PassT
 }
 
 function nameOf(test: PassTest, policy: SequentialPolicy): string {
+  if (test.class !== null)
+    return `that ${test.class === 'aborted' ? 'aborted requests are' : `answers ${test.class} are`} within the margin`;
   if (test.name === 'errors') return 'that errors are within the margin';
   if (test.name === 'limit') return `that errors are below ${percent(policy.errors.limit)}`;
   return `that latency is within ${percent(policy.latency?.margin ?? 0)} at ${test.name}`;
