@@ -12,10 +12,10 @@ export const COMPARED = ['3xx', '4xx', 'aborted'] as const;
 export type ComparedClass = (typeof COMPARED)[number];
 
 /** A class counts as more frequent beyond this; as no more frequent below the other. */
-export const CLASS_FAIL: Line = { slope: 1.25, shift: 0.01 };
+const CLASS_FAIL: Line = { slope: 1.25, shift: 0.01 };
 export const CLASS_PASS: Line = { slope: 1.25, shift: 0.03 };
 /** Odds ratios of the alternatives, the same for each class. */
-export const CLASS_ODDS: readonly number[] = [1.6, 3, 8, 30, 300];
+const CLASS_ODDS: readonly number[] = [1.6, 3, 8, 30, 300];
 export const CLASS_ALTERNATIVES = COMPARED.length * CLASS_ODDS.length;
 
 /** Requests of the old version without which its share of a class is guessed. */

@@ -53,7 +53,7 @@ export function isRepeatedError(timeline: Timeline, sample: Sample): boolean {
 }
 
 /** Whether `at` lies in the first moments of a bake that are not judged. */
-export function isTooEarly(policy: AnalysisPolicy, timeline: Timeline, at: number): boolean {
+function isTooEarly(policy: AnalysisPolicy, timeline: Timeline, at: number): boolean {
   return policy.initialDelayMs > 0 && at < timeline.startedAt + policy.initialDelayMs;
 }
 
