@@ -94,7 +94,8 @@ function isProof(policy: AnalysisPolicy): boolean {
  */
 export function extendedUntil(rollout: RolloutState, running: readonly Running[], endsAt: number, forMs: number): number {
   const open = endingOf(rollout, running).filter((one) => finalOf(one).phase === 'Inconclusive');
-  if (open.some((one) => one.policy.onInconclusive === 'extend' || isBlind(one.policy, one.analysis.judge, one.analysis.seenUntil))) return endsAt + forMs;
+  if (open.some((one) => one.policy.onInconclusive === 'extend' || isBlind(one.policy, one.analysis.judge, one.analysis.seenUntil)))
+    return endsAt + forMs;
   const mayPass = open.length > 0 && open.every(({ policy, analysis }) => mayYetPass(policy, analysis.judge, analysis.seenUntil));
   return mayPass ? endsAt + longerMs(forMs) : endsAt;
 }

@@ -127,7 +127,7 @@ function judge(
     setting: state.setting,
     warmUntil: warmUntil(policy, state),
     ...(state.carried === undefined ? {} : { carried: state.carried }),
-    recent: addStretch(state.recent ?? [], { fromAt: sample.fromAt, at: sample.at, hits }),
+    recent: addStretch(state.recent ?? [], { fromAt: sample.fromAt, hits }),
     blockAt: fresh ? sample.fromAt : state.blockAt,
     released: state.released + release,
     baselines,

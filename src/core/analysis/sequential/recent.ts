@@ -15,18 +15,17 @@ const KEPT = 6;
  */
 const NEEDED = 6;
 
-/** The newest stretches after one more sample. A stretch is closed when it has lasted long enough. */
+/** The newest stretches after one more sample. A stretch is closed when a sample begins long enough after it did. */
 export function addStretch(recent: readonly Stretch[], sample: Stretch): readonly Stretch[] {
   const last = recent.at(-1);
-  if (last === undefined || last.at - last.fromAt >= STRETCH_MS || sample.fromAt - last.fromAt >= STRETCH_MS)
-    return [...recent.slice(-(KEPT - 1)), sample];
+  if (last === undefined || sample.fromAt - last.fromAt >= STRETCH_MS) return [...recent.slice(-(KEPT - 1)), sample];
   return [...recent.slice(0, -1), joined(last, sample)];
 }
 
 function joined(a: Stretch, b: Stretch): Stretch {
   const names = new Set([...Object.keys(a.hits), ...Object.keys(b.hits)]);
   const hits = Object.fromEntries([...names].map((name) => [name, sum(a.hits[name], b.hits[name])]));
-  return { fromAt: a.fromAt, at: b.at, hits };
+  return { fromAt: a.fromAt, hits };
 }
 
 const NOTHING: Counted = [0, 0, 0, 0];
@@ -50,7 +49,7 @@ export function uncleanOf(policy: SequentialPolicy, state: SequentialState): str
       const [n, k, nb, kb] = counted;
       const pair: Pair = { candidate: { n, k }, baseline: test.name === 'limit' ? NO_HITS : { n: nb, k: kb } };
       if (beyondLine(lineOf(policy, test), pair.candidate, pair.baseline) / noise < NEEDED) continue;
-      const since = Math.round(((state.countedUntil ?? stretch.at) - stretch.fromAt) / 1000);
+      const since = Math.round(((state.countedUntil ?? stretch.fromAt) - stretch.fromAt) / 1000);
       return `in the last ${since} s ${said(policy, test, pair)}, so the bake has not ended well`;
     }
   }
