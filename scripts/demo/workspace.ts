@@ -35,6 +35,7 @@ export async function prepareWorkspace(settings: Readonly<Record<string, string>
     ...process.env,
     ...settings,
     HARBOUR_DATA: data,
+    SLUICE_CONFIG_ENV: 'HARBOUR_*',
     SLUICE_URL: '',
     SLUICE_DATABASE_URL: '',
     SLUICE_ENV: '',

@@ -72,7 +72,10 @@ interface Read {
  * are allowed by the person who starts Sluice, because a repository must not be able to ask for them.
  */
 export function configEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
-  const allowed = (own['SLUICE_CONFIG_ENV'] ?? '').split(',').map((name) => name.trim());
+  const asked = (own['SLUICE_CONFIG_ENV'] ?? '').split(',').map((name) => name.trim());
+  // `HARBOUR_*` are all names that begin so; a star alone would be everything, and is nothing.
+  const beginnings = asked.filter((name) => /^\w+\*$/.test(name)).map((name) => name.slice(0, -1));
+  const allowed = Object.keys(own).filter((name) => asked.includes(name) || beginnings.some((beginning) => name.startsWith(beginning)));
   return cleanEnvironment(own, ['CI', 'NODE_ENV', ...allowed]);
 }
 

@@ -134,6 +134,8 @@ describe('in TypeScript', () => {
     };
     expect(Object.keys(configEnvironment(own)).toSorted()).toEqual(['CI', 'HOME', 'LC_ALL', 'PATH', 'https_proxy']);
     expect(configEnvironment({ ...own, SLUICE_CONFIG_ENV: 'EXTRA, MISSING' })).toMatchObject({ EXTRA: 'e' });
+    expect(configEnvironment({ ...own, SLUICE_CONFIG_ENV: 'EX*' })).toMatchObject({ EXTRA: 'e' });
+    expect(configEnvironment({ ...own, SLUICE_CONFIG_ENV: '*, A*B' })).not.toHaveProperty('EXTRA');
   });
 
   test('only plain data counts', async () => {

@@ -188,7 +188,7 @@ From weak to strong: the default below, the environment (\`concurrency\`, \`env\
 
 \`{ fromEnv: 'NAME' }\` takes a value from \`.env\` files or from the shell that deploys; [secrets.md](secrets.md) says from where first, who
 keeps it and where it is hidden. A configuration in TypeScript or JavaScript itself sees no such value: of the environment it gets \`PATH\`,
-\`HOME\`, \`USER\`, \`SHELL\`, \`LANG\`, \`TZ\`, \`TMPDIR\`, proxies and certificates, \`CI\`, \`NODE_ENV\`, and what \`SLUICE_CONFIG_ENV=NAME,NAME\`
+\`HOME\`, \`USER\`, \`SHELL\`, \`LANG\`, \`TZ\`, \`TMPDIR\`, proxies and certificates, \`CI\`, \`NODE_ENV\`, and what \`SLUICE_CONFIG_ENV=NAME,PREFIX_*\`
 allows where Sluice is started.
 
 ## What makes an app part of a deploy
