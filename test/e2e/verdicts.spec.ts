@@ -56,8 +56,8 @@ describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic throug
         await world.commit('errors', '2', { kind: 'errors', rate: 0.01 });
         await world.commit('tail', '2', { kind: 'slowTail', factor: 1.3 });
         // The edge's proof of a route finds one that answers nothing at all: these stop answering under the judge's eyes.
-        await world.commit('silent', '2', { kind: 'noAnswer', after: 40 });
-        await world.commit('impatient', '2', { kind: 'noAnswer', after: 40 });
+        await world.commit('silent', '2', { kind: 'noAnswer', after: 20 });
+        await world.commit('impatient', '2', { kind: 'noAnswer', after: 20 });
         for (const story of ['diurnal', 'outage'] as const) await world.commit(story, '2');
         await world.commit('sick', '2', { kind: 'errors', rate: 0.2, note: 'as sick as before' });
         const url = await world.edgeUrl();
@@ -87,7 +87,7 @@ describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic throug
           errors: () => goesBack('errors', /fails more often/),
           tail: () => goesBack('tail', /slower above p9/),
           silent: () => goesBack('silent', /no request reaches the new version|requests have all but stopped reaching the new version/),
-          impatient: () => goesBack('impatient', /slower in general/),
+          impatient: () => goesBack('impatient', /slower (in general|above p9)/),
           diurnal: () => passes('diurnal'),
           outage: () => throughAnOutage(world, prometheus, said),
           sick: async () => replayed(world, await sickBaseline(world, said), 'sick', edge),
