@@ -103,10 +103,11 @@ test.skipIf(!hasPrometheus())(
       const counts = (by: string) => judges.filter((one) => one.by === by).map((one) => one.counts);
 
       const load = startLoad({ url: await edge.ensure(), clients: 4, paths: ['/accounts'], ratePerSecond: 150 });
-      await until('the edge’s counters to tell', async () => {
+      // Prometheus tells in lumps, and how much a lump can show is bounded: by its counters it may take a look more.
+      await until('both counters to tell', async () => {
         await sleep(1500);
         await look();
-        return phases('edge')[0] === 'Failed';
+        return phases('edge')[0] === 'Failed' && phases('prometheus')[0] === 'Failed';
       });
       await load.stop();
       await until('Prometheus to have seen the last request', async () => {
