@@ -107,7 +107,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
 
   async function start(): Promise<number> {
     await mkdir(join(dir, '.sluice'), { recursive: true });
-    const log = openSync(join(dir, '.sluice/control-plane.log'), 'a');
+    const log = openSync(join(dir, '.sluice/control-plane.log'), 'a', 0o600);
     const [command = process.execPath, ...args] = program;
     const env = {
       ...process.env,

@@ -25,7 +25,7 @@ export function serve(handle, close = async () => {}) {
     response.on('finish', () => count(response.statusCode, (performance.now() - since) / 1000));
     served += 1;
     if (fault.kind === 'crashAfter' && served > fault.requests) process.exit(1);
-    if (fault.kind === 'noAnswer') return;
+    if (fault.kind === 'noAnswer' && served > (fault.after ?? 0)) return;
     if (fault.kind === 'badSmoke' && isFrontDoor(url)) return send(response, { status: 500, body: 'this version is broken' });
     if (fault.kind === 'errors' && served > (fault.after ?? 0) && Math.random() < fault.rate)
       return send(response, { status: 500, body: 'this version is broken' });

@@ -22,7 +22,9 @@ describe('patterns', () => {
     fc.assert(
       fc.property(pattern, (source) => {
         const before = process.cpuUsage().user;
-        const found = [...goPattern(source).find(Buffer.from(`${'a'.repeat(20_000)}!`))];
+        const all = [...goPattern(source).find(Buffer.from(`${'a'.repeat(20_000)}!`))];
+        // A pattern that may be empty is found at the end once more.
+        const found = all.filter(({ groups }) => groups[0] !== '');
         expect(found.length).toBeLessThanOrEqual(1);
         expect((process.cpuUsage().user - before) / 1e6).toBeLessThan(10);
       }),
