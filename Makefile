@@ -21,7 +21,7 @@ endef
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
-demo: build ## Release, canary, break and put back a real workspace under traffic (under 3 minutes)
+demo: build ## Release, canary, break and put back a real workspace under traffic (about 4 minutes)
 	@node --import tsx scripts/demo.ts
 
 test: packages nodes build check specs ## Lint, format, types, unused code, architecture and every test
