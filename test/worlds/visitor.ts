@@ -26,6 +26,9 @@ export interface Visitor {
   readonly agent: Agent;
 }
 
+/** More than any edge lets through, so that the edge decides. */
+const MAX_HEAD_BYTES = 128 * 1024;
+
 export function visitor(url: string, host: string, options: { readonly connections?: number } = {}): Visitor {
   const { hostname, port } = new URL(url);
   const agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 });
@@ -33,7 +36,8 @@ export function visitor(url: string, host: string, options: { readonly connectio
     // Node sends the body of a DELETE without any length unless it is told one.
     const length = visit.body === undefined ? {} : { 'content-length': Buffer.byteLength(visit.body) };
     const headers = { host, ...length, ...visit.headers };
-    return httpRequest({ hostname, port, path: visit.path ?? '/', method: visit.method ?? 'GET', headers, agent });
+    const maxHeaderSize = MAX_HEAD_BYTES;
+    return httpRequest({ hostname, port, path: visit.path ?? '/', method: visit.method ?? 'GET', headers, agent, maxHeaderSize });
   };
   return { agent, open, get: async (visit = {}) => read(await answered(open(visit), visit.body)) };
 }
