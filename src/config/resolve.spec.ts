@@ -101,6 +101,12 @@ describe('the judge', () => {
     });
     expect(analysis(false)).toBeNull();
   });
+
+  test.each(['sequential', 'threshold', 'kayenta'] as const)('compares status classes, unless that is switched off: %s', (judge) => {
+    expect(analysis({ judge })).not.toHaveProperty('classes');
+    expect(analysis({ judge, classes: true })).toEqual(analysis({ judge }));
+    expect(analysis({ judge, classes: false })).toMatchObject({ judge, classes: false });
+  });
 });
 
 test('steps are written out in order', () => {

@@ -147,6 +147,11 @@ const analysisObject = object({
   minRequests: whole(1, 'a whole number from 1')
     .optional()
     .meta({ description: 'Requests to the new version without which nothing passes.', default: D.analysis.minRequests }),
+  classes: flag.optional().meta({
+    description:
+      "Compare the status classes of answers that are no errors (3xx, 4xx, requests that clients gave up) with the old version's, where the source tells them. All judges.",
+    default: D.analysis.classes,
+  }),
   errors: errors.optional().describe('Sequential: what of its errors is tested.'),
   latency: latency.optional().describe('Sequential: what of its latency is tested.'),
   alphaFail: share(SHARE_ALLOWED).optional().meta({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readArms, type ArmsRead } from './arms.ts';
-import { classEvidence, COMPARED, NO_CLASS_WATCH, NO_CLASSES, refusesAll, watchClasses, worseClass } from './classes.ts';
+import { NO_CLASS_WATCH, watchClasses, worseClass } from './class-watch.ts';
+import { classEvidence, COMPARED, NO_CLASSES, refusesAll } from './classes.ts';
 import type { ArmCounts } from './sample.ts';
 import { randomFrom } from './simulate.ts';
 

@@ -1,7 +1,6 @@
 import type { ArmRead, ArmsRead } from './arms.ts';
 import type { ClassCounts } from './sample.ts';
 import { logBinaryE, logOddsE, type Hits, type Line } from './sequential/binary.ts';
-import { logSumExp } from './sequential/numbers.ts';
 
 /**
  * Status classes that are no errors and yet may break an app: a route that is gone answers 404, a lost session 401, a redirect
@@ -68,43 +67,6 @@ export function classOf(alternative: number): ComparedClass {
   return COMPARED[Math.floor(alternative / CLASS_ODDS.length)] ?? '4xx';
 }
 
-/** What a judge without evidence of its own keeps of the classes. Plain JSON. */
-export interface ClassWatch {
-  readonly candidate: ClassTotals;
-  readonly baseline: ClassTotals;
-  /** Log-evidence of each alternative. */
-  readonly log: readonly number[];
-}
-
-export const NO_CLASS_WATCH: ClassWatch = {
-  candidate: NO_CLASSES,
-  baseline: NO_CLASSES,
-  log: new Array<number>(CLASS_ALTERNATIVES).fill(0),
-};
-
-/** Most that one look can say, nats: a burst of one client is then not enough. */
-const LOOK_NATS = 6.5;
-/** Evidence at which a class counts as more frequent: so much comes of a version that is no worse once in a thousand releases. */
-const NEEDED = Math.log(1000);
-const LEAST_REQUESTS = 20;
-
-/** After one more block. */
-export function watchClasses(watch: ClassWatch, arms: ArmsRead): ClassWatch {
-  const evidence = classEvidence(arms, watch.baseline);
-  return {
-    candidate: addToClasses(watch.candidate, arms.candidate),
-    baseline: addToClasses(watch.baseline, arms.baseline),
-    log: watch.log.map((log, g) => log + Math.min(LOOK_NATS, evidence[g] ?? 0)),
-  };
-}
-
-/** In one sentence what of the classes is worse, or null when nothing surely is. */
-export function worseClass({ candidate, baseline, log }: ClassWatch): string | null {
-  if (candidate.n < LEAST_REQUESTS || logSumExp(log) - Math.log(log.length) < NEEDED) return null;
-  const best = log.reduce((found, one, g) => (one > (log[found] ?? -Infinity) ? g : found), 0);
-  return classesDiffer(classOf(best), candidate, baseline);
-}
-
 /** `the new version answers 4xx more often: 33 % against 1 % of the old version` */
 export function classesDiffer(name: ComparedClass, candidate: ClassTotals, baseline: ClassTotals): string {
   const share = ({ n, of }: ClassTotals) => percent(n > 0 ? (of[COMPARED.indexOf(name)] ?? 0) / n : 0);
@@ -112,6 +74,8 @@ export function classesDiffer(name: ComparedClass, candidate: ClassTotals, basel
   return `${more} more often: ${share(candidate)} against ${share(baseline)} of the old version`;
 }
 
+/** Requests from which such a share is no accident. */
+const LEAST_REQUESTS = 20;
 /** Share of 4xx above which a version without one beside it cannot be called well. */
 const NEARLY_ALL = 0.9;
 

@@ -1,19 +1,18 @@
+import { withAnswers, type MetricsState } from './answers.ts';
 import { NOTHING_COUNTED, widen } from './arms.ts';
 import { classify, KAYENTA_METRIC, scoreOf, type KayentaMetric, type Label } from './kayenta.ts';
 import { formatValue, valueOf } from './measure.ts';
 import type { ComparedMetric, KayentaPolicy } from './policy.ts';
-import { badLately, NOTHING_RECENT, recentAfter, type Recent } from './recent.ts';
+import { badLately, NOTHING_RECENT, recentAfter } from './recent.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Ruling, Sample, Verdict } from './sample.ts';
-import { countOf, isOutage, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
+import { countOf, isOutage, missingEvidence, noDataPhase, startTimeline, taken } from './timeline.ts';
 import { watching } from './watching.ts';
 
 /** Everything the judge remembers. Plain JSON, and bounded: the newest `maxPoints` points of each metric. */
-export interface KayentaState extends Timeline {
+export interface KayentaState extends MetricsState {
   readonly judge: 'kayenta';
   /** In the order of the policy's metrics. */
   readonly metrics: readonly Series[];
-  /** How things are now, in the point that is not finished too. */
-  readonly recent: Recent;
 }
 
 /** How much worse the newest requests may be than the old version's over the same time, beside what the metric allows. */
@@ -48,7 +47,7 @@ export const kayentaJudge: Judge<KayentaPolicy, KayentaState, Verdict> = kayenta
 
 /** `share`: of the requests, that the candidate is to get, 0…1; null: not known. */
 export function kayentaJudgeIn(share: number | null): Judge<KayentaPolicy, KayentaState, Verdict> {
-  return watching(JUDGE, share);
+  return watching(withAnswers(JUDGE), share);
 }
 
 function start(policy: KayentaPolicy, at: number): KayentaState {

@@ -10,6 +10,8 @@ export interface PolicyFrame {
   readonly onInconclusive?: OnInconclusive;
   /** A bake ends as soon as it has passed, but not before this, ms. */
   readonly early?: { readonly minBakeMs: number };
+  /** False: status classes that are no errors are not compared. Left out: they are, where the source tells them. */
+  readonly classes?: false;
 }
 
 /**

@@ -37,6 +37,11 @@ function together(a: Stretch, b: Stretch): Stretch {
   return { candidate: addCounts(a.candidate, b.candidate), baseline: addCounts(a.baseline, b.baseline), looks: a.looks + b.looks };
 }
 
+/** The newest look, the newest stretch, and that one with what came before it. */
+export function stretchesOf({ newest, open, closed }: Recent): readonly Stretch[] {
+  return [newest, open, together(closed, open)];
+}
+
 /** What a value may at most be, given the old version's over the same time (null: it had none); null: there is no limit. */
 export type LimitOf = (baseline: number | null, requests: number) => number | null;
 
@@ -45,8 +50,9 @@ export type LimitOf = (baseline: number | null, requests: number) => number | nu
  * the one with what came before it are each held against the limit, and have to be worse than it by more than luck.
  */
 export function badLately(name: string, measure: Measure, recent: Recent, limitOf: LimitOf): string | null {
-  const wide = together(recent.closed, recent.open);
-  for (const stretch of [recent.newest, recent.open, wide]) {
+  const stretches = stretchesOf(recent);
+  const wide = stretches.at(-1) ?? recent.open;
+  for (const stretch of stretches) {
     // Beside a handful of its requests, the old version's value is that of the wider stretch.
     const beside = stretch.baseline.requests >= STRETCH_REQUESTS ? stretch.baseline : wide.baseline;
     const limit = limitOf(valueIn(measure, beside), beside.requests);

@@ -1,18 +1,17 @@
+import { withAnswers, type MetricsState } from './answers.ts';
 import { addCounts, NOTHING_COUNTED, widen } from './arms.ts';
 import { formatCondition, formatValue, measure, worstOf, type Measurement } from './measure.ts';
 import type { MetricPolicy, ThresholdPolicy } from './policy.ts';
-import { badLately, NOTHING_RECENT, recentAfter, type LimitOf, type Recent } from './recent.ts';
+import { badLately, NOTHING_RECENT, recentAfter, type LimitOf } from './recent.ts';
 import type { AnalysisPhase, ArmCounts, Judge, MetricVerdict, Ruling, Sample, Verdict } from './sample.ts';
-import { countOf, missingEvidence, noDataPhase, startTimeline, taken, type Timeline } from './timeline.ts';
+import { countOf, missingEvidence, noDataPhase, startTimeline, taken } from './timeline.ts';
 import { watching } from './watching.ts';
 
 /** Everything the threshold judge remembers. Plain JSON. */
-export interface ThresholdState extends Timeline {
+export interface ThresholdState extends MetricsState {
   readonly judge: 'threshold';
   /** In the order of the policy's metrics. */
   readonly metrics: readonly MetricState[];
-  /** How things are now, whatever the windows of single metrics are. */
-  readonly recent: Recent;
   /** The newest looks in a row at which next to nothing but errors was answered. */
   readonly failing: Failing;
 }
@@ -80,7 +79,7 @@ export const thresholdJudge: Judge<ThresholdPolicy, ThresholdState, Verdict> = t
 
 /** `share`: of the requests, that the candidate is to get, 0…1; null: not known. */
 export function thresholdJudgeIn(share: number | null): Judge<ThresholdPolicy, ThresholdState, Verdict> {
-  return watching(JUDGE, share);
+  return watching(withAnswers(JUDGE), share);
 }
 
 function start(policy: ThresholdPolicy, at: number): ThresholdState {

@@ -2,7 +2,7 @@ import { faultOf } from './arms.ts';
 import { clockAfter, clockBehind, isWithinOddLook, nowOf, setBack } from './clocks.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import { EDGE_SOURCE } from './reading.ts';
-import type { Judge, Sample, StreamEvidence, Verdict } from './sample.ts';
+import type { ArmCounts, Judge, Sample, StreamEvidence, Verdict } from './sample.ts';
 import { contradictionIn, evidenceOf, holdOf, needsOf, refused, startStreams, watched, type Needs, type Streams } from './streams.ts';
 import { isOld, isOutage, type Timeline } from './timeline.ts';
 
@@ -14,7 +14,8 @@ import { isOld, isOutage, type Timeline } from './timeline.ts';
 export function watching<P extends AnalysisPolicy, S extends Timeline>(judge: Judge<P, S>, share: number | null): Judge<P, S, Verdict> {
   return {
     start: (policy, at) => ({ ...judge.start(policy, at), streams: startStreams(share) }),
-    observe(policy, given, sample) {
+    observe(policy, given, told) {
+      const sample = policy.classes === false ? withoutClasses(told) : told;
       const isOdd = isWithinOddLook(given.clock, sample) && faultOf(sample) === null;
       const state = isOdd ? { ...setBack(given, sample), clock: { ...given.clock, odd: (given.clock.odd ?? 0) + 1 } } : given;
       const { streams, clock } = state;
@@ -49,6 +50,16 @@ export function watching<P extends AnalysisPolicy, S extends Timeline>(judge: Ju
       return phase === 'Successful' && holdIn(policy, state, now) !== null ? 'Inconclusive' : phase;
     },
   };
+}
+
+/** What the policy does not want to be compared is as if it were not told. */
+function withoutClasses(sample: Sample): Sample {
+  const of = (counts: ArmCounts | null): ArmCounts | null => {
+    if (counts === null) return null;
+    const { classes: _, ...rest } = counts;
+    return rest;
+  };
+  return { ...sample, candidate: of(sample.candidate), baseline: of(sample.baseline) };
 }
 
 /** A look that contradicts itself, or those before it, is one that could not be read. */
