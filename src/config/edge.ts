@@ -40,7 +40,7 @@ const limits = object({
     default: D.limits.connectionsPerAddress,
   }),
   bodyRate: size.optional().meta({
-    description: 'A request body that comes more slowly is given up (408), in a second. Embedded edge only.',
+    description: 'A request body that comes more slowly, in a second, is given up: 408, or on HAProxy a closed connection.',
     default: D.limits.bodyRate,
   }),
 }).meta({ id: 'EdgeLimits', description: 'How much the edge takes of a request.' });

@@ -178,6 +178,9 @@ export function sweep(exchange: Exchange, now: number): void {
     if (now - exchange.blockedAt > bodyMs) client.socket.resetAndDestroy();
   } else if (!request.done && exchange.answer === null) {
     sweepBody(exchange, now);
+  } else if (!request.done && !client.socket.isPaused()) {
+    // The version has begun to answer, and may wait for the rest of the request: a client that does not send it has gone away.
+    if (now - exchange.movedAt > bodyMs) client.socket.resetAndDestroy();
   } else if (now - exchange.movedAt > answerMs) {
     fail(exchange, 504, 'The app did not answer in time.');
   }

@@ -12,8 +12,8 @@ const SAID = ['x-real-ip', 'forwarded', 'x_forwarded_for'] as const;
 const AT_ONCE = 128;
 /** What llhttp refuses although it was read in one way: a method it does not know, a field in a trailer. */
 const REFUSED_BY_VERSION: readonly string[] = ['HPE_INVALID_METHOD', 'HPE_INVALID_EOF_STATE'];
-/** HAProxy 2.6 passes trailers on: llhttp takes none that frame a message. */
-const IN_TRAILER = /\r\n0\r\n(?:[^\r]+\r\n)*(?:content-length|transfer-encoding):/i;
+/** HAProxy before 3.2 passes trailers on as they are; a version reads the fields in them or refuses them, and the message ends there either way. */
+const LAST_CHUNK = /\r\n\r\n(?:[^]*\r\n)?0+\r\n/;
 
 export interface RawRun {
   readonly sent: number;
@@ -60,8 +60,10 @@ export async function rawRequests(
   });
   version.on('checkExpectation', (request, response) => version.emit('request', request, response));
   version.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const packet = (error as { rawPacket?: Buffer }).rawPacket?.toString('latin1') ?? '';
-    const isFault = error.code?.startsWith('HPE_') === true && !REFUSED_BY_VERSION.includes(error.code) && !IN_TRAILER.test(packet);
+    const { rawPacket, bytesParsed } = error as { readonly rawPacket?: Buffer; readonly bytesParsed?: number };
+    const packet = rawPacket?.toString('latin1') ?? '';
+    const isInTrailer = LAST_CHUNK.test(packet.slice(0, bytesParsed));
+    const isFault = error.code?.startsWith('HPE_') === true && !REFUSED_BY_VERSION.includes(error.code) && !isInTrailer;
     if (isFault) note(`the version cannot read it: ${error.code} ${JSON.stringify(packet)}`);
     socket.destroy();
   });

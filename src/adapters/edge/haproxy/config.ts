@@ -90,6 +90,11 @@ defaults
   option redispatch 1
   option abortonclose
   option idle-close-on-response
+.if version_atleast(3.2)
+  # What readers make of trailers differs; before 3.2 HAProxy cannot drop them.
+  option http-drop-request-trailers
+  option http-drop-response-trailers
+.endif
   http-error status 502 content-type text/plain string "The app closed the connection before it had answered, or answered something that is not HTTP or has a head of more than ${headBytes} bytes.\\n"
   http-error status 503 content-type text/plain string "The app cannot be reached.\\n"
   http-error status 504 content-type text/plain string "The app did not answer in time.\\n"

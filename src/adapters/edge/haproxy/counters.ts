@@ -89,6 +89,8 @@ export function createCounters(): Counters {
 export function outcomeOf(status: number, ended: string): string {
   if (status === 101) return '1xx';
   const [by = '-', phase = '-'] = ended;
+  // The keeper has ended it, because the rest of the request did not come.
+  if (by === 'K' && status < 200) return 'aborted';
   const isLate = by === 'C' || by === 'c';
   if (isLate && (phase !== 'D' || status < 200)) return 'aborted';
   // The version (S, s), or a proxy that could not take its answer (PH).

@@ -12,9 +12,11 @@ import { backendOf, layoutOf, MAPS, mapText } from './layout.ts';
 import { createLogStream } from './log-stream.ts';
 import { createMaster, type Shape, type Workers } from './master.ts';
 import { allBackends, busyOf, countInFlight, observationOf } from './observation.ts';
+import { connectionsIn, createPressure, crowdedRules } from './pressure.ts';
 import { commandsFor, type Holding, linesOf, readHolding, say } from './runtime.ts';
 import { type KeeperState, parseIntent } from './schema.ts';
 import { allocate } from './slots.ts';
+import { createSlowBodies } from './slow-bodies.ts';
 import type { StateFile } from './state.ts';
 
 export interface KeeperOptions {
@@ -46,6 +48,8 @@ const WATCH_MS = 500;
 /** The last worker of a killed HAProxy may hold the port a moment longer. */
 const REVIVE_MS = 5_000;
 const CONVERGE_TRIES = 4;
+/** How often request bodies are looked at, ms: four times while one may be silent, within these limits. */
+const BODIES_MS = { least: 500, most: 5_000 };
 
 export async function createKeeper(options: KeeperOptions, file: StateFile): Promise<Keeper> {
   let state: KeeperState = (await file.load()) ?? { port: options.port, serial: 0, slots: options.slots, apps: {} };
@@ -58,6 +62,10 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   );
   const master = createMaster({ binary: options.binary, onExit: () => watch() });
   const drain = createDrain(master, log);
+  const pressure = createPressure();
+  const slowBodies = createSlowBodies(master);
+  /** The rules as they are for the number of users there are. */
+  const rules = (): EdgeRules => (pressure.isCrowded ? crowdedRules(options.rules) : options.rules);
   let hasRun = false;
   let isStopping = false;
   let isWatchQueued = false;
@@ -76,7 +84,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   }
 
   const shapeOf = (of: KeeperState): Shape => ({
-    template: templateHash({ ...options, port: of.port }),
+    template: templateHash({ ...options, rules: rules(), port: of.port }),
     slots: of.slots,
     headers: [...layoutOf(of).headers],
   });
@@ -93,7 +101,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
 
   async function writeFiles(of: KeeperState): Promise<void> {
     const layout = layoutOf(of);
-    const text = configText({ ...options, port: of.port, slots: of.slots, headers: layout.headers }, layout);
+    const text = configText({ ...options, rules: rules(), port: of.port, slots: of.slots, headers: layout.headers }, layout);
     const files = {
       'haproxy.cfg': text,
       'mode.map': 'relay 0\n',
@@ -269,6 +277,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
       if (isStopping) return;
       await running();
       if (!log.isFollowing(worker)) follow(await master.workers(), false);
+      await followPressure();
       if (await drain.sweep(() => layoutOf(state), RUNTIME_SOCKET)) held = null;
     }).catch((error: unknown) => {
       held = null;
@@ -276,6 +285,36 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
     });
   }
   const watcher = setInterval(watch, WATCH_MS);
+
+  /** A reload leaves those who do nothing to the worker that it replaces; users find room in the new one at once. */
+  async function followPressure(): Promise<void> {
+    const found = connectionsIn(await say(RUNTIME_SOCKET, 'show info'));
+    if (found === null || !pressure.look(found.connections, found.most, performance.now())) return;
+    console.error(
+      `${new Date().toISOString()} ${found.connections} of ${found.most} connections: HAProxy ${pressure.isCrowded ? 'waits less for clients' : 'waits for clients as it is set'}`,
+    );
+    await reloaded(state, state.serial);
+  }
+
+  let isLooking = false;
+  /** Not in turn with the rest: it may take a while, and changes nothing of what HAProxy holds. */
+  async function lookAtBodies(): Promise<void> {
+    if (isLooking || isStopping || !hasRun) return;
+    isLooking = true;
+    try {
+      const workers = await master.workers();
+      if (workers !== null) await slowBodies.look([workers.current, ...workers.old], rules(), pressure.isCrowded);
+    } catch (error) {
+      // Looked at again soon; a HAProxy that has died is the watcher's.
+      if (!(error instanceof OutsideError)) throw error;
+    } finally {
+      isLooking = false;
+    }
+  }
+  const looker = setInterval(
+    () => void lookAtBodies(),
+    Math.min(BODIES_MS.most, Math.max(BODIES_MS.least, options.rules.timeouts.bodyMs / 4)),
+  );
 
   function follow(workers: Workers | null, fromStart: boolean): void {
     if (workers === null) return;
@@ -286,6 +325,7 @@ export async function createKeeper(options: KeeperOptions, file: StateFile): Pro
   function close(): void {
     isStopping = true;
     clearInterval(watcher);
+    clearInterval(looker);
     log.close();
   }
 

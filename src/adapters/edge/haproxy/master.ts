@@ -37,8 +37,8 @@ export interface Master {
   reload(shape: Shape): Promise<Workers>;
   isAlive(): Promise<boolean>;
   workers(): Promise<Workers | null>;
-  /** Say something to one worker, old ones too. */
-  tell(worker: number, line: string): Promise<string>;
+  /** Say something to one worker, old ones too. @returns all that it says to these commands, one after another. */
+  tell(worker: number, ...commands: readonly string[]): Promise<string>;
   /** Let requests under way finish for a while, then end it. */
   stop(): Promise<void>;
 }
@@ -47,7 +47,8 @@ export function createMaster(options: { readonly binary: string; readonly onExit
   let record: MasterRecord | null = null;
 
   const alive = async (): Promise<boolean> => record !== null && isAlive(record.pid, record.startTime);
-  const tell = (worker: number, line: string): Promise<string> => say(MASTER_SOCKET, `@!${worker} ${line}`);
+  const tell = (worker: number, ...commands: readonly string[]): Promise<string> =>
+    say(MASTER_SOCKET, commands.map((command) => `@!${worker} ${command}`).join('; '));
 
   async function remember(pid: number, shape: Shape): Promise<void> {
     record = { pid, startTime: (await startTimeOf(pid)) ?? '', shape };
