@@ -90,7 +90,7 @@ function known(before: Watched | undefined, { ageS }: StreamRow, nowS: number): 
 }
 
 /** Take a reading of a stream. @returns whether its body has come too slowly by now. */
-export function isTooSlow(one: Watched, detail: StreamDetail, { limits, timeouts }: EdgeRules, rateMs: number, now: number): boolean {
+function isTooSlow(one: Watched, detail: StreamDetail, { limits, timeouts }: EdgeRules, rateMs: number, now: number): boolean {
   const { isWhole, isBlocked, isUnanswered, received, answered } = detail;
   one.isSettled = isWhole;
   const isFirst = one.received === -1;
