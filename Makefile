@@ -42,7 +42,7 @@ bench: build packages ## Measure against named peers; results go to bench/RESULT
 soak: build ## Long runs: simulated releases, real kills, crowds and requests at each edge, damaged reports, read models under fire
 	@SLUICE_SEEDS=1000000 vitest run test/simulation/simulation.spec.ts
 	@SLUICE_KILLS=100 vitest run test/e2e/kills.spec.ts
-	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/adapters/projections/postgres/chaos.spec.ts
+	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/projections/chaos.spec.ts
 	@SLUICE_DRILLS=200 vitest run src/adapters/backup/moving.spec.ts
 	@SLUICE_FUZZ=20000 vitest run src/adapters/reports/fuzz.spec.ts
 	@SLUICE_CROWD=20000 SLUICE_CROWD_MS=60000 vitest run test/edge-crowd.spec.ts
@@ -58,7 +58,7 @@ dist/.built: $(shell find src -name '*.ts' 2>/dev/null) package-lock.json tsconf
 	$(call stage,build,tsc -p tsconfig.build.json; tsx scripts/bundle.ts; touch $@)
 
 docs: install ## Make the generated pages anew: configuration, commands, API, errors
-	@tsx src/config/generate.ts
+	@tsx src/config/reference/generate.ts
 	@vitest run src/cli/docs.spec.ts -u
 	@tsx scripts/errors-page.ts
 

@@ -9,9 +9,9 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { manifestReaders } from '../src/adapters/manifests/index.ts';
 import { gitHistory } from '../src/adapters/source/history.ts';
-import { sha256Hex } from '../src/config/digest.ts';
+import { sha256Hex } from '../src/services/planning/digest.ts';
 import { affectedBy, indexOf } from '../src/core/changes/affected.ts';
-import { fingerprintsOf, manifestsAt } from '../src/core/changes/workspace.ts';
+import { fingerprintsOf, manifestsAt } from '../src/services/affected/workspace.ts';
 import { machine, median, table, writeResults } from './_lib.ts';
 import { type Generated, generate } from './affected/repository.ts';
 

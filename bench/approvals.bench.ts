@@ -7,11 +7,11 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { withHash } from '../src/core/release/plan.ts';
+import { withHash } from '../src/core/release/plan/plan.ts';
 import { createEngine } from '../src/engine/engine.ts';
 import type { Engine } from '../src/engine/face.ts';
 import { startEmbeddedPostgres } from '../src/engine/postgres/embedded.ts';
-import { startNotices } from '../src/notices.ts';
+import { startNotices } from '../src/services/following/notices.ts';
 import { machine, median, table, writeResults } from './_lib.ts';
 import { fakePerformer, planOf, runbook, until } from '../test/engine/world.ts';
 

@@ -22,7 +22,7 @@ const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-secrets-'));
 const own = join(dir, 'scan.mjs');
 await build({
   stdin: {
-    contents: `import { scanSecrets } from './src/app-scan.ts';
+    contents: `import { scanSecrets } from './src/services/scan/scan.ts';
       const { findings, files, bytes } = await scanSecrets(process.argv[2], { what: { kind: 'tree' }, force: true });
       console.log(JSON.stringify({ findings: findings.length, files, bytes, kilobytes: process.resourceUsage().maxRSS }));`,
     resolveDir: ROOT,

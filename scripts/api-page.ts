@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Route } from '../src/server/route.ts';
+import type { Route } from '../src/server/http/route.ts';
 
 const HEAD = `# HTTP API
 

@@ -5,7 +5,7 @@
  * `make build` does it after tsc.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { build, type BuildOptions, type Metafile, type OutputFile, type Plugin, transform } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -14,22 +14,24 @@ const OUT = process.argv[2] ?? join(ROOT, 'dist', 'cli');
 /** The bundles and their parts. */
 const PART = /^(sluice|program)(-.*)?\.cjs$/;
 /** What `sluice affected` loads at first. */
-const QUICK = 'src/cli/_quick.ts';
+const QUICK = 'src/cli/quick-affected.ts';
 /** They ask where they lie, or are the control plane: they stay among the ES modules, and CommonJS imports them when it calls them. */
 const STAYING: Readonly<Record<string, string>> = {
-  app: '../app.js',
-  'app-backups': '../app-backups.js',
-  'app-migrations': '../app-migrations.js',
-  'import-config': '../config/import-config.js',
+  'src/compose/control-plane.ts': '../compose/control-plane.js',
+  'src/compose/backups.ts': '../compose/backups.js',
+  'src/compose/migrations.ts': '../compose/migrations.js',
+  'src/config/load/import-config.ts': '../config/load/import-config.js',
 };
 
-/** `replaced`: module name → its place, for what is not part of this bundle. */
+/** `replaced`: source file → its place, for what is not part of this bundle. */
 function places(replaced: Readonly<Record<string, string>>): Plugin {
   return {
     name: 'places',
     setup(within) {
-      for (const [name, place] of Object.entries(replaced))
-        within.onResolve({ filter: new RegExp(`^\\.{1,2}/([a-z]+/)*${name}\\.ts$`) }, () => ({ path: place, external: true }));
+      within.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, importer }) => {
+        const place = replaced[relative(ROOT, join(dirname(importer), path))];
+        return place === undefined ? null : { path: place, external: true };
+      });
       // Messages in other languages than ours, a third of it all.
       within.onLoad({ filter: /zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({ contents: "export { default as en } from './en.js';" }));
     },
@@ -58,7 +60,7 @@ await bundleAffected();
 await bundleProgram();
 
 async function bundleAffected(): Promise<void> {
-  const replaced = places({ ...STAYING, main: './program.cjs' });
+  const replaced = places({ ...STAYING, 'src/cli/main.ts': './program.cjs' });
   const own = { ...options, entryPoints: { sluice: 'src/cli/sluice.ts' }, chunkNames: 'sluice-[name]-[hash]' };
   const later = new Set(
     Object.values((await build({ ...own, plugins: [replaced] })).metafile.inputs).flatMap(({ imports }) =>

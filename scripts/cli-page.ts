@@ -1,8 +1,8 @@
 import type { Option } from 'commander';
-import { EXIT } from '../src/cli/_exit.ts';
-import { COMMANDS } from '../src/cli/_commands.ts';
-import { COMMON } from '../src/cli/_options.ts';
-import type { CommandEntry } from '../src/cli/_session.ts';
+import { EXIT } from '../src/cli/session/exit.ts';
+import { COMMANDS } from '../src/cli/command-table.ts';
+import { COMMON } from '../src/cli/session/options.ts';
+import type { CommandEntry } from '../src/cli/session/session.ts';
 
 const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: 'It worked. A deploy: every app is out (`Succeeded`), or there was nothing to do. `abort`, `reject` and `rollback` of a release under way: everything is back.',

@@ -1,2 +1,2 @@
 export { defineConfig } from './config/define.ts';
-export type { AppConfig, Config, EnvironmentConfig } from './config/schema.ts';
+export type { AppConfig, Config, EnvironmentConfig } from './config/schema/workspace.ts';

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../src/cli/_commands.ts';
+import { COMMANDS } from '../src/cli/command-table.ts';
 
 const root = join(import.meta.dirname, '..');
 const commands = new Map(await Promise.all(COMMANDS.map(async ({ path, load }) => [path.join(' '), (await load()).options] as const)));

@@ -1,4 +1,4 @@
-import { openOperations } from '../../src/adapters/projections/postgres/operations.ts';
+import { openOperations } from '../../src/projections/operations.ts';
 import { codeOf } from '../../test/worlds/projections.ts';
 
 /* One process of a rebuild: `ours.ts <url> <shards> <code>`. Begins it when nobody has, helps otherwise; prints time and memory. */

@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
+import { removeTree } from '../../src/lib/unfinished.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CommandLineWorld, commandLineWorld } from '../../test/worlds/command-line.ts';
 import { canary } from '../../test/worlds/memory-planner.ts';
-import { COMMANDS } from './_commands.ts';
+import { COMMANDS } from './command-table.ts';
 
 /** A folder with nothing in it. */
 const NOWHERE = mkdtempSync(join(tmpdir(), 'sluice-nowhere-'));

@@ -5,11 +5,11 @@ import { apiPage } from '../../scripts/api-page.ts';
 import { cliPage } from '../../scripts/cli-page.ts';
 import { memoryEngine } from '../../test/worlds/memory-engine.ts';
 import { memoryPlanner } from '../../test/worlds/memory-planner.ts';
-import { allRoutes } from '../server/create.ts';
-import { COMMANDS } from './_commands.ts';
-import { EXIT } from './_exit.ts';
-import { commandTree } from './_program.ts';
-import { processTerminal } from './_terminal.ts';
+import { allRoutes } from '../server/http/create.ts';
+import { COMMANDS } from './command-table.ts';
+import { EXIT } from './session/exit.ts';
+import { commandTree } from './program.ts';
+import { processTerminal } from './session/terminal.ts';
 
 const docs = join(import.meta.dirname, '../../docs');
 

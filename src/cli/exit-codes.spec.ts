@@ -2,9 +2,9 @@ import { createServer as createNetServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CommandLineWorld, commandLineWorld, runApart } from '../../test/worlds/command-line.ts';
 import { canary } from '../../test/worlds/memory-planner.ts';
-import type { Outcome } from '../core/release/events.ts';
-import { EXIT, exitOfOutcome, exitOfPlan, exitOfPuttingBack } from './_exit.ts';
-import { COMMANDS } from './_commands.ts';
+import type { Outcome } from '../core/release/state/events.ts';
+import { EXIT, exitOfOutcome, exitOfPlan, exitOfPuttingBack } from './session/exit.ts';
+import { COMMANDS } from './command-table.ts';
 
 /**
  * What scripts rely on, seen from outside: real processes against a real API. A failed deploy that ends with

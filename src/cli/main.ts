@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { openSession, ownVersion } from './_open.ts';
-import { createProgram } from './_program.ts';
-import { processTerminal } from './_terminal.ts';
+import { openSession } from './session/open.ts';
+import { createProgram } from './program.ts';
+import { processTerminal } from './session/terminal.ts';
+import { ownVersion } from './version.ts';
 
-// The program. Every command but `sluice server` is a client of the API; that one loads ../app.ts, and only when it runs.
+// The program. Every command but `sluice server` is a client of the API; that one loads ../compose/control-plane.ts, and only when it runs.
 const { stdin, stdout, stderr, env, argv, execArgv, execPath } = process;
 
 // `sluice history | head`: whoever reads has read enough.

@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { SluiceError } from '../core/errors.ts';
-import { COMMANDS, GROUPS } from './_commands.ts';
-import { EXIT, exitOfError } from './_exit.ts';
-import { COMMON, type CommonOptions } from './_options.ts';
-import type { Answer, CommandDefinition, CommandEntry, Session } from './_session.ts';
-import type { Terminal } from './_terminal.ts';
+import { COMMANDS, GROUPS } from './command-table.ts';
+import { EXIT, exitOfError } from './session/exit.ts';
+import { COMMON, type CommonOptions } from './session/options.ts';
+import type { Answer, CommandDefinition, CommandEntry, Session } from './session/session.ts';
+import type { Terminal } from './session/terminal.ts';
 
 export interface Program {
   /** Run a command line (without the program's own name) and return the exit code. Never throws. */

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
-import { affectedSince } from '../app-affected.ts';
-import { findWorkspace } from '../config/find.ts';
-import { affectedWords } from './_affected-words.ts';
+import { affectedSince } from '../compose/affected.ts';
+import { findWorkspace } from '../config/load/find.ts';
+import { affectedWords } from './view/affected.ts';
+import { ownVersion } from './version.ts';
 
 /** Nothing here runs long enough to be worth optimizing after so little (67,584): that takes a fifth of all the time. */
 const PATIENCE = '--interrupt-budget=2000000';
@@ -30,8 +30,7 @@ export async function quickAnswer(args: readonly string[], cwd: string): Promise
     setFlagsFromString(PATIENCE);
     const dir = await findWorkspace(resolve(cwd, values.workspace ?? '.'));
     if (dir === null) return null;
-    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
-    const found = await affectedSince({ dir, version, since: values.since, dirty: values.dirty === true });
+    const found = await affectedSince({ dir, version: ownVersion(), since: values.since, dirty: values.dirty === true });
     const { data, text } = affectedWords(found, values.since, undefined);
     return { text: values.json === true ? JSON.stringify(data) : text };
   } catch {

@@ -16,7 +16,7 @@ let folder = '';
 let dir = '';
 
 beforeAll(async () => {
-  ({ folder } = await built(['src/config/import-config.ts', 'src/index.ts']));
+  ({ folder } = await built(['src/config/load/import-config.ts', 'src/index.ts']));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', version: VERSION }));
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   mkdirSync(join(folder, 'src/cli'), { recursive: true });

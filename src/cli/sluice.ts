@@ -10,7 +10,7 @@ async function start(): Promise<void> {
 }
 
 async function affected(): Promise<{ readonly text: string } | null> {
-  const { quickAnswer } = await import('./_quick.ts');
+  const { quickAnswer } = await import('./quick-affected.ts');
   const answer = quickAnswer(argv.slice(3), process.cwd());
   // It takes a while to be loaded itself, so that is while git is asked. `sluice affected | head`: whoever reads has read enough.
   setImmediate(() => process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1)));

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Delta, type Repository, repositoryOf } from '../test/worlds/repository.ts';
-import { gitSource } from './adapters/source/git.ts';
-import { affectedSince, type AffectedAnswer } from './app-affected.ts';
-import { changeReaders } from './app-changes.ts';
-import { createPlanner } from './config/planner.ts';
+import { type Delta, type Repository, repositoryOf } from '../../test/worlds/repository.ts';
+import { gitSource } from '../adapters/source/git.ts';
+import { affectedSince, type AffectedAnswer } from './affected.ts';
+import { changeReaders } from './change-readers.ts';
+import { createPlanner } from '../services/planning/planner.ts';
 
 /* From a commit in a real repository to the apps that it affects: what manifests say in ways that are easily overlooked. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -243,7 +243,7 @@ test.each(Object.entries(ROWS))('%s', async (_name, { files, apps, change, affec
 });
 
 test('uv.lock: a direct dependency alone', async () => {
-  const folder = join(import.meta.dirname, '../test/fixtures/cases/uv-lock-direct-dependency');
+  const folder = join(import.meta.dirname, '../../test/fixtures/cases/uv-lock-direct-dependency');
   const text = (path: string): string => readFileSync(join(folder, path), 'utf8');
   const one = repository({
     ...Object.fromEntries(['sluice.config.json', 'pyproject.toml', 'apps/api/pyproject.toml', 'uv.lock'].map((path) => [path, text(path)])),

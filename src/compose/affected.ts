@@ -1,16 +1,16 @@
 import { join } from 'node:path';
-import { changeReaders } from './app-changes.ts';
-import { declaredAnywhere, foldersOf, inputsOfAll } from './config/declared.ts';
-import { environmentNames, normalPath } from './config/names.ts';
-import { importsAny } from './config/imports.ts';
-import { quickConfig } from './config/quick.ts';
-import type { Config } from './config/schema.ts';
-import { changedSettings } from './core/changes/differences.ts';
-import { type Affected, affectedBy, explain, indexOf } from './core/changes/affected.ts';
-import type { ResolvedApp, ResolvedEnvironment } from './core/changes/environment.ts';
-import type { ProjectGraph } from './core/changes/project.ts';
-import { appNode } from './core/changes/project.ts';
-import { causeWords, hopWords, reasonOf, shortName, unreadableNotices } from './core/changes/reason.ts';
+import { changeReaders } from './change-readers.ts';
+import { declaredAnywhere, foldersOf, inputsOfAll } from '../services/planning/declared.ts';
+import { environmentNames, normalPath } from '../config/schema/names.ts';
+import { importsAny } from '../services/affected/imports.ts';
+import { quickConfig } from '../config/load/cached.ts';
+import type { Config } from '../config/schema/workspace.ts';
+import { changedSettings } from '../core/changes/differences.ts';
+import { type Affected, affectedBy, explain, indexOf } from '../core/changes/affected.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
+import type { ProjectGraph } from '../core/changes/project.ts';
+import { appNode } from '../core/changes/project.ts';
+import { causeWords, hopWords, reasonOf, shortName, unreadableNotices } from '../core/changes/reason.ts';
 import {
   baseManifests,
   changesManifest,
@@ -21,11 +21,11 @@ import {
   type ManifestState,
   type Readers,
   withApps,
-} from './core/changes/workspace.ts';
-import { SluiceError } from './core/errors.ts';
-import type { KnownManifest } from './core/release/make-plan.ts';
-import type { Changed } from './ports/history.ts';
-import type { SourceControl } from './ports/source.ts';
+} from '../services/affected/workspace.ts';
+import { SluiceError } from '../core/errors.ts';
+import type { KnownManifest } from '../core/release/plan/make-plan.ts';
+import type { Changed } from '../ports/history.ts';
+import type { SourceControl } from '../ports/source.ts';
 
 export interface AffectedApp {
   readonly app: string;
@@ -104,7 +104,7 @@ export async function affectedSince({ dir, version, since, dirty }: AffectedSinc
 }
 
 async function sourceIn(dir: string): Promise<SourceControl> {
-  const { gitSource } = await import('./adapters/source/git.ts');
+  const { gitSource } = await import('../adapters/source/git.ts');
   return gitSource({ dir });
 }
 
@@ -183,7 +183,7 @@ async function bothGraphs(readers: Readers, { base, head, changed, detail, early
 
 /** The configuration as it was; null where that cannot be told. */
 async function configAt(readers: Readers, dir: string, at: string, file: string): Promise<{ config: Config | null; notices: string[] }> {
-  const { readConfigText } = await import('./config/earlier.ts');
+  const { readConfigText } = await import('../config/load/earlier.ts');
   const [id] = await readers.history.ids(at, [file]);
   const [text] = id === null || id === undefined ? [null] : await readers.history.texts([id]);
   if (text === null || text === undefined)
@@ -243,10 +243,10 @@ export interface AffectedIn {
  */
 export async function affectedIn({ dir, version, environment: name, manifest }: AffectedIn): Promise<AffectedAnswer> {
   const [{ loadConfig }, { resolveEnvironment }, { workspaceAt }, { sourceOf }] = await Promise.all([
-    import('./config/load.ts'),
-    import('./config/resolve.ts'),
-    import('./config/changes.ts'),
-    import('./config/planner.ts'),
+    import('../config/load/load.ts'),
+    import('../config/resolve/resolve.ts'),
+    import('../services/planning/changes.ts'),
+    import('../services/planning/planner.ts'),
   ]);
   const readers = changeReaders(dir, version);
   const config = await loadConfig(dir);
@@ -308,7 +308,7 @@ async function stateOf(compared: Compared, app: ResolvedApp, manifest: KnownMani
   const { commit } = known.stable;
   if (commit === null) return plain('source changed');
   try {
-    const { comparedWith } = await import('./config/changes.ts');
+    const { comparedWith } = await import('../services/planning/changes.ts');
     const { graph, affected } = await comparedWith(compared.readers, compared.config, compared.environment, compared.head, commit);
     const { explain: lines } = told(graph, affected, commit);
     const reason = reasonOf(graph, affected, appNode(app.app), commit) ?? 'build or check settings changed';

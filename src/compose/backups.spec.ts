@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { spoolFor } from './app-backups.ts';
+import { spoolFor } from './backups.ts';
 
 it('two workspaces on a machine never ship from one folder, even where their copies lie in one', () => {
   const folders = [

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
-import { githubHost } from './adapters/source-control/github/github.ts';
-import { plainRequest } from './adapters/source-control/github/request.ts';
-import { githubEvent, unsigned } from './adapters/source-control/github/webhook.ts';
-import type { GithubConfig } from './config/github.ts';
-import type { Planner } from './config/planner.ts';
-import type { ConfigReader } from './config/reader.ts';
-import { closedText } from './core/access/window.ts';
-import { SluiceError, UserError } from './core/errors.ts';
-import type { Engine } from './engine/face.ts';
-import { type ReportedHost, startHostReports } from './host-reports.ts';
-import type { HostEvent, ProtectionAnswer } from './ports/source-control.ts';
-import type { Deliveries } from './server/hooks.ts';
+import { githubHost } from '../adapters/source-control/github/github.ts';
+import { plainRequest } from '../adapters/source-control/github/request.ts';
+import { githubEvent, unsigned } from '../adapters/source-control/github/webhook.ts';
+import type { GithubConfig } from '../config/schema/github.ts';
+import type { Planner } from '../services/planning/planner.ts';
+import type { ConfigReader } from '../config/load/reader.ts';
+import { closedText } from '../core/access/window.ts';
+import { SluiceError, UserError } from '../core/errors.ts';
+import type { Engine } from '../engine/face.ts';
+import { type ReportedHost, startHostReports } from '../services/following/host-reports.ts';
+import type { HostEvent, ProtectionAnswer } from '../ports/source-control.ts';
+import type { Deliveries } from '../server/routes/hooks.ts';
 
 interface FromEnv {
   readonly fromEnv: string;

@@ -4,15 +4,15 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { freePort } from '../test/free-port.ts';
-import { type Repository, repositoryOf } from '../test/worlds/repository.ts';
-import { fileArtifacts } from './adapters/artifacts/files.ts';
-import { localBuilder } from './adapters/builder/local.ts';
-import { gitSource } from './adapters/source/git.ts';
-import { affectedSince } from './app-affected.ts';
-import { changeReaders } from './app-changes.ts';
-import { planTrouble, proposeFiles, writeProposal } from './app-init.ts';
-import { createPlanner } from './config/planner.ts';
+import { freePort } from '../../test/free-port.ts';
+import { type Repository, repositoryOf } from '../../test/worlds/repository.ts';
+import { fileArtifacts } from '../adapters/artifacts/files.ts';
+import { localBuilder } from '../adapters/builder/local.ts';
+import { gitSource } from '../adapters/source/git.ts';
+import { affectedSince } from './affected.ts';
+import { changeReaders } from './change-readers.ts';
+import { planTrouble, proposeFiles, writeProposal } from './init.ts';
+import { createPlanner } from '../services/planning/planner.ts';
 
 /* What init writes is planned, built as the plan says, and started: each layout answers as its users would ask. */
 vi.setConfig({ testTimeout: 240_000 });

@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeAtomic } from './adapters/_shared/atomic-file.ts';
-import { lookAround, readExisting } from './adapters/init/look.ts';
-import { gitSource } from './adapters/source/git.ts';
-import { changeReaders } from './app-changes.ts';
-import { createPlanner } from './config/planner.ts';
-import { SluiceError } from './core/errors.ts';
-import { propose, type Proposal, type Proposals, TARGETS } from './core/init/propose.ts';
+import { writeAtomic } from '../lib/atomic-file.ts';
+import { lookAround, readExisting } from '../services/init/look.ts';
+import { gitSource } from '../adapters/source/git.ts';
+import { changeReaders } from './change-readers.ts';
+import { createPlanner } from '../services/planning/planner.ts';
+import { SluiceError } from '../core/errors.ts';
+import { propose, type Proposal, type Proposals, TARGETS } from '../core/init/propose.ts';
 
 /** What `sluice init` would write into a folder; nothing is written. */
 export async function proposeFiles(dir: string): Promise<Proposals> {

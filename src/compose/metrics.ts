@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { metricSources } from './adapters/metrics/index.ts';
-import { createOtlpIntake, type OtlpIntake } from './adapters/metrics/otlp-intake.ts';
-import type { Planner } from './config/planner.ts';
-import type { ResolvedApp } from './core/changes/environment.ts';
-import type { SourceSettings } from './core/analysis/reading.ts';
-import { stepsForTraffic } from './app-steps.ts';
-import type { Edge } from './ports/edge.ts';
-import type { MetricSource } from './ports/metric-source.ts';
+import { metricSources } from '../adapters/metrics/index.ts';
+import { createOtlpIntake, type OtlpIntake } from '../adapters/metrics/otlp-intake.ts';
+import type { Planner } from '../services/planning/planner.ts';
+import type { ResolvedApp } from '../core/changes/environment.ts';
+import type { SourceSettings } from '../core/analysis/reading.ts';
+import { stepsForTraffic } from '../services/planning/canary-steps.ts';
+import type { Edge } from '../ports/edge.ts';
+import type { MetricSource } from '../ports/metric-source.ts';
 
 export interface MetricsOptions {
   readonly workspace: string;

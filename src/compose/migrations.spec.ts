@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { onServer, type TestDatabase, testDatabase } from '../test/postgres.ts';
-import { gitSource } from './adapters/source/git.ts';
-import { createMigrations, type Migrations, withSchemaGate } from './app-migrations.ts';
-import type { Planner } from './config/planner.ts';
-import type { Config } from './config/schema.ts';
+import { onServer, type TestDatabase, testDatabase } from '../../test/postgres.ts';
+import { gitSource } from '../adapters/source/git.ts';
+import { createMigrations, type Migrations, withSchemaGate } from './migrations.ts';
+import type { Planner } from '../services/planning/planner.ts';
+import type { Config } from '../config/schema/workspace.ts';
 
 const LONG = { timeout: 60_000 };
 let dir = '';

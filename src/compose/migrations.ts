@@ -1,26 +1,26 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { postgresDatabase } from './adapters/database/postgres/postgres.ts';
-import { utf8 } from './adapters/migrations/files.ts';
-import { migrationKinds } from './adapters/migrations/index.ts';
-import { gitSource } from './adapters/source/git.ts';
-import { createSecrets } from './app-secrets.ts';
-import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from './config/data-migrations.ts';
-import { loadConfig } from './config/load.ts';
-import type { Planner } from './config/planner.ts';
-import type { Config } from './config/schema.ts';
-import { checksumOf, type MigrationFile } from './core/data/migrations/files.ts';
-import { mayWorkWith, type SchemaNeeds, type Traffic } from './core/data/migrations/gates.ts';
-import type { PlannedMigration } from './core/data/migrations/phases.ts';
-import { UserError } from './core/errors.ts';
-import { withHash } from './core/release/plan.ts';
-import type { PlannedMigrations, SchemaFit } from './core/release/stages.ts';
-import type { Manifest, ManifestApp } from './engine/face.ts';
-import { findEmbedded, startEmbeddedPostgres } from './engine/postgres/embedded.ts';
-import type { MigrationStage } from './engine/perform/ports.ts';
-import type { Database, DatabasePlan } from './ports/database.ts';
-import type { SourceControl } from './ports/source.ts';
+import { postgresDatabase } from '../adapters/database/postgres/postgres.ts';
+import { utf8 } from '../adapters/migrations/files.ts';
+import { migrationKinds } from '../adapters/migrations/index.ts';
+import { gitSource } from '../adapters/source/git.ts';
+import { createSecrets } from '../services/secrets/secrets.ts';
+import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from '../config/schema/data-migrations.ts';
+import { loadConfig } from '../config/load/load.ts';
+import type { Planner } from '../services/planning/planner.ts';
+import type { Config } from '../config/schema/workspace.ts';
+import { checksumOf, type MigrationFile } from '../core/data/migrations/files.ts';
+import { mayWorkWith, type SchemaNeeds, type Traffic } from '../core/data/migrations/gates.ts';
+import type { PlannedMigration } from '../core/data/migrations/phases.ts';
+import { UserError } from '../core/errors.ts';
+import { withHash } from '../core/release/plan/plan.ts';
+import type { PlannedMigrations, SchemaFit } from '../core/release/preparations/stages.ts';
+import type { Manifest, ManifestApp } from '../engine/face.ts';
+import { findEmbedded, startEmbeddedPostgres } from '../engine/postgres/embedded.ts';
+import type { MigrationStage } from '../engine/perform/ports.ts';
+import type { Database, DatabasePlan } from '../ports/database.ts';
+import type { SourceControl } from '../ports/source.ts';
 
 export interface MigrationsOptions {
   /** Root of the workspace. */

@@ -1,11 +1,11 @@
-import { createNotifier } from './adapters/notify/index.ts';
-import type { NotifyConfig } from './config/approvals-schema.ts';
-import type { Config } from './config/schema.ts';
-import { splitArgv } from './config/values.ts';
-import { UserError } from './core/errors.ts';
-import type { Engine } from './engine/face.ts';
-import { startNotices } from './notices.ts';
-import type { Notifier } from './ports/notifier.ts';
+import { createNotifier } from '../adapters/notify/index.ts';
+import type { NotifyConfig } from '../config/schema/approvals.ts';
+import type { Config } from '../config/schema/workspace.ts';
+import { splitArgv } from '../config/schema/values.ts';
+import { UserError } from '../core/errors.ts';
+import type { Engine } from '../engine/face.ts';
+import { startNotices } from '../services/following/notices.ts';
+import type { Notifier } from '../ports/notifier.ts';
 
 export interface NotifyOptions {
   readonly engine: Engine;

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PostgresProjections, postgresProjections, type Source } from './adapters/projections/index.ts';
-import { projectionSources } from './config/projections.ts';
-import { environmentNames } from './config/resolve.ts';
-import type { Config } from './config/schema.ts';
-import type { PlannedProjections, ReadyProjection } from './core/release/stages.ts';
-import { UserError } from './core/errors.ts';
-import type { ProjectionOutcome, ProjectionStage } from './engine/perform/ports.ts';
-import type { Projections } from './ports/projections.ts';
-import type { SourceControl } from './ports/source.ts';
+import { type PostgresProjections, postgresProjections, type Source } from '../projections/index.ts';
+import { projectionSources } from '../config/schema/projections.ts';
+import { environmentNames } from '../config/resolve/resolve.ts';
+import type { Config } from '../config/schema/workspace.ts';
+import type { PlannedProjections, ReadyProjection } from '../core/release/preparations/stages.ts';
+import { UserError } from '../core/errors.ts';
+import type { ProjectionOutcome, ProjectionStage } from '../engine/perform/ports.ts';
+import type { Projections } from '../ports/projections.ts';
+import type { SourceControl } from '../ports/source.ts';
 
 export interface ProjectionsParts {
   /** Root of the workspace. */

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net';
-import { descriptorLimit } from '../adapters/_shared/descriptor-limit.ts';
+import { descriptorLimit } from '../lib/descriptor-limit.ts';
 import { DEFAULT_RULES } from '../core/edge/rules.ts';
 import type { EdgeRules } from '../ports/edge.ts';
 import { type Client, retire, serveClient, sweepClient } from './client.ts';

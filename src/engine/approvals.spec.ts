@@ -3,9 +3,9 @@ import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fakePerformer, planOf, runbook, until, type FakePerformer } from '../../test/engine/world.ts';
 import { engineDatabase, type TestDatabase } from '../../test/postgres.ts';
-import type { Plan } from '../core/release/plan.ts';
-import { withHash } from '../core/release/plan.ts';
-import type { PlannedApproval } from '../core/release/stages.ts';
+import type { Plan } from '../core/release/plan/plan.ts';
+import { withHash } from '../core/release/plan/plan.ts';
+import type { PlannedApproval } from '../core/release/preparations/stages.ts';
 import { createEngine } from './engine.ts';
 import type { Engine } from './face.ts';
 

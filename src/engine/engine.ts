@@ -19,7 +19,7 @@ import { commandRelease, liftHold, requestRelease } from './requests.ts';
 import type { Performer, Runbook } from './runbook.ts';
 import { createStates, releaseOf, streamOf } from './states.ts';
 import { readEnvironments, readManifest, readReleases } from './store.ts';
-import { createSupervisor, type Supervisor } from './supervisor.ts';
+import { createSupervisor, type Supervisor } from './release-scheduler.ts';
 
 export type { Log } from './logging.ts';
 

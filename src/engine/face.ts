@@ -1,6 +1,6 @@
-import type { Outcome, Recorded, ReleaseEvent } from '../core/release/events.ts';
-import type { Plan, VersionRef } from '../core/release/plan.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Outcome, Recorded, ReleaseEvent } from '../core/release/state/events.ts';
+import type { Plan, VersionRef } from '../core/release/plan/plan.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 
 /** The engine's public face: what server and CLI may ask of it. */
 export interface Engine {

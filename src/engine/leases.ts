@@ -1,5 +1,5 @@
-import type { Decision } from '../core/release/effects.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Decision } from '../core/release/runbook/effects.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import type { Database } from './postgres/database.ts';
 import type { TurnTools } from './turn.ts';
 

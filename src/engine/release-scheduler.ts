@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { FencedError, SluiceError } from '../core/errors.ts';
-import type { Decision, Effect } from '../core/release/effects.ts';
-import type { ReleaseEvent } from '../core/release/events.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Decision, Effect } from '../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Durable, Slice } from './durable.ts';
 import { claim } from './leases.ts';

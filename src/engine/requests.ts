@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { closedText } from '../core/access/window.ts';
 import { UserError } from '../core/errors.ts';
-import { refusal } from '../core/release/commands.ts';
-import type { ReleaseEvent } from '../core/release/events.ts';
-import { isIntact, type Plan } from '../core/release/plan.ts';
-import { holdOn } from '../core/release/holds.ts';
-import type { EnvironmentEvent } from '../core/release/readmodels.ts';
+import { refusal } from '../core/release/state/commands.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import { isIntact, type Plan } from '../core/release/plan/plan.ts';
+import { holdOn } from '../core/release/state/holds.ts';
+import type { EnvironmentEvent } from '../core/release/state/readmodels.ts';
 import type { Command } from './face.ts';
 import { append, type NewEvents } from './log/log.ts';
 import type { Database } from './postgres/database.ts';

@@ -1,7 +1,7 @@
-import type { Effect } from '../core/release/effects.ts';
-import type { ReleaseEvent } from '../core/release/events.ts';
-import type { Concurrency, VersionRef } from '../core/release/plan.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Effect } from '../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import type { Concurrency, VersionRef } from '../core/release/plan/plan.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import type { NewEvents } from './log/log.ts';
 import type { Sql } from './postgres/connection.ts';
 import { streamOf, type States } from './states.ts';

@@ -1,6 +1,6 @@
-import type { Decision, Effect } from '../core/release/effects.ts';
-import type { ReleaseEvent } from '../core/release/events.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Decision, Effect } from '../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 
 /** The pure half that the engine executes. */
 export interface Runbook {

@@ -1,5 +1,5 @@
-import type { ReleaseEvent } from '../core/release/events.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import type { Entry } from './log/log.ts';
 import { readStream } from './log/log.ts';
 import type { Database } from './postgres/database.ts';

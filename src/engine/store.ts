@@ -1,7 +1,7 @@
-import type { ReleaseEvent } from '../core/release/events.ts';
-import { appChangedBy, liftHold, projectApp, projectRelease } from '../core/release/readmodels.ts';
-import type { EnvironmentApp, EnvironmentEvent, ReleaseSummary } from '../core/release/readmodels.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import { appChangedBy, liftHold, projectApp, projectRelease } from '../core/release/state/readmodels.ts';
+import type { EnvironmentApp, EnvironmentEvent, ReleaseSummary } from '../core/release/state/readmodels.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import type { Manifest, ReleaseRow } from './face.ts';
 import { readStored } from './log/log.ts';
 import type { Database } from './postgres/database.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Effect } from '../core/release/effects.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Effect } from '../core/release/runbook/effects.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import type { Sql } from './postgres/connection.ts';
 import type { Runbook } from './runbook.ts';
 import type { States } from './states.ts';

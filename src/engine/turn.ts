@@ -1,6 +1,6 @@
-import type { Decision, Effect } from '../core/release/effects.ts';
-import type { ReleaseEvent } from '../core/release/events.ts';
-import type { ReleaseState } from '../core/release/state.ts';
+import type { Decision, Effect } from '../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../core/release/state/events.ts';
+import type { ReleaseState } from '../core/release/state/state.ts';
 import { FencedError } from '../core/errors.ts';
 import type { NewEvents, Write } from './log/log.ts';
 import type { Sql } from './postgres/connection.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { OutsideError } from '../../core/errors.ts';
+import { OutsideError } from '../core/errors.ts';
 
 /**
  * Replace a file so that a reader, or a crash at any moment, sees the old content or the new, never a part:

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { keepsItsProcess, type Session } from '../../core/data/pooling.ts';
-import { UserError } from '../../core/errors.ts';
+import { keepsItsProcess, type Session } from '../core/data/pooling.ts';
+import { UserError } from '../core/errors.ts';
 
 /** Longest wait for an answer before it is taken that a pooler has no process to spare, ms. */
 const ANSWER_MS = 5_000;

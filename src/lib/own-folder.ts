@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OutsideError } from '../../core/errors.ts';
+import { OutsideError } from '../core/errors.ts';
 
 const WRITABLE_BY_OTHERS = 0o022;
 

@@ -1,4 +1,4 @@
-import type { BuildSpec } from '../core/release/plan.ts';
+import type { BuildSpec } from '../core/release/plan/plan.ts';
 
 /** Makes an artifact from one commit of the workspace, never from the working tree as it happens to be. */
 export interface Builder {

@@ -1,7 +1,7 @@
-import type { Columns } from '../../../core/data/projections/shape.ts';
-import type { Checkpoint } from '../../../core/data/projections/shards.ts';
-import type { Verdict } from '../../../core/data/projections/verdict.ts';
-import { quote, type Queryable, relation, type StoreConfig } from '../stores.ts';
+import type { Columns } from '../core/data/projections/shape.ts';
+import type { Checkpoint } from '../core/data/projections/shards.ts';
+import type { Verdict } from '../core/data/projections/verdict.ts';
+import { quote, type Queryable, relation, type StoreConfig } from './stores.ts';
 
 /** One version of a projection as the database knows it. */
 export interface Build {

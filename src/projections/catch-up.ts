@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import { FencedError, SluiceError, UserError } from '../../../core/errors.ts';
-import type { Projection } from '../../../core/data/projections/definition.ts';
-import { type Checkpoint, FLUSH, type FlushPolicy, shouldFlush } from '../../../core/data/projections/shards.ts';
-import { type EventStore, literal } from '../stores.ts';
+import { FencedError, SluiceError, UserError } from '../core/errors.ts';
+import type { Projection } from '../core/data/projections/definition.ts';
+import { type Checkpoint, FLUSH, type FlushPolicy, shouldFlush } from '../core/data/projections/shards.ts';
+import { type EventStore, literal } from './stores.ts';
 import { type Build, deltaOf, readCheckpoints, SCHEMA } from './builds.ts';
 import { connect, copyIn, copyOut, readJson } from './copy.ts';
 import { createFold, type Fold } from './fold.ts';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { balanceCode, BALANCES, codeOf, differences, EVENT_TABLE, fill, TOTALS, totalsCode } from '../../../../test/worlds/projections.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../engine/postgres/embedded.ts';
-import { selfCommand } from '../../_shared/spawn-self.ts';
+import { balanceCode, BALANCES, codeOf, differences, EVENT_TABLE, fill, TOTALS, totalsCode } from '../../test/worlds/projections.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../engine/postgres/embedded.ts';
+import { selfCommand } from '../lib/spawn-self.ts';
 import { openOperations } from './operations.ts';
 
 /*

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { mistakesOf, type Projection } from '../../core/data/projections/definition.ts';
-import { UserError } from '../../core/errors.ts';
+import { mistakesOf, type Projection } from '../core/data/projections/definition.ts';
+import { UserError } from '../core/errors.ts';
 
 /** A projection's module with everything it imports, as one text: kept with what it has built, so that any version can be run at any time. */
 export interface Code {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { Projection } from '../../../core/data/projections/definition.ts';
-import type { EventStore } from '../stores.ts';
+import type { Projection } from '../core/data/projections/definition.ts';
+import type { EventStore } from './stores.ts';
 import type { Build } from './builds.ts';
 import type { Marks } from './marks.ts';
 

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { OutsideError } from '../../../core/errors.ts';
+import { OutsideError } from '../core/errors.ts';
 
 /** What the pg package does not type: its wire, which COPY is spoken on. */
 interface Wire {

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type DebianPostgres, debianPostgres, noDebianPostgres } from '../../../../test/worlds/debian-postgres.ts';
-import { noPgbouncer, pgbouncer } from '../../../../test/worlds/pgbouncer.ts';
-import { balanceCode, BALANCES, codeOf, differences, EVENT_TABLE, fill } from '../../../../test/worlds/projections.ts';
+import { type DebianPostgres, debianPostgres, noDebianPostgres } from '../../test/worlds/debian-postgres.ts';
+import { noPgbouncer, pgbouncer } from '../../test/worlds/pgbouncer.ts';
+import { balanceCode, BALANCES, codeOf, differences, EVENT_TABLE, fill } from '../../test/worlds/projections.ts';
 import { openOperations } from './operations.ts';
 
 const absent = noDebianPostgres ?? noPgbouncer;

@@ -1,6 +1,6 @@
-import { UserError } from '../../../core/errors.ts';
-import type { ProjectedEvent, Projection, Row } from '../../../core/data/projections/definition.ts';
-import { upcastWith } from '../../../core/data/projections/upcast.ts';
+import { UserError } from '../core/errors.ts';
+import type { ProjectedEvent, Projection, Row } from '../core/data/projections/definition.ts';
+import { upcastWith } from '../core/data/projections/upcast.ts';
 import type { Interner } from './interner.ts';
 import { copyText, rowFormat } from './rows.ts';
 import type { Tuple } from './tuples.ts';

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UserError } from '../../core/errors.ts';
-import { progressOf, type BuildProgress } from '../../core/data/projections/progress.ts';
-import type { CoverageFinding } from '../../core/data/projections/upcast.ts';
-import type { Projections, ProjectionStatus, ProjectionVersion, SwitchedReport, VerificationReport } from '../../ports/projections.ts';
+import { UserError } from '../core/errors.ts';
+import { progressOf, type BuildProgress } from '../core/data/projections/progress.ts';
+import type { CoverageFinding } from '../core/data/projections/upcast.ts';
+import type { Projections, ProjectionStatus, ProjectionVersion, SwitchedReport, VerificationReport } from '../ports/projections.ts';
 import { bundle, type Code } from './code.ts';
 import { type Keeper, keepWorker, runJob } from './jobs.ts';
-import { type Build, readBuilds, readCheckpoints, readLive, SCHEMA } from './postgres/builds.ts';
-import { type Operations, openOperations } from './postgres/operations.ts';
+import { type Build, readBuilds, readCheckpoints, readLive, SCHEMA } from './builds.ts';
+import { type Operations, openOperations } from './operations.ts';
 import type { StoreConfig } from './stores.ts';
 
 /** One database with events, in one environment. */

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { FencedError, OutsideError, SluiceError, UserError } from '../../core/errors.ts';
-import { selfCommand } from '../_shared/spawn-self.ts';
-import type { Job, JobAnswer, WorkerOrder } from './postgres/worker-main.ts';
+import { FencedError, OutsideError, SluiceError, UserError } from '../core/errors.ts';
+import { selfCommand } from '../lib/spawn-self.ts';
+import type { Job, JobAnswer, WorkerOrder } from './worker-main.ts';
 
 /*
  * Code of the workspace runs in processes of their own: it may be busy for long, and none of it may reach what the
  * control plane holds. They get nothing of our environment but what finds programs.
  */
 
-const ENTRY = new URL(`./postgres/worker-main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const ENTRY = new URL(`./worker-main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 function start(order: WorkerOrder, warn: (message: string) => void): ChildProcess {
   const [command = '', ...args] = selfCommand(ENTRY);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutsideError, UserError } from '../../../core/errors.ts';
-import { type EventStore, literal, type Queryable, relation } from '../stores.ts';
+import { OutsideError, UserError } from '../core/errors.ts';
+import { type EventStore, literal, type Queryable, relation } from './stores.ts';
 
 /**
  * Which events have been taken in. Stores that record the transaction of each event are read by the difference of two

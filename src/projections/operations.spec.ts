@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { testDatabase, type TestDatabase } from '../../../../test/postgres.ts';
+import { testDatabase, type TestDatabase } from '../../test/postgres.ts';
 import {
   balanceCode,
   BALANCES,
@@ -11,7 +11,7 @@ import {
   PLAIN_EVENT_TABLE,
   TOTALS,
   totalsCode,
-} from '../../../../test/worlds/projections.ts';
+} from '../../test/worlds/projections.ts';
 import { type Operations, openOperations, type OperationsOptions } from './operations.ts';
 
 let fresh: TestDatabase;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { UserError } from '../../../core/errors.ts';
+import { UserError } from '../core/errors.ts';
 import { SCHEMA } from './builds.ts';
 
 type Queryable = Pick<pg.Pool, 'query'>;

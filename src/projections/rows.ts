@@ -1,6 +1,6 @@
-import { UserError } from '../../../core/errors.ts';
-import { columnsOf, type ColumnType, type Projection, type Row } from '../../../core/data/projections/definition.ts';
-import { quote } from '../stores.ts';
+import { UserError } from '../core/errors.ts';
+import { columnsOf, type ColumnType, type Projection, type Row } from '../core/data/projections/definition.ts';
+import { quote } from './stores.ts';
 
 /** How rows of a read model are written and read, made once for a projection. */
 export interface RowFormat {

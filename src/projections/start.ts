@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { UserError } from '../../../core/errors.ts';
-import { columnsOf, type Projection } from '../../../core/data/projections/definition.ts';
-import { compaction, shardCount } from '../../../core/data/projections/shards.ts';
-import { viewShape } from '../../../core/data/projections/shape.ts';
-import { type StoreConfig, quote } from '../stores.ts';
+import { UserError } from '../core/errors.ts';
+import { columnsOf, type Projection } from '../core/data/projections/definition.ts';
+import { compaction, shardCount } from '../core/data/projections/shards.ts';
+import { viewShape } from '../core/data/projections/shape.ts';
+import { type StoreConfig, quote } from './stores.ts';
 import { type Build, deltaOf, readBuild, readCheckpoints, readLive, SCHEMA, tableOf } from './builds.ts';
 import { type Context, transaction } from './context.ts';
 import { checkTransactions } from './marks.ts';

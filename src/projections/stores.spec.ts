@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { testDatabase } from '../../../../test/postgres.ts';
-import { balanceCode, BALANCES, codeOf, differences } from '../../../../test/worlds/projections.ts';
+import { testDatabase } from '../../test/postgres.ts';
+import { balanceCode, BALANCES, codeOf, differences } from '../../test/worlds/projections.ts';
 import { openOperations } from './operations.ts';
 
 /** Stores of others, with the tables that they make themselves; `event` is how their rows look to the truth. */

@@ -1,4 +1,4 @@
-import { UserError } from '../../core/errors.ts';
+import { UserError } from '../core/errors.ts';
 
 /** Where events are, column by column. Names only; they are quoted. */
 export interface StoreLayout {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { OutsideError, UserError } from '../../../core/errors.ts';
-import { type Columns, viewShape } from '../../../core/data/projections/shape.ts';
-import { quote } from '../stores.ts';
+import { OutsideError, UserError } from '../core/errors.ts';
+import { type Columns, viewShape } from '../core/data/projections/shape.ts';
+import { quote } from './stores.ts';
 import { type Build, deltaOf, type Live, readBuild, readLive, SCHEMA, tableOf, viewOf } from './builds.ts';
 import { codeOf, type Context, type LoadedBuild, REPEATABLE, transaction } from './context.ts';
 import { SQL_TYPES } from './rows.ts';

@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import { FencedError, SluiceError } from '../../../core/errors.ts';
-import type { ProjectedEvent, Reaction, Row } from '../../../core/data/projections/definition.ts';
-import { upcastWith } from '../../../core/data/projections/upcast.ts';
-import type { EventStore } from '../stores.ts';
+import { FencedError, SluiceError } from '../core/errors.ts';
+import type { ProjectedEvent, Reaction, Row } from '../core/data/projections/definition.ts';
+import { upcastWith } from '../core/data/projections/upcast.ts';
+import type { EventStore } from './stores.ts';
 import { readLive, SCHEMA, tableOf } from './builds.ts';
 import { codeOf, type Context, type LoadedBuild, REPEATABLE, transaction } from './context.ts';
 import { hole } from './fold.ts';

@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import type { ProjectedEvent, Row } from '../../../core/data/projections/definition.ts';
-import { upcastWith } from '../../../core/data/projections/upcast.ts';
-import { comparable, type Comparison, type Difference, type Refold, verdictOf } from '../../../core/data/projections/verdict.ts';
-import { quote } from '../stores.ts';
+import type { ProjectedEvent, Row } from '../core/data/projections/definition.ts';
+import { upcastWith } from '../core/data/projections/upcast.ts';
+import { comparable, type Comparison, type Difference, type Refold, verdictOf } from '../core/data/projections/verdict.ts';
+import { quote } from './stores.ts';
 import { SCHEMA, type StoredVerdict, tableOf } from './builds.ts';
 import { connect, copyOut } from './copy.ts';
 import { type Context, type LoadedBuild, REPEATABLE, transaction } from './context.ts';

@@ -1,8 +1,8 @@
 import { text } from 'node:stream/consumers';
-import type { FlushPolicy } from '../../../core/data/projections/shards.ts';
-import { SluiceError } from '../../../core/errors.ts';
-import { type Code, load } from '../code.ts';
-import type { StoreConfig } from '../stores.ts';
+import type { FlushPolicy } from '../core/data/projections/shards.ts';
+import { SluiceError } from '../core/errors.ts';
+import { type Code, load } from './code.ts';
+import type { StoreConfig } from './stores.ts';
 import { openOperations, type VersionId } from './operations.ts';
 import { runWorker } from './worker.ts';
 

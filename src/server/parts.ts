@@ -1,12 +1,12 @@
 import type { z } from 'zod';
-import type { Planner } from '../config/planner.ts';
+import type { Planner } from '../services/planning/planner.ts';
 import type { Engine } from '../engine/face.ts';
 import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
 import type { Projections } from '../ports/projections.ts';
-import type { Plan } from '../core/release/plan.ts';
-import type { BackupsFace } from './backups.ts';
+import type { Plan } from '../core/release/plan/plan.ts';
+import type { BackupsFace } from './routes/backups.ts';
 import type { finding, servedApp } from './schemas.ts';
-import type { Variable } from './variables.ts';
+import type { Variable } from './routes/variables.ts';
 
 export type Finding = z.output<typeof finding>;
 export type ServedApp = z.output<typeof servedApp>;

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive } from '../../_shared/process-identity.ts';
+import { isAlive } from '../lib/process-identity.ts';
 import { clearRemains, findLeaders } from './group.ts';
 import type { VersionPaths } from './paths.ts';
 import { readState, type InstanceState } from './records.ts';

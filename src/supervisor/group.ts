@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { killGroup, startTimeOf } from '../../_shared/process-identity.ts';
-import { pidsOf } from '../../_shared/sockets.ts';
+import { killGroup, startTimeOf } from '../lib/process-identity.ts';
+import { pidsOf } from '../lib/sockets.ts';
 import type { ProcessIdentity } from './records.ts';
 
 /*

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive } from '../../_shared/process-identity.ts';
+import { isAlive } from '../lib/process-identity.ts';
 import type { Instance } from './adopt.ts';
 import { complain, type Crew, instanceFolder, instanceLog, isAsked, type Program, save, trySave } from './crew.ts';
 import { reservePort } from './free-port.ts';

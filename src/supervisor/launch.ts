@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { startTimeOf } from '../../_shared/process-identity.ts';
+import { startTimeOf } from '../lib/process-identity.ts';
 import type { ProcessIdentity } from './records.ts';
 
 export interface Launch {

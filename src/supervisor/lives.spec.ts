@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { UNSTOPPED, until, untilHealth, untilHealthy } from '../../../../test/contracts/platform.ts';
-import { processesWorld, type ProcessesWorld } from '../../../../test/worlds/processes.ts';
-import type { AppRef, DeployTarget, Platform } from '../../../ports/platform.ts';
-import { startTimeOf } from '../../_shared/process-identity.ts';
+import { UNSTOPPED, until, untilHealth, untilHealthy } from '../../test/contracts/platform.ts';
+import { processesWorld, type ProcessesWorld } from '../../test/worlds/processes.ts';
+import type { AppRef, DeployTarget, Platform } from '../ports/platform.ts';
+import { startTimeOf } from '../lib/process-identity.ts';
 
 /** How apps begin, run and end, with real processes. */
 
@@ -99,7 +99,7 @@ describe('starting', () => {
   });
 
   test('it runs from source as well as built', async () => {
-    const { SUPERVISOR_ENTRY } = await import('./start-supervisor.ts');
+    const { SUPERVISOR_ENTRY } = await import('../adapters/platform/processes/start-supervisor.ts');
     const target = world.behaving(newApp(), 'v1', ['good']);
     await world.platform({ supervisorEntry: SUPERVISOR_ENTRY }).ensure(target, UNSTOPPED);
     await untilHealthy(platform, target);

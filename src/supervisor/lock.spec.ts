@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { built } from '../../../../test/worlds/built.ts';
-import { startTimeOf } from '../../_shared/process-identity.ts';
+import { built } from '../../test/worlds/built.ts';
+import { startTimeOf } from '../lib/process-identity.ts';
 import { lockOwner, tryLock } from './lock.ts';
 
 let folder: string;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAlive, startTimeOf } from '../../_shared/process-identity.ts';
+import { isAlive, startTimeOf } from '../lib/process-identity.ts';
 
 /**
  * A lock among the processes of one machine that survives the death of its owner.

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { startTimeOf } from '../../_shared/process-identity.ts';
+import { startTimeOf } from '../lib/process-identity.ts';
 import { adoptInstances } from './adopt.ts';
 import { complain, type Crew, instanceLog, save, stampOf, type Supervision, trySave } from './crew.ts';
 import { adjust, stopAll, watchAdopted } from './instances.ts';

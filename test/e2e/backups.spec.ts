@@ -3,7 +3,7 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { selfCommand } from '../../src/adapters/_shared/spawn-self.ts';
+import { selfCommand } from '../../src/lib/spawn-self.ts';
 import type { Evidence } from '../../src/core/backup/drill.ts';
 import { startEmbeddedPostgres } from '../../src/engine/postgres/embedded.ts';
 import { createWorld, type World } from './world.ts';

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTimeOf } from '../../src/cli/_process.ts';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
+import { startTimeOf } from '../../src/cli/control-plane/process.ts';
+import { removeTree } from '../../src/lib/unfinished.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 let dir: string;

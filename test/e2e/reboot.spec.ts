@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { selfCommand } from '../../src/adapters/_shared/spawn-self.ts';
+import { selfCommand } from '../../src/lib/spawn-self.ts';
 import { until } from '../worlds/visitor.ts';
 import { createWorld, type World } from './world.ts';
 

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/engine/postgres/embedded.ts';
 import { startLoad } from '../load.ts';
 import { createWorld, type World } from './world.ts';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
+import { removeTree } from '../../src/lib/unfinished.ts';
 
 /** Time in which the other control plane must go on with what a dead one left (issue: 10 s), ms. */
 const TAKEOVER_MS = 10_000;

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
+import { removeTree } from '../../src/lib/unfinished.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FROM_SHELL = `shell-${'q'.repeat(3)}+/="${process.pid}`;

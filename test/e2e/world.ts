@@ -4,8 +4,8 @@ import { chmod, cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { selfCommand } from '../../src/adapters/_shared/spawn-self.ts';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
+import { selfCommand } from '../../src/lib/spawn-self.ts';
+import { removeTree } from '../../src/lib/unfinished.ts';
 
 /** A workspace of its own in a temporary folder, with a real control plane as a process that may be killed. */
 export interface World {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Effect } from '../../src/core/release/effects.ts';
-import type { ReleaseEvent } from '../../src/core/release/events.ts';
-import { evolve } from '../../src/core/release/evolve.ts';
-import { next } from '../../src/core/release/next.ts';
+import type { Effect } from '../../src/core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { evolve } from '../../src/core/release/state/evolve.ts';
+import { next } from '../../src/core/release/runbook/next.ts';
 import {
   versionId,
   withHash,
@@ -13,7 +13,7 @@ import {
   type PlannedApp,
   type Strategy,
   type VersionRef,
-} from '../../src/core/release/plan.ts';
+} from '../../src/core/release/plan/plan.ts';
 import type { PerformContext, Performer, Runbook } from '../../src/engine/runbook.ts';
 import type { RunSpec } from '../../src/ports/platform.ts';
 

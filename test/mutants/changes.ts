@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
 const UNREADABLE = 'src/adapters/manifests/unreadable.property.spec.ts';
-const EDGES = 'src/app-affected-edges.spec.ts';
+const EDGES = 'src/compose/affected-edges.spec.ts';
 
 export default [
   {
@@ -70,7 +70,7 @@ export default [
   },
   {
     name: 'settings of a base that cannot be read count as unchanged',
-    file: 'src/app-affected.ts',
+    file: 'src/compose/affected.ts',
     from: 'before === null ? unknown : declaredAnywhere(before)',
     to: 'before === null ? declared : unknown.length < 0 ? unknown : declaredAnywhere(before)',
     spec: EDGES,

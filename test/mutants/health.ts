@@ -24,10 +24,10 @@ export default [
   },
   {
     name: 'a range of statuses that ends before it begins is taken',
-    file: 'src/config/values.ts',
+    file: 'src/config/schema/values.ts',
     from: 'from === undefined || Number(from) > Number(to) ?',
     to: 'from === undefined ?',
-    spec: 'src/config/values.spec.ts',
+    spec: 'src/config/schema/values.spec.ts',
     title: 'the status',
   },
   {
@@ -56,7 +56,7 @@ export default [
   },
   {
     name: 'old versions are stopped on proofs of an hour ago',
-    file: 'src/core/release/next.ts',
+    file: 'src/core/release/runbook/next.ts',
     from: 'return stale.length === 0 ? null :',
     to: 'return stale.length < 99 ? null :',
     spec: PROOF_SPEC,
@@ -72,7 +72,7 @@ export default [
   },
   {
     name: 'the guard lets the old version go before the edge was asked',
-    file: 'src/core/release/guards.ts',
+    file: 'src/core/release/runbook/guards.ts',
     from: "rollout.edgeProof.state === 'open')",
     to: "rollout.edgeProof.state === 'proven' && rollout.edgeProof.since < 0)",
     spec: PROOF_SPEC,

@@ -51,10 +51,10 @@ export default [
   },
   {
     name: 'a scan that looked at nothing is clean',
-    file: 'src/app-scan.ts',
+    file: 'src/services/scan/scan.ts',
     from: "return files + cached === 0 ? 'nothing' : 'clean';",
     to: "return files + cached < 0 ? 'nothing' : 'clean';",
-    spec: 'src/adapters/secret-scan/looked-at.spec.ts',
+    spec: 'src/services/scan/looked-at.spec.ts',
     title: 'of a tree is no success',
   },
   {

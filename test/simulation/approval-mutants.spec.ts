@@ -41,7 +41,7 @@ const MUTANTS = [
     name: 'a yes that comes too late counts, and a release starts after its approval has expired',
     changes: [
       ['access/approval.ts', 'if (at >= approval.expiresAt)', 'if (at < 0)'],
-      ['release/preparation.ts', 'if (approval === null || at < approval.expiresAt) return null;', 'return null;'],
+      ['release/preparations/preparation.ts', 'if (approval === null || at < approval.expiresAt) return null;', 'return null;'],
     ],
     caughtBy: /expired|with .* of/,
   },
@@ -54,18 +54,18 @@ const MUTANTS = [
         'approval === null || isApproved(release)',
       ],
       ['access/approval.ts', 'approval !== null && approval.rejected === null && approval.given', 'approval !== null && approval.given'],
-      ['release/prepare.ts', 'if (approval.rejected !== null) return ended', 'if (now < 0 && approval.rejected !== null) return ended'],
+      ['release/preparations/prepare.ts', 'if (approval.rejected !== null) return ended', 'if (now < 0 && approval.rejected !== null) return ended'],
     ],
     caughtBy: /although it was rejected/,
   },
   {
     name: 'an approved plan is carried out on what runs by now',
-    changes: [['release/preparation.ts', 'if (plan.approval === undefined) return null;', 'return null;']],
+    changes: [['release/preparations/preparation.ts', 'if (plan.approval === undefined) return null;', 'return null;']],
     caughtBy: /on another version/,
   },
   {
     name: 'the last look does not compare the plan with its hash',
-    changes: [['release/guards.ts', "if (!isIntact(plan)) return 'the plan is not what was approved';", '']],
+    changes: [['release/runbook/guards.ts', "if (!isIntact(plan)) return 'the plan is not what was approved';", '']],
     guarded: true,
     caughtBy: /altered/,
   },
@@ -73,12 +73,12 @@ const MUTANTS = [
     name: 'a release does not wait for its window',
     changes: [
       [
-        'release/prepare.ts',
+        'release/preparations/prepare.ts',
         'if (window === undefined || closedBecause(window, now) === null) return record',
         'if (now > 0) return record',
       ],
       [
-        'release/preparation.ts',
+        'release/preparations/preparation.ts',
         'const closed = window === undefined ? null : closedText(window, at);',
         'const closed = window === undefined ? null : null;',
       ],
@@ -89,7 +89,7 @@ const MUTANTS = [
     name: 'a release starts although its window has closed while it stood in line',
     changes: [
       [
-        'release/preparation.ts',
+        'release/preparations/preparation.ts',
         'const closed = window === undefined ? null : closedText(window, at);',
         'const closed = window === undefined ? null : null;',
       ],
@@ -100,7 +100,7 @@ const MUTANTS = [
     name: 'an emergency needs nobody else',
     changes: [
       [
-        'release/make-plan.ts',
+        'release/plan/make-plan.ts',
         'return { approval: { number: 1, from: [], expiresMs: breakGlassMs, authors: [] }, breakGlass:',
         'return { breakGlass:',
       ],
@@ -109,12 +109,12 @@ const MUTANTS = [
   },
   {
     name: 'who wrote it is forgotten when the plan is made',
-    changes: [['release/make-plan.ts', 'authors: byAuthors ? [] : authors', 'authors: byAuthors ? authors : []']],
+    changes: [['release/plan/make-plan.ts', 'authors: byAuthors ? [] : authors', 'authors: byAuthors ? authors : []']],
     caughtBy: /with .* of/,
   },
   {
     name: 'a retry keeps the rules of its old plan',
-    changes: [['release/make-rollback.ts', "before.kind === 'rollback' ? before :", "before.kind !== 'gone' ? before :"]],
+    changes: [['release/plan/make-rollback.ts', "before.kind === 'rollback' ? before :", "before.kind !== 'gone' ? before :"]],
     caughtBy: /with .* of|window was shut/,
   },
 ] as const;
@@ -156,11 +156,11 @@ async function breed(mutant: (typeof MUTANTS)[number], index: number): Promise<R
   }
   const load = async <T>(path: string): Promise<T> =>
     (await import(/* @vite-ignore */ pathToFileURL(join(copy, 'core/release', path)).href)) as T;
-  const { evolve } = await load<Pick<Rules, 'evolve'>>('evolve.ts');
-  const { next } = await load<Pick<Rules, 'next'>>('next.ts');
-  const { refusal } = await load<Pick<Rules, 'refusal'>>('commands.ts');
-  const { violation } = await load<Pick<Rules, 'violation'>>('guards.ts');
-  const { rulesOf } = await load<Pick<Rules, 'rulesOf'>>('make-plan.ts');
-  const { makeRetryPlan } = await load<Pick<Rules, 'makeRetryPlan'>>('make-rollback.ts');
+  const { evolve } = await load<Pick<Rules, 'evolve'>>('state/evolve.ts');
+  const { next } = await load<Pick<Rules, 'next'>>('runbook/next.ts');
+  const { refusal } = await load<Pick<Rules, 'refusal'>>('state/commands.ts');
+  const { violation } = await load<Pick<Rules, 'violation'>>('runbook/guards.ts');
+  const { rulesOf } = await load<Pick<Rules, 'rulesOf'>>('plan/make-plan.ts');
+  const { makeRetryPlan } = await load<Pick<Rules, 'makeRetryPlan'>>('plan/make-rollback.ts');
   return { evolve, next, refusal, rulesOf, makeRetryPlan, violation: 'guarded' in mutant ? violation : () => null };
 }

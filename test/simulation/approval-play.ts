@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import type { Governance } from '../../src/core/access/governance.ts';
 import type { Freeze } from '../../src/core/access/window.ts';
 import type { ResolvedEnvironment } from '../../src/core/changes/environment.ts';
-import { refusal } from '../../src/core/release/commands.ts';
-import type { Effect } from '../../src/core/release/effects.ts';
-import type { ReleaseEvent } from '../../src/core/release/events.ts';
-import { evolve } from '../../src/core/release/evolve.ts';
-import { violation } from '../../src/core/release/guards.ts';
-import { rulesOf } from '../../src/core/release/make-plan.ts';
-import { makeRetryPlan } from '../../src/core/release/make-rollback.ts';
-import { next } from '../../src/core/release/next.ts';
-import { type Plan, versionId, withHash } from '../../src/core/release/plan.ts';
-import type { ReleaseState } from '../../src/core/release/state.ts';
+import { refusal } from '../../src/core/release/state/commands.ts';
+import type { Effect } from '../../src/core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { evolve } from '../../src/core/release/state/evolve.ts';
+import { violation } from '../../src/core/release/runbook/guards.ts';
+import { rulesOf } from '../../src/core/release/plan/make-plan.ts';
+import { makeRetryPlan } from '../../src/core/release/plan/make-rollback.ts';
+import { next } from '../../src/core/release/runbook/next.ts';
+import { type Plan, versionId, withHash } from '../../src/core/release/plan/plan.ts';
+import type { ReleaseState } from '../../src/core/release/state/state.ts';
 import { planOf } from '../engine/world.ts';
 
 /** The rules under test: the real ones, or a mutant. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { withHash } from '../../src/core/release/plan.ts';
+import { withHash } from '../../src/core/release/plan/plan.ts';
 import { seeded } from './random.ts';
 import { simulate } from './run.ts';
 import { type ScenarioRelease, scenarioOf } from './scenario.ts';

@@ -1,6 +1,6 @@
-import type { ReleaseEvent } from '../../src/core/release/events.ts';
-import { isIntact, type VersionRef } from '../../src/core/release/plan.ts';
-import type { ReleaseState, RolloutState } from '../../src/core/release/state.ts';
+import type { ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { isIntact, type VersionRef } from '../../src/core/release/plan/plan.ts';
+import type { ReleaseState, RolloutState } from '../../src/core/release/state/state.ts';
 import type { Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 import type { Recording } from './run.ts';

@@ -1,6 +1,6 @@
 import { KAYENTA_METRIC } from '../../src/core/analysis/kayenta.ts';
 import { type AnalysisPolicy, type ComparedMetric, SEQUENTIAL_DEFAULTS, type ThresholdPolicy } from '../../src/core/analysis/policy.ts';
-import type { PlannedApp, Strategy } from '../../src/core/release/plan.ts';
+import type { PlannedApp, Strategy } from '../../src/core/release/plan/plan.ts';
 import type { Random } from './random.ts';
 
 /** Any judge, and any thing to do where it does not know, for apps that are judged at all. */

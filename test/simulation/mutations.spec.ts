@@ -25,14 +25,14 @@ const MUTANTS = [
   },
   {
     name: 'a rollback has no deadline',
-    file: 'release/next.ts',
+    file: 'release/runbook/next.ts',
     from: 'if (now >= deadlineOf(state)) return giveUp(state, now);',
     to: '',
     caughtBy: /never ends|invariant 4/,
   },
   {
     name: 'a release builds on the stable version its plan saw, not on the one there is',
-    file: 'release/evolve.ts',
+    file: 'release/state/evolve.ts',
     from: 'stable: stables[name] ?? null }',
     to: 'stable: rollout.app.stable }',
     caughtBy: /does not run|invariant/,
@@ -90,7 +90,7 @@ const MUTANTS = [
     from: 'if (at >= approval.expiresAt)',
     to: 'if (at < 0)',
     and: {
-      file: 'release/preparation.ts',
+      file: 'release/preparations/preparation.ts',
       from: 'if (approval === null || at < approval.expiresAt) return null;',
       to: 'return null;',
     },
@@ -98,14 +98,14 @@ const MUTANTS = [
   },
   {
     name: 'an approved plan is carried out on what runs by now',
-    file: 'release/preparation.ts',
+    file: 'release/preparations/preparation.ts',
     from: 'if (plan.approval === undefined) return null;',
     to: 'return null;',
     caughtBy: /invariant 9/,
   },
   {
     name: 'traffic goes back to a version that cannot read the schema',
-    file: 'release/prepare.ts',
+    file: 'release/preparations/prepare.ts',
     from: 'if (migrations === null || migrations.old.works) return null;',
     to: 'if (migrations !== undefined) return null;',
     caughtBy: /invariant 8/,
@@ -140,7 +140,7 @@ async function breed(mutant: (typeof MUTANTS)[number], index: number): Promise<S
   }
   const load = (path: string) =>
     import(/* @vite-ignore */ pathToFileURL(join(copy, 'core/release', path)).href) as Promise<Record<string, never>>;
-  const [{ evolve }, { next }] = await Promise.all([load('evolve.ts'), load('next.ts')]);
+  const [{ evolve }, { next }] = await Promise.all([load('state/evolve.ts'), load('runbook/next.ts')]);
   return { evolve: evolve as unknown as Subject['evolve'], next: next as unknown as Subject['next'], guard: () => null };
 }
 

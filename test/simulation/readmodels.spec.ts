@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { evolve } from '../../src/core/release/evolve.ts';
-import type { VersionRef } from '../../src/core/release/plan.ts';
-import { type EnvironmentApp, projectApp } from '../../src/core/release/readmodels.ts';
-import type { ReleaseState } from '../../src/core/release/state.ts';
+import { evolve } from '../../src/core/release/state/evolve.ts';
+import type { VersionRef } from '../../src/core/release/plan/plan.ts';
+import { type EnvironmentApp, projectApp } from '../../src/core/release/state/readmodels.ts';
+import type { ReleaseState } from '../../src/core/release/state/state.ts';
 import { simulate } from './run.ts';
 
 /**

@@ -8,7 +8,7 @@ import {
   versionId,
   withHash,
   type Plan,
-} from '../../src/core/release/plan.ts';
+} from '../../src/core/release/plan/plan.ts';
 import { judgedBy } from './judges.ts';
 import type { Random } from './random.ts';
 import { type StagedRelease, stagedOf } from './staged.ts';

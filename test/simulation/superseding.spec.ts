@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withHash, type Concurrency, type PlannedApp, type Strategy } from '../../src/core/release/plan.ts';
+import { withHash, type Concurrency, type PlannedApp, type Strategy } from '../../src/core/release/plan/plan.ts';
 import { seeded } from './random.ts';
 import { simulate, type Outcome } from './run.ts';
 import { type Behaviour, type Scenario, type ScenarioRelease, scenarioOf, versionOf } from './scenario.ts';

@@ -1,9 +1,9 @@
 import { sampleBetween } from '../../src/core/analysis/from-counters.ts';
 import type { Reading } from '../../src/core/analysis/reading.ts';
-import type { Effect } from '../../src/core/release/effects.ts';
-import type { ReleaseEvent } from '../../src/core/release/events.ts';
-import { type PlannedApp, type VersionRef, versionId } from '../../src/core/release/plan.ts';
-import type { ReleaseState } from '../../src/core/release/state.ts';
+import type { Effect } from '../../src/core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { type PlannedApp, type VersionRef, versionId } from '../../src/core/release/plan/plan.ts';
+import type { ReleaseState } from '../../src/core/release/state/state.ts';
 import type { Behaviour, Scenario } from './scenario.ts';
 import type { StageKind } from './staged.ts';
 

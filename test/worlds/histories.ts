@@ -1,8 +1,8 @@
 import type { AnalysisPolicy } from '../../src/core/analysis/policy.ts';
-import type { ReleaseEvent } from '../../src/core/release/events.ts';
-import { evolve } from '../../src/core/release/evolve.ts';
-import { type Plan, type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from '../../src/core/release/plan.ts';
-import type { ReleaseState } from '../../src/core/release/state.ts';
+import type { ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { evolve } from '../../src/core/release/state/evolve.ts';
+import { type Plan, type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from '../../src/core/release/plan/plan.ts';
+import type { ReleaseState } from '../../src/core/release/state/state.ts';
 
 /** Histories of a release of one app, `web`, from OLD to NEW. */
 const RUN = { command: ['node', 'server.js'], env: {}, instances: 1, listens: true, drainMs: 1000 };

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tryLock } from '../../src/adapters/platform/processes/lock.ts';
+import { tryLock } from '../../src/supervisor/lock.ts';
 
 /*
  * Raises the number in a file a few times, each time under the lock; some contenders die while they hold it,

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sampleBetween } from '../../src/core/analysis/from-counters.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { refusal } from '../../src/core/release/commands.ts';
-import type { Effect } from '../../src/core/release/effects.ts';
-import type { Recorded, ReleaseEvent } from '../../src/core/release/events.ts';
-import { evolve } from '../../src/core/release/evolve.ts';
-import { next } from '../../src/core/release/next.ts';
-import { holdSettings } from '../../src/core/release/holds.ts';
-import { type PlannedApp, versionId } from '../../src/core/release/plan.ts';
-import type { ReleaseState } from '../../src/core/release/state.ts';
+import { refusal } from '../../src/core/release/state/commands.ts';
+import type { Effect } from '../../src/core/release/runbook/effects.ts';
+import type { Recorded, ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { evolve } from '../../src/core/release/state/evolve.ts';
+import { next } from '../../src/core/release/runbook/next.ts';
+import { holdSettings } from '../../src/core/release/state/holds.ts';
+import { type PlannedApp, versionId } from '../../src/core/release/plan/plan.ts';
+import type { ReleaseState } from '../../src/core/release/state/state.ts';
 import type { Command, Engine, Manifest, ManifestApp, ReleaseRow } from '../../src/engine/face.ts';
 
 /** How the outside behaves towards one app. Everything works unless it is said otherwise. */

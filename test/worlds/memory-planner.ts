@@ -1,12 +1,12 @@
 import { DEFAULT_RULES } from '../../src/core/edge/rules.ts';
 import type { Governance } from '../../src/core/access/governance.ts';
-import type { Planner } from '../../src/config/planner.ts';
+import type { Planner } from '../../src/services/planning/planner.ts';
 import type { ResolvedApp, ResolvedEnvironment } from '../../src/core/changes/environment.ts';
 import { UserError } from '../../src/core/errors.ts';
-import { makePlan } from '../../src/core/release/make-plan.ts';
-import { makePromotionPlan } from '../../src/core/release/make-promotion.ts';
-import { makeRetryPlan, makeRollbackPlan } from '../../src/core/release/make-rollback.ts';
-import type { Strategy } from '../../src/core/release/plan.ts';
+import { makePlan } from '../../src/core/release/plan/make-plan.ts';
+import { makePromotionPlan } from '../../src/core/release/plan/make-promotion.ts';
+import { makeRetryPlan, makeRollbackPlan } from '../../src/core/release/plan/make-rollback.ts';
+import type { Strategy } from '../../src/core/release/plan/plan.ts';
 
 export interface MemoryPlanner extends Planner {
   /** App → what its sources are now; change it to make a change. */

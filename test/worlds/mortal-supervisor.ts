@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Supervision } from '../../src/adapters/platform/processes/crew.ts';
-import { supervise } from '../../src/adapters/platform/processes/supervise.ts';
+import type { Supervision } from '../../src/supervisor/crew.ts';
+import { supervise } from '../../src/supervisor/supervise.ts';
 
 /*
  * A supervisor that is killed (SIGKILL) after its n-th write to the outside, where n stands in `<version>/die-after`;

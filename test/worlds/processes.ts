@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ProcessesOptions, processesPlatform } from '../../src/adapters/platform/processes/index.ts';
-import { startTimeOf } from '../../src/adapters/_shared/process-identity.ts';
-import { removeTree } from '../../src/adapters/_shared/unfinished.ts';
+import { startTimeOf } from '../../src/lib/process-identity.ts';
+import { removeTree } from '../../src/lib/unfinished.ts';
 import { built } from './built.ts';
 import type { AppRef, DeployTarget, Platform } from '../../src/ports/platform.ts';
 import type { ControlOptions, PlatformUnderTest, TargetKind } from '../contracts/platform.ts';
@@ -93,8 +93,8 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   for (const folder of [artifact, starts]) mkdirSync(folder);
   await writeFile(join(artifact, 'app.mjs'), APP);
 
-  const { folder: code, url } = await built([`${ROOM}/supervisor.ts`, 'test/worlds/mortal-supervisor.ts', 'test/worlds/mortal-control.ts']);
-  const supervisorEntry = url(`${ROOM}/supervisor.ts`);
+  const { folder: code, url } = await built(['src/supervisor/main.ts', 'test/worlds/mortal-supervisor.ts', 'test/worlds/mortal-control.ts']);
+  const supervisorEntry = url('src/supervisor/main.ts');
 
   const platform = (options: Partial<ProcessesOptions> = {}): Platform =>
     processesPlatform({ dir, artifacts: { folder: async () => artifact }, env: process.env, supervisorEntry, ...options });

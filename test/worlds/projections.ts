@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Code } from '../../src/adapters/projections/code.ts';
+import type { Code } from '../../src/projections/code.ts';
 
 /** An event table as our documentation has it. */
 export const EVENT_TABLE = `

@@ -1,14 +1,14 @@
-import { resolveEnvironment } from '../../src/config/resolve.ts';
-import { validate } from '../../src/config/validate.ts';
+import { resolveEnvironment } from '../../src/config/resolve/resolve.ts';
+import { validate } from '../../src/config/validate/validate.ts';
 import { bucketOf } from '../../src/core/analysis/histogram.ts';
 import type { ArmCounts, Sample } from '../../src/core/analysis/sample.ts';
-import type { Effect } from '../../src/core/release/effects.ts';
-import type { ReleaseEvent } from '../../src/core/release/events.ts';
-import { evolve } from '../../src/core/release/evolve.ts';
-import { violation } from '../../src/core/release/guards.ts';
-import { next } from '../../src/core/release/next.ts';
-import { type Plan, type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from '../../src/core/release/plan.ts';
-import type { ReleaseState } from '../../src/core/release/state.ts';
+import type { Effect } from '../../src/core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../src/core/release/state/events.ts';
+import { evolve } from '../../src/core/release/state/evolve.ts';
+import { violation } from '../../src/core/release/runbook/guards.ts';
+import { next } from '../../src/core/release/runbook/next.ts';
+import { type Plan, type PlannedApp, type Strategy, type VersionRef, versionId, withHash } from '../../src/core/release/plan/plan.ts';
+import type { ReleaseState } from '../../src/core/release/state/state.ts';
 
 const RUN = { command: ['node', 'server.js'], env: {}, instances: 4, listens: true, drainMs: 1000 };
 const OLD = versionOf('sha256:old');

@@ -1,6 +1,6 @@
 import { webhookNotifier } from '../../src/adapters/notify/webhook.ts';
 import { createEngine } from '../../src/engine/engine.ts';
-import { startNotices } from '../../src/notices.ts';
+import { startNotices } from '../../src/services/following/notices.ts';
 import { fakePerformer, runbook } from '../engine/world.ts';
 
 /** A control plane that tells people, in a process of its own that may be killed. */

@@ -8,7 +8,7 @@ import type { FileArtifacts } from './files.ts';
 import { fileArtifacts } from './files.ts';
 import type { Entry } from './tree.ts';
 import { linkOutside } from './tree.ts';
-import { removeTree } from '../_shared/unfinished.ts';
+import { removeTree } from '../../lib/unfinished.ts';
 
 // Real processes and folders on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -4,7 +4,7 @@ import { chmod, mkdir, open, readFile, readdir, rename, symlink } from 'node:fs/
 import { join } from 'node:path';
 import { OutsideError, UserError } from '../../core/errors.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
-import { errorCode, isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
+import { errorCode, isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../../lib/unfinished.ts';
 import type { Contents, Entry, StoredEntry } from './tree.ts';
 import { digestOf, linkOutside, scan } from './tree.ts';
 

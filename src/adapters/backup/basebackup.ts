@@ -8,7 +8,7 @@ import type { Backup, BackupStore } from '../../ports/backup.ts';
 import { type Collected, type Collector, physicalBackup } from './physical/backup.ts';
 import type { Programs } from './physical/programs.ts';
 import { withClient } from './physical/scratch.ts';
-import { requireDirect } from '../_shared/direct-connection.ts';
+import { requireDirect } from '../../lib/direct-connection.ts';
 import { readServer } from './physical/server.ts';
 import { spooled } from './physical/wal-store.ts';
 

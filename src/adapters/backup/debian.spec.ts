@@ -12,7 +12,7 @@ import {
   shopOn,
 } from '../../../test/worlds/debian-postgres.ts';
 import { noPgbouncer, pgbouncer } from '../../../test/worlds/pgbouncer.ts';
-import { localPrograms } from '../../app-backups.ts';
+import { localPrograms } from '../../compose/backups.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
 import { judgeTransactionIds } from '../../core/backup/inspection.ts';
 import { logClock } from '../../core/backup/log-time.ts';
@@ -22,7 +22,7 @@ import type { Backup } from '../../ports/backup.ts';
 import { basebackup } from './basebackup.ts';
 import { beat } from './heartbeat.ts';
 import { inspect } from './inspect.ts';
-import { createKeeper } from './keeper.ts';
+import { createKeeper } from '../../services/backups/keeper.ts';
 import { pgbackrest } from './pgbackrest/pgbackrest.ts';
 import { directoryStore } from './stores/directory.ts';
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { baseFor, type BackupRecord } from '../../core/backup/catalog.ts';
 import { OutsideError, UserError } from '../../core/errors.ts';
 import type { Backup, BackupStore } from '../../ports/backup.ts';
-import { writeAtomic } from '../_shared/atomic-file.ts';
+import { writeAtomic } from '../../lib/atomic-file.ts';
 import { findingOf, newId, noCopy, readText } from './physical/small.ts';
 
 export interface FileBackupOptions {

@@ -3,13 +3,13 @@ import { cp, mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BuildSpec } from '../../core/release/plan.ts';
+import type { BuildSpec } from '../../core/release/plan/plan.ts';
 import type { BuildRequest, Builder } from '../../ports/builder.ts';
 import type { SourceControl } from '../../ports/source.ts';
 import { fileArtifacts } from '../artifacts/files.ts';
 import { gitSource } from '../source/git.ts';
 import { localBuilder } from './local.ts';
-import { removeTree } from '../_shared/unfinished.ts';
+import { removeTree } from '../../lib/unfinished.ts';
 
 // Real processes and folders on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

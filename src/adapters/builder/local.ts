@@ -1,13 +1,13 @@
 import { mkdir, readdir, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { OutsideError, SluiceError, UserError } from '../../core/errors.ts';
-import type { BuildSpec } from '../../core/release/plan.ts';
+import type { BuildSpec } from '../../core/release/plan/plan.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
 import type { Builder, BuildRequest } from '../../ports/builder.ts';
 import type { SourceControl } from '../../ports/source.ts';
-import { cleanEnvironment } from '../_shared/clean-environment.ts';
-import { readJson, writeAtomic } from '../_shared/atomic-file.ts';
-import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
+import { cleanEnvironment } from '../../lib/clean-environment.ts';
+import { readJson, writeAtomic } from '../../lib/atomic-file.ts';
+import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../../lib/unfinished.ts';
 import type { GuardedEnd } from './guarded.ts';
 import { runGuarded } from './guarded.ts';
 

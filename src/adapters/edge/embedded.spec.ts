@@ -10,7 +10,7 @@ import { appVersion, type AppVersion } from '../../../test/worlds/app-version.ts
 import { until, visitor } from '../../../test/worlds/visitor.ts';
 import { CONTROL_PROTOCOL } from '../../edge/control.ts';
 import type { EdgeIntent } from '../../ports/edge.ts';
-import { isAlive } from '../_shared/process-identity.ts';
+import { isAlive } from '../../lib/process-identity.ts';
 import { embeddedEdge, type EmbeddedEdge, type EmbeddedEdgeOptions, PROTOCOL } from './embedded.ts';
 import { freePort } from '../../../test/free-port.ts';
 

@@ -9,10 +9,10 @@ import { DEFAULT_RULES } from '../../core/edge/rules.ts';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../core/errors.ts';
 import type { Edge, EdgeObservation, EdgeRules, EdgeStats } from '../../ports/edge.ts';
 import { PART_OF } from '../../ports/part-of.ts';
-import { readJson } from '../_shared/atomic-file.ts';
-import { isAlive, killGroup } from '../_shared/process-identity.ts';
-import { holderAt } from '../_shared/sockets.ts';
-import { selfCommand } from '../_shared/spawn-self.ts';
+import { readJson } from '../../lib/atomic-file.ts';
+import { isAlive, killGroup } from '../../lib/process-identity.ts';
+import { holderAt } from '../../lib/sockets.ts';
+import { selfCommand } from '../../lib/spawn-self.ts';
 
 export interface EmbeddedEdgeOptions {
   /** Folder of this edge's state, log and address. */

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_RULES } from '../../core/edge/rules.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Edge, EdgeRules } from '../../ports/edge.ts';
-import { readJson, writeAtomic } from '../_shared/atomic-file.ts';
+import { readJson, writeAtomic } from '../../lib/atomic-file.ts';
 import type { ManagedEdge } from './embedded.ts';
 
 export interface EdgeSettings {

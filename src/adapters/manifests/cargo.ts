@@ -1,5 +1,5 @@
 import { parse } from 'smol-toml';
-import { canonicalJson } from '../../core/canonical.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
 import { ancestors } from '../../core/changes/project.ts';
 import type { Reader, Reading } from './draft.ts';
 import { pathFrom } from './draft.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import { type Delta, repositoryOf } from '../../../test/worlds/repository.ts';
-import { declaredAnywhere, foldersOf, inputsOfAll } from '../../config/declared.ts';
-import { sha256Hex } from '../../config/digest.ts';
-import type { Config } from '../../config/schema.ts';
+import { declaredAnywhere, foldersOf, inputsOfAll } from '../../services/planning/declared.ts';
+import { sha256Hex } from '../../services/planning/digest.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 import { affectedBy, indexOf } from '../../core/changes/affected.ts';
 import type { ProjectGraph } from '../../core/changes/project.ts';
-import { fingerprintsOf, manifestsAt, type Readers, withApps } from '../../core/changes/workspace.ts';
+import { fingerprintsOf, manifestsAt, type Readers, withApps } from '../../services/affected/workspace.ts';
 import { gitHistory } from '../source/history.ts';
 import { manifestReaders } from './index.ts';
 

@@ -1,4 +1,4 @@
-import { matchesPattern } from '../../core/changes/glob.ts';
+import { matchesPattern } from '../../core/text/glob.ts';
 import { isPattern } from '../../core/changes/project.ts';
 import type { Manifests } from '../../ports/manifests.ts';
 import type { Reader } from './draft.ts';

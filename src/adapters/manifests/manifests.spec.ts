@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { matchesPattern } from '../../core/changes/glob.ts';
+import { matchesPattern } from '../../core/text/glob.ts';
 import { kinds, manifestReaders } from './index.ts';
 import { cargoLock } from './locks/cargo.ts';
 import type { Lock } from './locks/lock.ts';

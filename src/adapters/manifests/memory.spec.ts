@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Project } from '../../core/changes/project.ts';
-import type { ManifestState } from '../../core/changes/workspace.ts';
+import type { ManifestState } from '../../services/affected/workspace.ts';
 import { fileGraphMemory } from './memory.ts';
 
 let dir: string;

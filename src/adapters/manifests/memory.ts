@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Edge, Input, Project } from '../../core/changes/project.ts';
-import type { GraphMemory, ManifestState } from '../../core/changes/workspace.ts';
-import { writeWhole } from '../_shared/whole-file.ts';
+import type { GraphMemory, ManifestState } from '../../services/affected/workspace.ts';
+import { writeWhole } from '../../lib/whole-file.ts';
 
 /** Begins every file that is kept; another number is as good as no file. */
 const FORMAT = 4;

@@ -1,5 +1,5 @@
 import { parse } from 'yaml';
-import { fixedFolder, matchesPattern } from '../../core/changes/glob.ts';
+import { fixedFolder, matchesPattern } from '../../core/text/glob.ts';
 import type { Reading } from './draft.ts';
 import { pathFrom } from './draft.ts';
 import { record, texts, type Values } from './values.ts';

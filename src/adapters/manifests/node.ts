@@ -1,4 +1,4 @@
-import { canonicalJson } from '../../core/canonical.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
 import { ancestors } from '../../core/changes/project.ts';
 import type { Draft, Reader, Reading } from './draft.ts';
 import { pathFrom } from './draft.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Delta, type Repository, repositoryOf } from '../../../test/worlds/repository.ts';
-import { affectedSince, type AffectedAnswer } from '../../app-affected.ts';
+import { affectedSince, type AffectedAnswer } from '../../compose/affected.ts';
 
 // Real repositories on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { affectedBy, indexOf } from '../../core/changes/affected.ts';
 import type { ProjectGraph } from '../../core/changes/project.ts';
 import { reasonOf, unreadableNotices } from '../../core/changes/reason.ts';
-import { withApps } from '../../core/changes/workspace.ts';
+import { withApps } from '../../services/affected/workspace.ts';
 import type { ManifestGraph } from '../../ports/manifests.ts';
 import { manifestReaders } from './index.ts';
 

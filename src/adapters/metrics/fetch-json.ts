@@ -1,5 +1,5 @@
 import { unreadable } from './counters.ts';
-import { within } from '../_shared/within.ts';
+import { within } from '../../lib/within.ts';
 
 const BYTES_MAX = 16 * 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { OutsideError } from '../../core/errors.ts';
 import type { Notifier, Occasion } from '../../ports/notifier.ts';
-import { within } from '../_shared/within.ts';
+import { within } from '../../lib/within.ts';
 
 export interface CommandNotifierOptions {
   readonly on: readonly Occasion[] | null;

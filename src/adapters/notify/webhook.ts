@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { OutsideError } from '../../core/errors.ts';
 import type { Notifier, Occasion } from '../../ports/notifier.ts';
 import { FORMATS, type WebhookFormat } from './bodies.ts';
-import { within } from '../_shared/within.ts';
+import { within } from '../../lib/within.ts';
 
 export interface WebhookNotifierOptions {
   readonly on: readonly Occasion[] | null;

@@ -1,6 +1,6 @@
 import type { ReadContext } from '../../ports/reports.ts';
 import { Unreadable } from './damage.ts';
-import { within } from '../_shared/within.ts';
+import { within } from '../../lib/within.ts';
 
 /** Longest time one question may take, ms. */
 const TIMEOUT_MS = 30_000;

@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { announce, claim, withdraw } from './_claim.ts';
-import { controlPlanePath, ensureLocal, findLocal, readControlPlane } from './_local.ts';
-import { isRunning, startTimeOf } from './_process.ts';
+import { announce, claim, withdraw } from './claim.ts';
+import { controlPlanePath, ensureLocal, findLocal, readControlPlane } from './local.ts';
+import { isRunning, startTimeOf } from './process.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -16,7 +16,7 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 /** A process that claims the workspace and says how it went, until its input ends. */
 async function claimant(): Promise<{ won: boolean; end: (signal: NodeJS.Signals) => Promise<void> }> {
   const script = `
-    const { claim } = await import(${JSON.stringify(new URL('./_claim.ts', import.meta.url).href)});
+    const { claim } = await import(${JSON.stringify(new URL('./claim.ts', import.meta.url).href)});
     await claim(${JSON.stringify(dir)}).then(() => process.stdout.write('won\\n'), (error) => process.stdout.write(error.code + '\\n'));
     process.stdin.on('end', () => process.exit(0)).resume();`;
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script], {

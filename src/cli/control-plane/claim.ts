@@ -1,9 +1,9 @@
 import { link, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { workspaceFolder } from '../adapters/_shared/own-folder.ts';
-import { OutsideError, UserError } from '../core/errors.ts';
-import { controlPlanePath, readControlPlane } from './_local.ts';
-import { isRunning, startTimeOf } from './_process.ts';
+import { workspaceFolder } from '../../lib/own-folder.ts';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import { controlPlanePath, readControlPlane } from './local.ts';
+import { isRunning, startTimeOf } from './process.ts';
 
 const CLAIM = /^control-plane\.claim\.(\d+)$/;
 

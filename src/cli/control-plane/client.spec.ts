@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
-import { createClient } from './_client.ts';
-import { parseEvents } from './_sse.ts';
+import { createClient } from './client.ts';
+import { parseEvents } from './sse.ts';
 
 const open: Server[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutsideError, SluiceError, UserError } from '../core/errors.ts';
-import { contentOf, isOk, requestTo, type Request } from './_request.ts';
-import { parseEvents, type ServerEvent } from './_sse.ts';
+import { OutsideError, SluiceError, UserError } from '../../core/errors.ts';
+import { contentOf, isOk, requestTo, type Request } from './request.ts';
+import { parseEvents, type ServerEvent } from './sse.ts';
 
 /** A control plane to talk to. */
 export interface Target {

@@ -3,12 +3,12 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { workspaceFolder } from '../adapters/_shared/own-folder.ts';
-import { OutsideError, type SluiceError, UserError } from '../core/errors.ts';
-import { PART_OF } from '../ports/part-of.ts';
-import type { Target } from './_client.ts';
-import { isRunning } from './_process.ts';
-import { contentOf, isOk, requestTo } from './_request.ts';
+import { workspaceFolder } from '../../lib/own-folder.ts';
+import { OutsideError, type SluiceError, UserError } from '../../core/errors.ts';
+import { PART_OF } from '../../ports/part-of.ts';
+import type { Target } from './client.ts';
+import { isRunning } from './process.ts';
+import { contentOf, isOk, requestTo } from './request.ts';
 
 /** What a local control plane leaves in `.sluice/control-plane.json` once it answers. */
 const fileSchema = z.object({ url: z.string(), pid: z.number(), startTime: z.string(), token: z.string(), version: z.string() });

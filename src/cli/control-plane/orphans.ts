@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OutsideError } from '../core/errors.ts';
-import { PART_OF } from '../ports/part-of.ts';
-import { isRunning, startTimeOf } from './_process.ts';
+import { OutsideError } from '../../core/errors.ts';
+import { PART_OF } from '../../ports/part-of.ts';
+import { isRunning, startTimeOf } from './process.ts';
 
 /** A process of a workspace that its records may not name any more. */
 export interface Orphan {

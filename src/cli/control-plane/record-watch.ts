@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { controlPlanePath } from './_local.ts';
+import { controlPlanePath } from './local.ts';
 
 const LOOK_MS = 1_000;
 /** A look may meet the moment in which the record is replaced: two in a row count. */

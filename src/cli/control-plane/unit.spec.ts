@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { belongs } from './_orphans.ts';
-import { unitFolder, unitName, unitSteps, unitText } from './_unit.ts';
+import { belongs } from './orphans.ts';
+import { unitFolder, unitName, unitSteps, unitText } from './unit.ts';
 
 const OPTIONS = {
   workspace: '/srv/shop',

@@ -1,6 +1,6 @@
-import { SluiceError } from '../core/errors.ts';
-import type { Outcome } from '../core/release/events.ts';
-import type { Plan } from '../core/release/plan.ts';
+import { SluiceError } from '../../core/errors.ts';
+import type { Outcome } from '../../core/release/state/events.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
 
 /** What a script may rely on. */
 export const EXIT = {

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
-import { UserError } from '../core/errors.ts';
-import { type Client, createClient, type Target } from './_client.ts';
-import { ensureLocal } from './_local.ts';
-import type { CommonOptions } from './_options.ts';
-import type { Session } from './_session.ts';
-import type { Terminal } from './_terminal.ts';
+import { resolve } from 'node:path';
+import { UserError } from '../../core/errors.ts';
+import { type Client, createClient, type Target } from '../control-plane/client.ts';
+import { ensureLocal } from '../control-plane/local.ts';
+import type { CommonOptions } from './options.ts';
+import type { Session } from './session.ts';
+import type { Terminal } from './terminal.ts';
 
 /** What surrounds this program. */
 export interface Surroundings {
@@ -58,7 +57,7 @@ async function locate(session: Session): Promise<Target> {
 }
 
 async function findRoot(cwd: string, given: string | undefined): Promise<string> {
-  const { findWorkspace } = await import('../config/find.ts');
+  const { findWorkspace } = await import('../../config/load/find.ts');
   const start = resolve(cwd, given ?? '.');
   const found = await findWorkspace(start);
   if (found !== null) return found;
@@ -76,10 +75,4 @@ function userName(env: NodeJS.ProcessEnv): string {
     // Containers may run as a user who has no name.
     return env['USER'] || `uid ${process.getuid?.() ?? 'unknown'}`;
   }
-}
-
-/** Version of this program, from its package. */
-export function ownVersion(): string {
-  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

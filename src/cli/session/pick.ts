@@ -1,7 +1,7 @@
-import { UserError } from '../core/errors.ts';
-import type { ReleaseRow } from '../engine/face.ts';
-import type { Client } from './_client.ts';
-import type { Session } from './_session.ts';
+import { UserError } from '../../core/errors.ts';
+import type { ReleaseRow } from '../../engine/face.ts';
+import type { Client } from '../control-plane/client.ts';
+import type { Session } from './session.ts';
 
 interface Environment {
   readonly name: string;

@@ -1,8 +1,8 @@
 import type { Option } from 'commander';
-import { UserError } from '../core/errors.ts';
-import { parseDuration } from '../config/values.ts';
-import type { Client } from './_client.ts';
-import type { Terminal } from './_terminal.ts';
+import { UserError } from '../../core/errors.ts';
+import { parseDuration } from '../../config/schema/values.ts';
+import type { Client } from '../control-plane/client.ts';
+import type { Terminal } from './terminal.ts';
 
 /** One run of the program: who asks, where, and how to answer. */
 export interface Session {

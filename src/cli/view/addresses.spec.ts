@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { memoryPlanner } from '../../../test/worlds/memory-planner.ts';
-import type { Plan } from '../../core/release/plan.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
 import { addressesOf } from './addresses.ts';
 
 test('addresses are those of the routes: below the edge, or at their own host, each once', async () => {

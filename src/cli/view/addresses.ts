@@ -1,4 +1,4 @@
-import type { Plan } from '../../core/release/plan.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
 
 /** Where users reach the apps of a plan, without repeats. `url`: of the environment's edge; a route with a host of its own is named by that host. */
 export function addressesOf(plan: Plan, url: string): readonly string[] {

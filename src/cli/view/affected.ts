@@ -1,6 +1,6 @@
-import type { AffectedAnswer } from '../app-affected.ts';
-import { UserError } from '../core/errors.ts';
-import type { Answer } from './_session.ts';
+import type { AffectedAnswer } from '../../compose/affected.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Answer } from '../session/session.ts';
 
 /** What `sluice affected` says, for people and for programs. @throws UserError `UNKNOWN_APP`. */
 export function affectedWords(found: AffectedAnswer, against: string, explained: string | undefined): Answer {

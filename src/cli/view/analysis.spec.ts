@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { SEQUENTIAL_DEFAULTS } from '../core/analysis/policy.ts';
-import { forecastBake } from '../core/analysis/sequential/planner.ts';
-import { estimates, expectedText, sparkline, towards } from './_analysis.ts';
+import { SEQUENTIAL_DEFAULTS } from '../../core/analysis/policy.ts';
+import { forecastBake } from '../../core/analysis/sequential/planner.ts';
+import { estimates, expectedText, sparkline, towards } from './analysis.ts';
 
 const evidence = { worse: 1, worseNeeded: 100, good: 1, goodNeeded: 20, effect: null, requestsMissing: null, missingMs: null };
 const estimate = (value: number, low: number, high: number) => ({ value, low, high, requests: 100 });

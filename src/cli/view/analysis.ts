@@ -1,10 +1,10 @@
-import { type Entry, type Look, type Replay, replayOf } from '../core/analysis/replay.ts';
-import type { Effect, Estimate, Evidence, StreamEvidence } from '../core/analysis/sample.ts';
-import type { BakeForecast } from '../core/analysis/sequential/planner.ts';
-import { UserError } from '../core/errors.ts';
-import type { Recorded } from '../engine/face.ts';
-import type { Client } from './_client.ts';
-import { duration } from './_words.ts';
+import { type Entry, type Look, type Replay, replayOf } from '../../core/analysis/replay.ts';
+import type { Effect, Estimate, Evidence, StreamEvidence } from '../../core/analysis/sample.ts';
+import type { BakeForecast } from '../../core/analysis/sequential/planner.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Recorded } from '../../engine/face.ts';
+import type { Client } from '../control-plane/client.ts';
+import { duration } from './words.ts';
 
 const PAGE = 1000;
 

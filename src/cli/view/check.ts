@@ -1,7 +1,7 @@
-import { figure } from '../core/gates/markdown.ts';
-import type { CheckOutcome, CheckReport, GateResult, Measures } from '../core/gates/report.ts';
-import type { Colour, Terminal } from './_terminal.ts';
-import { duration, plural, table } from './_words.ts';
+import { figure } from '../../core/gates/markdown.ts';
+import type { CheckOutcome, CheckReport, GateResult, Measures } from '../../core/gates/report.ts';
+import type { Colour, Terminal } from '../session/terminal.ts';
+import { duration, plural, table } from './words.ts';
 
 type Paint = Terminal['colour'];
 

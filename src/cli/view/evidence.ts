@@ -1,8 +1,8 @@
 import { quantileMs } from '../../core/analysis/histogram.ts';
 import type { Effect, Evidence, MetricVerdict, Verdict } from '../../core/analysis/sample.ts';
-import { towards } from '../_analysis.ts';
-import type { Colour } from '../_terminal.ts';
-import { count, visibleLength } from '../_words.ts';
+import { towards } from './analysis.ts';
+import type { Colour } from '../session/terminal.ts';
+import { count, visibleLength } from './words.ts';
 import type { Seen, Served } from './counts.ts';
 import type { Marks } from './marks.ts';
 

@@ -1,18 +1,18 @@
-import type { Recorded } from '../core/release/events.ts';
-import { evolve } from '../core/release/evolve.ts';
-import type { ReleaseState } from '../core/release/state.ts';
-import { EXIT, exitOfOutcome, exitOfPuttingBack } from './_exit.ts';
-import { createLines, outcomeWords } from './_lines.ts';
-import type { FollowOptions } from './_options.ts';
-import { environments } from './_pick.ts';
-import { createPainter } from './_repaint.ts';
-import { type Answer, type Session, timeoutOf } from './_session.ts';
-import { summaryOf, waitingForPerson } from './_state.ts';
-import { treeOf } from './_tree.ts';
-import { clock, duration, heldBackLines } from './_words.ts';
-import { addressesOf } from './view/addresses.ts';
-import { type Seen, startSeen, withSample } from './view/counts.ts';
-import { marksOf } from './view/marks.ts';
+import type { Recorded } from '../../core/release/state/events.ts';
+import { evolve } from '../../core/release/state/evolve.ts';
+import type { ReleaseState } from '../../core/release/state/state.ts';
+import { EXIT, exitOfOutcome, exitOfPuttingBack } from '../session/exit.ts';
+import { createLines, outcomeWords } from './lines.ts';
+import type { FollowOptions } from '../session/options.ts';
+import { environments } from '../session/pick.ts';
+import { createPainter } from './repaint.ts';
+import { type Answer, type Session, timeoutOf } from '../session/session.ts';
+import { summaryOf, waitingForPerson } from './state.ts';
+import { treeOf } from './tree.ts';
+import { clock, duration, heldBackLines } from './words.ts';
+import { addressesOf } from './addresses.ts';
+import { type Seen, startSeen, withSample } from './counts.ts';
+import { marksOf } from './marks.ts';
 
 /** What the person wants of the release: that it gets there, or that it goes back. */
 export type Wanted = 'out' | 'back';

@@ -1,7 +1,7 @@
-import type { Cause, Recorded, ReleaseEvent } from '../core/release/events.ts';
-import type { ReleaseState, RolloutState } from '../core/release/state.ts';
-import { soakMs, stepsOf } from '../core/rollout/steps.ts';
-import { duration } from './_words.ts';
+import type { Cause, Recorded, ReleaseEvent } from '../../core/release/state/events.ts';
+import type { ReleaseState, RolloutState } from '../../core/release/state/state.ts';
+import { soakMs, stepsOf } from '../../core/rollout/steps.ts';
+import { duration } from './words.ts';
 
 export interface Line {
   readonly app: string | null;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { planOf, versionOf } from '../../test/engine/world.ts';
-import { type Plan, type PlannedApp, withHash } from '../core/release/plan.ts';
-import { fullPlanText, planMarkdown } from './_plan-text.ts';
+import { planOf, versionOf } from '../../../test/engine/world.ts';
+import { type Plan, type PlannedApp, withHash } from '../../core/release/plan/plan.ts';
+import { fullPlanText, planMarkdown } from './plan.ts';
 
 const HOUR = 3_600_000;
 const MONDAY_NOON = Date.UTC(2026, 0, 5, 12);

@@ -1,9 +1,9 @@
-import { approversText } from '../core/access/approval.ts';
-import { closedText, opensAt } from '../core/access/window.ts';
-import type { Plan } from '../core/release/plan.ts';
-import { databasesWithoutBackup } from '../core/release/stages.ts';
-import { type Expected, expectedOf, expectedOfAll } from '../core/rollout/duration.ts';
-import { duration, planText, strategyWords } from './_words.ts';
+import { approversText } from '../../core/access/approval.ts';
+import { closedText, opensAt } from '../../core/access/window.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
+import { databasesWithoutBackup } from '../../core/release/preparations/stages.ts';
+import { type Expected, expectedOf, expectedOfAll } from '../../core/text/duration.ts';
+import { duration, planText, strategyWords } from './words.ts';
 
 /** The whole plan for people: what, why, what comes first, who must agree, how long, and the way back. */
 export function fullPlanText(plan: Plan, notices: readonly string[], now: number): string {

@@ -1,6 +1,6 @@
-import type { ScanRequest, ScanResult } from '../app-scan.ts';
-import { NOT_LOOKED_AT, type NotLookedAt } from '../core/secret-scan/content.ts';
-import { plural, table } from './_words.ts';
+import type { ScanRequest, ScanResult } from '../../services/scan/scan.ts';
+import { NOT_LOOKED_AT, type NotLookedAt } from '../../core/secret-scan/content.ts';
+import { plural, table } from './words.ts';
 
 /** Paths of one reason that are shown; `--json` has all. */
 const SHOWN = 10;

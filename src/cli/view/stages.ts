@@ -1,6 +1,6 @@
-import type { ReleaseState } from '../../core/release/state.ts';
-import type { Colour } from '../_terminal.ts';
-import { duration, plural } from '../_words.ts';
+import type { ReleaseState } from '../../core/release/state/state.ts';
+import type { Colour } from '../session/terminal.ts';
+import { duration, plural } from './words.ts';
 import type { Marks } from './marks.ts';
 
 export interface StagesOptions {

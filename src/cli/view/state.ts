@@ -1,6 +1,6 @@
-import { approversText } from '../core/access/approval.ts';
-import type { ReleaseState, RolloutState } from '../core/release/state.ts';
-import { isOut, stepsOf } from '../core/rollout/steps.ts';
+import { approversText } from '../../core/access/approval.ts';
+import type { ReleaseState, RolloutState } from '../../core/release/state/state.ts';
+import { isOut, stepsOf } from '../../core/rollout/steps.ts';
 
 /** What a release waits for a person to say, and which command says it. */
 export interface WaitingFor {

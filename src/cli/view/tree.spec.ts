@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EVERY_SECOND } from '../../test/worlds/bakes.ts';
-import { canary, memoryPlanner } from '../../test/worlds/memory-planner.ts';
-import { bucketOf } from '../core/analysis/histogram.ts';
-import type { ArmCounts, Sample } from '../core/analysis/sample.ts';
-import type { ReleaseEvent } from '../core/release/events.ts';
-import { evolve } from '../core/release/evolve.ts';
-import type { Plan, Strategy, VersionRef } from '../core/release/plan.ts';
-import type { ReleaseState } from '../core/release/state.ts';
-import { createPainter } from './_repaint.ts';
-import { waitingForPerson } from './_state.ts';
-import { treeOf } from './_tree.ts';
-import { age, count, duration, strategyWords, table, visibleLength } from './_words.ts';
-import { startSeen, withSample } from './view/counts.ts';
-import { marksOf } from './view/marks.ts';
-import { wrap } from './view/wrap.ts';
+import { EVERY_SECOND } from '../../../test/worlds/bakes.ts';
+import { canary, memoryPlanner } from '../../../test/worlds/memory-planner.ts';
+import { bucketOf } from '../../core/analysis/histogram.ts';
+import type { ArmCounts, Sample } from '../../core/analysis/sample.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import { evolve } from '../../core/release/state/evolve.ts';
+import type { Plan, Strategy, VersionRef } from '../../core/release/plan/plan.ts';
+import type { ReleaseState } from '../../core/release/state/state.ts';
+import { createPainter } from './repaint.ts';
+import { waitingForPerson } from './state.ts';
+import { treeOf } from './tree.ts';
+import { age, count, duration, strategyWords, table, visibleLength } from './words.ts';
+import { startSeen, withSample } from './counts.ts';
+import { marksOf } from './marks.ts';
+import { wrap } from './wrap.ts';
 
 const version = (id: string): VersionRef => ({
   id,

@@ -1,16 +1,16 @@
-import { verdictOf } from '../core/analysis/judge.ts';
-import type { Verdict } from '../core/analysis/sample.ts';
-import type { ReleaseState, RolloutState } from '../core/release/state.ts';
-import { candidateWeight, hasTraffic, policyOf, type RolloutStep, soakMs, stepsOf } from '../core/rollout/steps.ts';
-import { outcomeWords } from './_lines.ts';
-import { waitingForPerson } from './_state.ts';
-import type { Colour } from './_terminal.ts';
-import { count, duration, plural } from './_words.ts';
-import type { Seen } from './view/counts.ts';
-import { evidenceOf } from './view/evidence.ts';
-import type { Marks } from './view/marks.ts';
-import { stagesOf } from './view/stages.ts';
-import { wrap } from './view/wrap.ts';
+import { verdictOf } from '../../core/analysis/judge.ts';
+import type { Verdict } from '../../core/analysis/sample.ts';
+import type { ReleaseState, RolloutState } from '../../core/release/state/state.ts';
+import { candidateWeight, hasTraffic, policyOf, type RolloutStep, soakMs, stepsOf } from '../../core/rollout/steps.ts';
+import { outcomeWords } from './lines.ts';
+import { waitingForPerson } from './state.ts';
+import type { Colour } from '../session/terminal.ts';
+import { count, duration, plural } from './words.ts';
+import type { Seen } from './counts.ts';
+import { evidenceOf } from './evidence.ts';
+import type { Marks } from './marks.ts';
+import { stagesOf } from './stages.ts';
+import { wrap } from './wrap.ts';
 
 export interface TreeOptions {
   readonly now: number;

@@ -1,4 +1,4 @@
-import type { Plan, Step, Strategy } from '../core/release/plan.ts';
+import type { Plan, Step, Strategy } from '../../core/release/plan/plan.ts';
 
 /** `45 s`, `30 min`, `1 h 30 min`, `2 d 4 h` */
 export function duration(ms: number): string {

@@ -1,4 +1,4 @@
-import { visibleLength } from '../_words.ts';
+import { visibleLength } from './words.ts';
 
 /** What a line that does not fit is continued with. */
 const INDENT = 4;

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { folderBelow } from '../adapters/_shared/own-folder.ts';
-import { writeWhole } from '../adapters/_shared/whole-file.ts';
+import { folderBelow } from '../../lib/own-folder.ts';
+import { writeWhole } from '../../lib/whole-file.ts';
 import { findConfig } from './find.ts';
-import type { Config } from './schema.ts';
+import type { Config } from '../schema/workspace.ts';
 
 export interface QuickConfigOptions {
   /** Root of the workspace. */

@@ -1,10 +1,10 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { folderBelow } from '../adapters/_shared/own-folder.ts';
-import { SluiceError } from '../core/errors.ts';
-import { parseText } from './locate.ts';
-import type { Config } from './schema.ts';
-import { validate } from './validate.ts';
+import { folderBelow } from '../../lib/own-folder.ts';
+import { SluiceError } from '../../core/errors.ts';
+import { parseText } from '../validate/locate.ts';
+import type { Config } from '../schema/workspace.ts';
+import { validate } from '../validate/validate.ts';
 
 /**
  * What an earlier text of the configuration said, or null when that cannot be told: it is wrong by today's rules, or a

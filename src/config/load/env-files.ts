@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { OutsideError } from '../core/errors.ts';
+import { OutsideError } from '../../core/errors.ts';
 
 export type EnvFileName = `.env${string}`;
 

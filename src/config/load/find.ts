@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { UserError } from '../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 
 /** Names a configuration may have, in the order in which they are proposed. */
 const CONFIG_FILES = [

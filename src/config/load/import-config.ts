@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { cleanEnvironment } from '../adapters/_shared/clean-environment.ts';
-import { OutsideError, UserError } from '../core/errors.ts';
-import type { Mistake } from './problems.ts';
+import { cleanEnvironment } from '../../lib/clean-environment.ts';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import type { Mistake } from '../validate/problems.ts';
 
 export interface Imported {
   readonly value: unknown;
@@ -15,7 +15,7 @@ export interface Imported {
 const TIMEOUT_MS = 30_000;
 
 /** Our own package, whatever the workspace has installed (or not): `import { defineConfig } from 'sluice'`. */
-const SELF = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js', import.meta.url).href;
+const SELF = new URL(import.meta.url.endsWith('.ts') ? '../../index.ts' : '../../index.js', import.meta.url).href;
 
 /**
  * What a configuration written in TypeScript or JavaScript exports, as plain data.

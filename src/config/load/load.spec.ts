@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { UserError } from '../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 import { configEnvironment } from './import-config.ts';
 import { findWorkspace, loadConfig } from './load.ts';
-import type { Problem } from './problems.ts';
-import { ConfigError } from './problems.ts';
-import type { Config } from './schema.ts';
+import type { Problem } from '../validate/problems.ts';
+import { ConfigError } from '../validate/problems.ts';
+import type { Config } from '../schema/workspace.ts';
 
 // Real processes and folders on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,15 +1,15 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { OutsideError } from '../core/errors.ts';
+import { OutsideError } from '../../core/errors.ts';
 import { findConfig } from './find.ts';
-import type { Locate } from './locate.ts';
+import type { Locate } from '../validate/locate.ts';
 import { plainJson } from './plain-json.ts';
-import type { Mistake, Problem } from './problems.ts';
-import { ConfigError, valueAt } from './problems.ts';
-import { normalPath } from './resolve.ts';
-import type { Config } from './schema.ts';
-import { validate } from './validate.ts';
+import type { Mistake, Problem } from '../validate/problems.ts';
+import { ConfigError, valueAt } from '../validate/problems.ts';
+import { normalPath } from '../resolve/resolve.ts';
+import type { Config } from '../schema/workspace.ts';
+import { validate } from '../validate/validate.ts';
 
 export { findWorkspace } from './find.ts';
 
@@ -43,14 +43,14 @@ async function read(dir: string, file: string): Promise<Written> {
   if (!/\.(json|ya?ml)$/.test(file)) {
     const { importConfig } = await import('./import-config.ts');
     const { value, mistakes } = await importConfig(path);
-    const locate = async (): Promise<Locate> => (await import('./locate.ts')).locateByPath(file);
+    const locate = async (): Promise<Locate> => (await import('../validate/locate.ts')).locateByPath(file);
     if (mistakes.length > 0) throw new ConfigError(mistakes.map(await locate()));
     return { value, locate };
   }
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new OutsideError('CONFIG_UNREADABLE', `${path} could not be read: ${error.message}.`, 'See that the file may be read.', error);
   });
-  const parse = async () => (await import('./locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+  const parse = async () => (await import('../validate/locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
   const plain = file.endsWith('.json') ? plainJson(text) : null;
   if (plain !== null) return { value: plain.value, locate: async () => (await parse()).locate };
   const { value, locate, problems } = await parse();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createConfigReader } from './reader.ts';
-import type { Config } from './schema.ts';
+import type { Config } from '../schema/workspace.ts';
 
 const config = (workspace: string): Config => ({ workspace, apps: {} });
 

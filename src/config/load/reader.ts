@@ -1,5 +1,5 @@
 import { loadConfig } from './load.ts';
-import type { Config } from './schema.ts';
+import type { Config } from '../schema/workspace.ts';
 
 /** The configuration of one workspace, as a control plane reads it. */
 export interface ConfigReader {

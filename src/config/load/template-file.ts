@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import type { AnalysisPolicy } from '../core/analysis/policy.ts';
-import { OutsideError, UserError } from '../core/errors.ts';
-import { analysisOf } from './analysis.ts';
-import { checkAnalysis } from './checks.ts';
-import { formatPath, mistakesOf } from './problems.ts';
-import { template } from './schema-analysis.ts';
+import type { AnalysisPolicy } from '../../core/analysis/policy.ts';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import { analysisOf } from '../resolve/analysis.ts';
+import { checkAnalysis } from '../validate/across-fields.ts';
+import { formatPath, mistakesOf } from '../validate/problems.ts';
+import { template } from '../schema/analysis.ts';
 
 /**
  * The policy in a file of YAML or JSON, as `analysis` has it in the configuration; null: the defaults.

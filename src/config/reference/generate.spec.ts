@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { generated, placeOf } from './generate.ts';
 import { jsonSchema } from './json-schema.ts';
 
-test.each(Object.entries(generated))('%s is current (npx tsx src/config/generate.ts makes it)', async (path, make) => {
+test.each(Object.entries(generated))('%s is current (npx tsx src/config/reference/generate.ts makes it)', async (path, make) => {
   expect(await readFile(placeOf(path), 'utf8')).toBe(make());
 });
 

@@ -12,7 +12,7 @@ export const generated: Readonly<Record<string, () => string>> = {
 
 /** Where a generated file stands. */
 export function placeOf(path: string): string {
-  return fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

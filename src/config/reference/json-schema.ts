@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { configSchema } from './schema.ts';
+import { configSchema } from '../schema/workspace.ts';
 
 /** The configuration's JSON Schema, for editors of `sluice.config.json` and `.yaml`. Draft 7 is what they all read. */
 export function jsonSchema(): Record<string, unknown> {

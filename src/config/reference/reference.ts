@@ -122,7 +122,7 @@ function cell(text: string): string {
 
 const INTRODUCTION = `# Configuration
 
-<!-- Made from src/config/schema.ts: npx tsx src/config/generate.ts -->
+<!-- Made from src/config/schema/workspace.ts: npx tsx src/config/reference/generate.ts -->
 
 A workspace has one configuration at its root: \`sluice.config.ts\` (or \`.mts\`, \`.js\`, \`.mjs\`), \`sluice.config.json\` or
 \`sluice.config.yaml\`. All say the same things; TypeScript completes and checks them as you type, and

@@ -1,11 +1,11 @@
-import { edgesSaid, USUAL_EDGES } from '../core/analysis/edges-of-source.ts';
-import type { AnalysisPolicy, Condition, LatencyTests, MetricPolicy, NamedAnalysis, PolicyFrame } from '../core/analysis/policy.ts';
-import type { SourceSettings } from '../core/analysis/reading.ts';
-import type { Strategy } from '../core/release/plan.ts';
-import { DEFAULTS as D } from './defaults.ts';
+import { edgesSaid, USUAL_EDGES } from '../../core/analysis/edges-of-source.ts';
+import type { AnalysisPolicy, Condition, LatencyTests, MetricPolicy, NamedAnalysis, PolicyFrame } from '../../core/analysis/policy.ts';
+import type { SourceSettings } from '../../core/analysis/reading.ts';
+import type { Strategy } from '../../core/release/plan/plan.ts';
+import { DEFAULTS as D } from '../schema/defaults.ts';
 import { kayentaOf } from './kayenta.ts';
-import type { AppConfig } from './schema.ts';
-import { defined, ms, parseCondition, parseMeasure } from './values.ts';
+import type { AppConfig } from '../schema/workspace.ts';
+import { defined, ms, parseCondition, parseMeasure } from '../schema/values.ts';
 
 type Analysis = Exclude<AppConfig['analysis'], false | string | undefined>;
 type Metric = NonNullable<Analysis['metrics']>[number];

@@ -3,13 +3,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { gitAuthors } from '../adapters/source/authors.ts';
-import { gitSource } from '../adapters/source/git.ts';
-import { changeReaders } from '../app-changes.ts';
-import { isIntact, type Plan, versionId, withHash } from '../core/release/plan.ts';
-import { createPlanner, type Planner, type PlannerManifest } from './planner.ts';
-import type { Config, EnvironmentConfig } from './schema.ts';
-import { validate } from './validate.ts';
+import { gitAuthors } from '../../adapters/source/authors.ts';
+import { gitSource } from '../../adapters/source/git.ts';
+import { changeReaders } from '../../compose/change-readers.ts';
+import { isIntact, type Plan, versionId, withHash } from '../../core/release/plan/plan.ts';
+import { createPlanner, type Planner, type PlannerManifest } from '../../services/planning/planner.ts';
+import type { Config, EnvironmentConfig } from '../schema/workspace.ts';
+import { validate } from '../validate/validate.ts';
 
 // Real repositories on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,8 +1,8 @@
-import type { Governance } from '../core/access/governance.ts';
-import { type DeploymentWindow, type Freeze, instantOf, type Opening, type Weekday, WEEKDAYS } from '../core/access/window.ts';
-import { APPROVAL_DEFAULTS as D, type WindowConfig } from './approvals-schema.ts';
-import type { Config, EnvironmentConfig } from './schema.ts';
-import { ms } from './values.ts';
+import type { Governance } from '../../core/access/governance.ts';
+import { type DeploymentWindow, type Freeze, instantOf, type Opening, type Weekday, WEEKDAYS } from '../../core/access/window.ts';
+import { APPROVAL_DEFAULTS as D, type WindowConfig } from '../schema/approvals.ts';
+import type { Config, EnvironmentConfig } from '../schema/workspace.ts';
+import { ms } from '../schema/values.ts';
 
 const DAY_MINUTES = 1_440;
 

@@ -1,11 +1,11 @@
-import type { Format } from '../core/gates/contents.ts';
-import type { Budget, GateSettings, Waiver } from '../core/gates/settings.ts';
-import type { AppChecks, CheckSpec, ReportSpec } from '../core/gates/specs.ts';
-import { CHECK_DEFAULTS as D, TEST_FILES, TOOL_FILES } from './checks-defaults.ts';
-import type { ChecksConfig, GatesConfig } from './checks-schema.ts';
+import type { Format } from '../../core/gates/contents.ts';
+import type { Budget, GateSettings, Waiver } from '../../core/gates/settings.ts';
+import type { AppChecks, CheckSpec, ReportSpec } from '../../core/gates/specs.ts';
+import { CHECK_DEFAULTS as D, TEST_FILES, TOOL_FILES } from '../schema/checks-defaults.ts';
+import type { ChecksConfig, GatesConfig } from '../schema/checks.ts';
 import { normalPath } from './resolve.ts';
-import type { Config } from './schema.ts';
-import { ms, splitArgv } from './values.ts';
+import type { Config } from '../schema/workspace.ts';
+import { ms, splitArgv } from '../schema/values.ts';
 
 /** What is checked of an app, every setting decided; null: there is no such app. Expects a configuration that `loadConfig` accepted. */
 export function resolveChecks(config: Config, app: string): AppChecks | null {

@@ -1,4 +1,4 @@
-import type { AppConfig, AppOverrides } from './schema.ts';
+import type { AppConfig, AppOverrides } from '../schema/workspace.ts';
 
 type Run = Exclude<NonNullable<AppConfig['run']>, string | readonly string[]>;
 type Build = Exclude<NonNullable<AppConfig['build']>, string | readonly string[]>;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { analysisOf } from './analysis.ts';
-import { formatPath } from './problems.ts';
-import type { AppConfig } from './schema.ts';
-import { validate } from './validate.ts';
+import { formatPath } from '../validate/problems.ts';
+import type { AppConfig } from '../schema/workspace.ts';
+import { validate } from '../validate/validate.ts';
 
 const BAKE = { kind: 'canary', steps: [{ weight: 50, bake: '1h' }] } as const;
 

@@ -1,8 +1,8 @@
-import type { ComparedMetric, KayentaPolicy } from '../core/analysis/policy.ts';
-import { DEFAULTS } from './defaults.ts';
-import type { Mistake } from './problems.ts';
-import type { AppConfig } from './schema.ts';
-import { defined, parseMeasure } from './values.ts';
+import type { ComparedMetric, KayentaPolicy } from '../../core/analysis/policy.ts';
+import { DEFAULTS } from '../schema/defaults.ts';
+import type { Mistake } from '../validate/problems.ts';
+import type { AppConfig } from '../schema/workspace.ts';
+import { defined, parseMeasure } from '../schema/values.ts';
 
 type Analysis = Exclude<AppConfig['analysis'], false | string | undefined>;
 type Metric = NonNullable<Analysis['metrics']>[number];

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SEQUENTIAL_DEFAULTS } from '../core/analysis/policy.ts';
-import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
+import { SEQUENTIAL_DEFAULTS } from '../../core/analysis/policy.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../../core/changes/environment.ts';
 import { resolveEnvironment } from './resolve.ts';
-import type { Config } from './schema.ts';
-import { validate } from './validate.ts';
+import type { Config } from '../schema/workspace.ts';
+import { validate } from '../validate/validate.ts';
 
 function resolve(config: Config, name = 'production'): ResolvedEnvironment {
   const checked = validate(config);

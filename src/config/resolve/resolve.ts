@@ -1,22 +1,22 @@
-import type { AutoSteps } from '../core/analysis/policy.ts';
-import { suggestion } from '../core/changes/did-you-mean.ts';
-import type { ResolvedApp, ResolvedEnvironment } from '../core/changes/environment.ts';
-import { inDependencyOrder } from '../core/changes/order.ts';
-import { UserError } from '../core/errors.ts';
-import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../core/release/plan.ts';
-import type { EdgeRoute, Sticky } from '../ports/edge.ts';
-import type { HealthSpec, RunSpec } from '../ports/platform.ts';
+import type { AutoSteps } from '../../core/analysis/policy.ts';
+import { suggestion } from '../../core/text/did-you-mean.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../../core/changes/environment.ts';
+import { inDependencyOrder } from '../../core/changes/order.ts';
+import { UserError } from '../../core/errors.ts';
+import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../../core/release/plan/plan.ts';
+import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
+import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
 import { analysisOf, expandAnalysis, namedAnalysesOf } from './analysis.ts';
 import { governanceOf } from './approvals.ts';
-import { DEFAULTS as D } from './defaults.ts';
-import { edgeRulesOf } from './edge.ts';
+import { DEFAULTS as D } from '../schema/defaults.ts';
+import { edgeRulesOf } from '../schema/edge.ts';
 import type { ExpandedApp } from './expand.ts';
 import { expand, merge } from './expand.ts';
-import { environmentNames, environmentOf, normalPath } from './names.ts';
-import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
-import { defined, ms, parseRoute, parseStatus, route, splitArgv } from './values.ts';
+import { environmentNames, environmentOf, normalPath } from '../schema/names.ts';
+import type { AppConfig, Config, EnvironmentConfig } from '../schema/workspace.ts';
+import { defined, ms, parseRoute, parseStatus, route, splitArgv } from '../schema/values.ts';
 
-export { environmentNames, environmentOf, normalPath } from './names.ts';
+export { environmentNames, environmentOf, normalPath } from '../schema/names.ts';
 
 /**
  * Every setting of one environment, decided. Expects a configuration that `loadConfig` accepted.

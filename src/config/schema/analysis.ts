@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
-import { kayentaAnalysis, kayentaMetric } from './schema-kayenta.ts';
-import { duration, flag, matching, object, oneOf, positive, text, whole } from './schema-parts.ts';
+import { kayentaAnalysis, kayentaMetric } from './kayenta.ts';
+import { duration, flag, matching, object, oneOf, positive, text, whole } from './parts.ts';
 import { CONDITION, MEASURE } from './values.ts';
 
 const CONDITION_ALLOWED = 'a comparison such as "< 1 %", "<= 300 ms" or "<= 110 % of baseline"';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isTimeZone } from '../core/access/window.ts';
-import { argv, duration, env, flag, matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
+import { isTimeZone } from '../../core/access/window.ts';
+import { argv, duration, env, flag, matching, name, object, oneOf, positive, text, whole } from './parts.ts';
 
 /* Who may have something deployed, when, and who is told. */
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type BackupPolicy, USUAL_POLICY } from '../core/backup/policy.ts';
-import type { Config } from './schema.ts';
-import { matching, name, object, oneOf, positive, text, whole } from './schema-parts.ts';
+import { type BackupPolicy, USUAL_POLICY } from '../../core/backup/policy.ts';
+import type { Config } from './workspace.ts';
+import { matching, name, object, oneOf, positive, text, whole } from './parts.ts';
 import { ms } from './values.ts';
 
 const ENV = /^[A-Za-z_][A-Za-z0-9_]*$/;

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { FORMATS } from '../core/gates/contents.ts';
-import { SEVERITIES } from '../core/gates/finding.ts';
-import { RATINGS } from '../core/gates/ratings.ts';
-import { ADVISORY_SEVERITIES } from '../core/gates/settings.ts';
+import { FORMATS } from '../../core/gates/contents.ts';
+import { SEVERITIES } from '../../core/gates/finding.ts';
+import { RATINGS } from '../../core/gates/ratings.ts';
+import { ADVISORY_SEVERITIES } from '../../core/gates/settings.ts';
 import { CHECK_DEFAULTS as D } from './checks-defaults.ts';
-import { argv, buildEnv, duration, flag, matching, name, object, oneOf, positive, text } from './schema-parts.ts';
+import { argv, buildEnv, duration, flag, matching, name, object, oneOf, positive, text } from './parts.ts';
 
 /* What is checked of an app, and what its gates ask for. */
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { PlannedMigration } from '../core/data/migrations/phases.ts';
-import { UserError } from '../core/errors.ts';
-import type { Config } from './schema.ts';
-import { matching, name, object, oneOf, PATH_ALLOWED, positive, text } from './schema-parts.ts';
+import type { PlannedMigration } from '../../core/data/migrations/phases.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Config } from './workspace.ts';
+import { matching, name, object, oneOf, PATH_ALLOWED, positive, text } from './parts.ts';
 import { ms } from './values.ts';
 
 const fromEnv = object({

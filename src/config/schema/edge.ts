@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { DEFAULT_RULES } from '../core/edge/rules.ts';
-import type { EdgeRules } from '../ports/edge.ts';
+import { DEFAULT_RULES } from '../../core/edge/rules.ts';
+import type { EdgeRules } from '../../ports/edge.ts';
 import { DEFAULTS } from './defaults.ts';
-import { object, positive, whole } from './schema-parts.ts';
+import { object, positive, whole } from './parts.ts';
 import { ms, parseSize, SIZE } from './values.ts';
 
 const D = DEFAULTS.edge;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, matching, object } from './schema-parts.ts';
+import { flag, matching, object } from './parts.ts';
 
 const fromEnv = object({
   fromEnv: matching(/^[A-Za-z_]\w*$/, 'the name of a variable').describe("Name of a variable of the control plane's own environment."),

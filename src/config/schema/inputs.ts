@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { matching } from './schema-parts.ts';
+import { matching } from './parts.ts';
 
 const ALLOWED = 'a file, a folder or a pattern inside the workspace, such as "config/shared.yml", "proto" or "schemas/**/*.json"';
 const input = matching(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/, ALLOWED);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DEFAULTS } from './defaults.ts';
-import { flag, object, oneOf, text, whole } from './schema-parts.ts';
+import { flag, object, oneOf, text, whole } from './parts.ts';
 
 const D = DEFAULTS.kayenta;
 const number = z.number({ error: 'a number' }).min(0, { error: 'a number from 0' });

@@ -1,4 +1,4 @@
-import type { Config, EnvironmentConfig } from './schema.ts';
+import type { Config, EnvironmentConfig } from './workspace.ts';
 
 /* What is asked of a configuration before anything else; imports nothing, so that a quick answer stays quick. */
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig } from './load.ts';
-import { ConfigError } from './problems.ts';
-import { resolveEnvironment } from './resolve.ts';
-import { validate } from './validate.ts';
+import { loadConfig } from '../load/load.ts';
+import { ConfigError } from '../validate/problems.ts';
+import { resolveEnvironment } from '../resolve/resolve.ts';
+import { validate } from '../validate/validate.ts';
 
 const INHERITED = [...Object.getOwnPropertyNames(Object.prototype), '__proto__', 'prototype', 'length', 'hasownproperty'];
 const name = fc.oneof(fc.constantFrom(...INHERITED), fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/), fc.string({ maxLength: 8 }));

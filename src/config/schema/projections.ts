@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { resolveDatabases } from './data-migrations.ts';
-import type { Config } from './schema.ts';
-import { duration, flag, matching, name, object, oneOf, text, whole } from './schema-parts.ts';
+import type { Config } from './workspace.ts';
+import { duration, flag, matching, name, object, oneOf, text, whole } from './parts.ts';
 import { ms } from './values.ts';
 
 const ENV = /^[A-Za-z_][A-Za-z0-9_]*$/;

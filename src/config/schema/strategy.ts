@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
-import { duration, DURATION_ALLOWED, flag, object, oneOf, positive } from './schema-parts.ts';
+import { duration, DURATION_ALLOWED, flag, object, oneOf, positive } from './parts.ts';
 
 const STEP_ALLOWED = 'a weight such as 5, or an object with weight, bake, pause';
 const weight = z

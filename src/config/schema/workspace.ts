@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { checks, gates } from './checks-schema.ts';
-import { access, approval, branches, isolated, notify, promoteFrom, window } from './approvals-schema.ts';
+import { checks, gates } from './checks.ts';
+import { access, approval, branches, isolated, notify, promoteFrom, window } from './approvals.ts';
 import { backups } from './backup.ts';
 import { projections } from './projections.ts';
 import { databaseOverrides, databases } from './data-migrations.ts';
 import { DEFAULTS as D } from './defaults.ts';
 import { edgeRuleSettings } from './edge.ts';
-import { analyses, analysis, template } from './schema-analysis.ts';
+import { analyses, analysis, template } from './analysis.ts';
 import { github } from './github.ts';
-import { inputs } from './schema-inputs.ts';
+import { inputs } from './inputs.ts';
 import {
   ARGV_ALLOWED,
   argv,
@@ -25,8 +25,8 @@ import {
   text,
   urlPath,
   whole,
-} from './schema-parts.ts';
-import { strategy } from './schema-strategy.ts';
+} from './parts.ts';
+import { strategy } from './strategy.ts';
 import { parseStatus, ROUTE, STATUS } from './values.ts';
 
 /*

@@ -1,8 +1,8 @@
-import { APPROVAL_DEFAULTS as D } from './approvals-schema.ts';
-import { windowOf } from './approvals.ts';
+import { APPROVAL_DEFAULTS as D } from '../schema/approvals.ts';
+import { windowOf } from '../resolve/approvals.ts';
 import type { Mistake } from './problems.ts';
-import { environmentNames, environmentOf, mergedApp } from './resolve.ts';
-import type { Config } from './schema.ts';
+import { environmentNames, environmentOf, mergedApp } from '../resolve/resolve.ts';
+import type { Config } from '../schema/workspace.ts';
 
 /** Mistakes of the rules that no single value shows. */
 export function checkGovernance(config: Config): Mistake[] {

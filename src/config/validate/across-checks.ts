@@ -1,8 +1,8 @@
-import { didYouMean } from '../core/changes/did-you-mean.ts';
-import { cycles } from '../core/changes/order.ts';
+import { didYouMean } from '../../core/text/did-you-mean.ts';
+import { cycles } from '../../core/changes/order.ts';
 import type { Mistake } from './problems.ts';
-import { normalPath } from './resolve.ts';
-import type { Config } from './schema.ts';
+import { normalPath } from '../resolve/resolve.ts';
+import type { Config } from '../schema/workspace.ts';
 
 /** Mistakes in checks that no single value shows: needs that do not fit together, checks that look at nothing, paths that lead out. */
 export function checkChecks(config: Config): Mistake[] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { formatPath } from './problems.ts';
-import type { AppConfig, Config } from './schema.ts';
+import type { AppConfig, Config } from '../schema/workspace.ts';
 import { validate } from './validate.ts';
 
 type Apps = Record<string, Partial<AppConfig>>;

@@ -1,16 +1,16 @@
-import { didYouMean } from '../core/changes/did-you-mean.ts';
-import { cycles } from '../core/changes/order.ts';
-import { analysisOf, expandAnalysis, judgeOf } from './analysis.ts';
-import { checkGovernance } from './approvals-together.ts';
-import { checkChecks } from './checks-together.ts';
-import { checkKayenta, tooFewPoints } from './kayenta.ts';
-import { DEFAULTS } from './defaults.ts';
-import type { ExpandedApp } from './expand.ts';
+import { didYouMean } from '../../core/text/did-you-mean.ts';
+import { cycles } from '../../core/changes/order.ts';
+import { analysisOf, expandAnalysis, judgeOf } from '../resolve/analysis.ts';
+import { checkGovernance } from './across-approvals.ts';
+import { checkChecks } from './across-checks.ts';
+import { checkKayenta, tooFewPoints } from '../resolve/kayenta.ts';
+import { DEFAULTS } from '../schema/defaults.ts';
+import type { ExpandedApp } from '../resolve/expand.ts';
 import type { Mistake } from './problems.ts';
 import { formatPath, valueAt } from './problems.ts';
-import { environmentNames, environmentOf, kindOf, mergedApp, normalPath, routesOf } from './resolve.ts';
-import type { AppConfig, Config, EnvironmentConfig } from './schema.ts';
-import { parseDuration, shellSyntax, splitArgv } from './values.ts';
+import { environmentNames, environmentOf, kindOf, mergedApp, normalPath, routesOf } from '../resolve/resolve.ts';
+import type { AppConfig, Config, EnvironmentConfig } from '../schema/workspace.ts';
+import { parseDuration, shellSyntax, splitArgv } from '../schema/values.ts';
 
 /** What can be made out of a configuration even when much of it is wrong. */
 export interface Outline {

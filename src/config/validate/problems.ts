@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { didYouMean } from '../core/changes/did-you-mean.ts';
-import { UserError } from '../core/errors.ts';
-import { KEYS } from './schema-parts.ts';
+import { didYouMean } from '../../core/text/did-you-mean.ts';
+import { UserError } from '../../core/errors.ts';
+import { KEYS } from '../schema/parts.ts';
 
 /** One mistake in the configuration. */
 export interface Problem {

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import type { Outline } from './checks.ts';
-import { checkTogether } from './checks.ts';
+import type { Outline } from './across-fields.ts';
+import { checkTogether } from './across-fields.ts';
 import type { Mistake } from './problems.ts';
 import { mistakesOf } from './problems.ts';
-import type { Config } from './schema.ts';
-import { configSchema } from './schema.ts';
+import type { Config } from '../schema/workspace.ts';
+import { configSchema } from '../schema/workspace.ts';
 import { withTemplates } from './templates.ts';
 
 /** The configuration when there is nothing wrong with it, and all that is wrong with it otherwise. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { planOf } from '../../../test/engine/world.ts';
 import { play, REAL, story } from '../../../test/simulation/approval-play.ts';
-import { isIntact, withHash } from '../release/plan.ts';
+import { isIntact, withHash } from '../release/plan/plan.ts';
 
 test(
   'no sequence of commands deploys an unapproved, expired, self-approved, rejected or altered plan, or one outside its window',

@@ -1,4 +1,4 @@
-import type { ApprovalState, PlannedApproval } from '../release/stages.ts';
+import type { ApprovalState, PlannedApproval } from '../release/preparations/stages.ts';
 
 /** What an approval is judged by. A release's state has this shape. */
 export interface Approvable {

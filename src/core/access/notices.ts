@@ -1,6 +1,6 @@
 import type { Notice } from '../../ports/notifier.ts';
-import type { ReleaseEvent } from '../release/events.ts';
-import type { ReleaseState } from '../release/state.ts';
+import type { ReleaseEvent } from '../release/state/events.ts';
+import type { ReleaseState } from '../release/state/state.ts';
 import { approversText } from './approval.ts';
 
 /** Whether people may have to be told of it: all other events are passed over without a look at their release. */

@@ -1,4 +1,4 @@
-import type { Step } from '../release/plan.ts';
+import type { Step } from '../release/plan/plan.ts';
 import type { AutoSteps, LatencyTests, SequentialPolicy, ThresholdPolicy } from './policy.ts';
 import { requestsToFail, requestsToPass } from './sequential/planner.ts';
 

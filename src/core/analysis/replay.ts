@@ -1,7 +1,7 @@
-import { canonicalJson } from '../canonical.ts';
-import { evolve } from '../release/evolve.ts';
-import type { ReleaseEvent } from '../release/events.ts';
-import type { ReleaseState, RolloutAnalysis } from '../release/state.ts';
+import { canonicalJson } from '../text/canonical.ts';
+import { evolve } from '../release/state/evolve.ts';
+import type { ReleaseEvent } from '../release/state/events.ts';
+import type { ReleaseState, RolloutAnalysis } from '../release/state/state.ts';
 import { namedOf, policyOf, settingOf } from '../rollout/steps.ts';
 import { finishAnalysis, observeSample, startAnalysis, verdictOf } from './judge.ts';
 import type { AnalysisPolicy } from './policy.ts';

@@ -1,4 +1,4 @@
-import { matchesPattern } from './glob.ts';
+import { matchesPattern } from '../text/glob.ts';
 import type { Edge, Project, ProjectGraph } from './project.ts';
 import { ancestors, isPattern } from './project.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { changedSettings } from './differences.ts';
-import { didYouMean, editDistance, suggestion } from './did-you-mean.ts';
+import { didYouMean, editDistance, suggestion } from '../text/did-you-mean.ts';
 import { fingerprints } from './fingerprint.ts';
 import { closure, cycles, inDependencyOrder } from './order.ts';
 

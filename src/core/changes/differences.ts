@@ -1,4 +1,4 @@
-import { canonicalJson } from '../canonical.ts';
+import { canonicalJson } from '../text/canonical.ts';
 import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
 
 interface Settings {

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { canonicalJson } from '../canonical.ts';
-import type { BuildSpec } from '../release/plan.ts';
+import { canonicalJson } from '../text/canonical.ts';
+import type { BuildSpec } from '../release/plan/plan.ts';
 
 export interface FingerprintInput {
   readonly app: string;

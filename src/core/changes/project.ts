@@ -1,4 +1,4 @@
-import { matchesPattern } from './glob.ts';
+import { matchesPattern } from '../text/glob.ts';
 
 /** Something of the workspace that others depend on, or an app; found in manifests, or named in the configuration. */
 export interface Project {

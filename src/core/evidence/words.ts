@@ -1,7 +1,7 @@
 import type { AnalysisPhase } from '../analysis/sample.ts';
 import type { CheckOutcome, CheckReport, GateResult } from '../gates/report.ts';
-import type { ChecklistLine } from '../release/checklist.ts';
-import type { Outcome, ReleaseEventType } from '../release/events.ts';
+import type { ChecklistLine } from '../release/state/checklist.ts';
+import type { Outcome, ReleaseEventType } from '../release/state/events.ts';
 import type { Health } from '../../ports/platform.ts';
 
 /**

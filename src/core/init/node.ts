@@ -1,4 +1,4 @@
-import { matchesPattern } from '../changes/glob.ts';
+import { matchesPattern } from '../text/glob.ts';
 import type { CheckCommand, Command, Look, PackageManager, Runtime } from './look.ts';
 import { folderOf, inFolder } from './look.ts';
 import { commandOf, type Data, data, json, list, string, strings, yaml } from './parse.ts';
@@ -85,7 +85,7 @@ function isUsed(look: Look, folder: string, manifest: Data, { dependency }: (typ
   if (dependency === 'react-scripts') return has('public', 'index.html');
   return (
     dependency in data(manifest['dependencies']) ||
-    has('app', 'pages', 'src/app', 'src/pages', 'src/routes', 'astro.config.mjs', 'astro.config.ts')
+    has('app', 'pages', 'src/compose/control-plane', 'src/pages', 'src/routes', 'astro.config.mjs', 'astro.config.ts')
   );
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { planOf, versionOf } from '../../../test/engine/world.ts';
-import type { ReleaseEvent } from './events.ts';
-import { evolve } from './evolve.ts';
-import { violation } from './guards.ts';
-import { next } from './next.ts';
-import { projectApp, type EnvironmentApp } from './readmodels.ts';
-import type { ReleaseState } from './state.ts';
+import type { ReleaseEvent } from './state/events.ts';
+import { evolve } from './state/evolve.ts';
+import { violation } from './runbook/guards.ts';
+import { next } from './runbook/next.ts';
+import { projectApp, type EnvironmentApp } from './state/readmodels.ts';
+import type { ReleaseState } from './state/state.ts';
 
 /**
  * FL#1898: what was kept because nothing else serves is the stable version for whoever comes next. Were it forgotten, the next

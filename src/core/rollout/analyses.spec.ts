@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { next } from '../release/next.ts';
+import { next } from '../release/runbook/next.ts';
 import { type Behaviour, configured, type Does, NEW, tell } from '../../../test/worlds/story.ts';
 
 const BAKE = 20_000;

@@ -3,8 +3,8 @@ import type { AnalysisPolicy } from '../analysis/policy.ts';
 import type { Verdict } from '../analysis/sample.ts';
 import { longerMs } from '../analysis/sequential/state.ts';
 import { isBlind } from '../analysis/watching.ts';
-import type { ReleaseEvent } from '../release/events.ts';
-import type { RolloutAnalysis, RolloutState } from '../release/state.ts';
+import type { ReleaseEvent } from '../release/state/events.ts';
+import type { RolloutAnalysis, RolloutState } from '../release/state/state.ts';
 import { isLastBake, namedOf, policyOf } from './steps.ts';
 
 /** Longer than anything takes to be recorded and decided on, ms. */

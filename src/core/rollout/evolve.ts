@@ -2,9 +2,9 @@ import { observeSample, startAnalysis, type JudgeState } from '../analysis/judge
 import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
 import type { Reading } from '../analysis/reading.ts';
 import type { AnalysisSetting } from '../analysis/sequential/state.ts';
-import type { ReleaseEvent } from '../release/events.ts';
-import type { PlannedApp } from '../release/plan.ts';
-import type { RolloutAnalysis, RolloutPhase, RolloutStage, RolloutState } from '../release/state.ts';
+import type { ReleaseEvent } from '../release/state/events.ts';
+import type { PlannedApp } from '../release/plan/plan.ts';
+import type { RolloutAnalysis, RolloutPhase, RolloutStage, RolloutState } from '../release/state/state.ts';
 import { candidateWeight, isShared, namedOf, policyOf, settingOf, settingOfNamed, stepsOf } from './steps.ts';
 
 /** A rollout before anything happened. */

@@ -1,10 +1,10 @@
 import type { Verdict } from '../analysis/sample.ts';
 import { isBlind } from '../analysis/watching.ts';
-import { attempt, merge, NOTHING, record, technical, wait } from '../release/decide.ts';
-import type { Decision, EffectBody } from '../release/effects.ts';
-import type { Cause } from '../release/events.ts';
-import { versionId, type VersionRef } from '../release/plan.ts';
-import type { ReleaseState, RolloutState } from '../release/state.ts';
+import { attempt, merge, NOTHING, record, technical, wait } from '../release/runbook/decide.ts';
+import type { Decision, EffectBody } from '../release/runbook/effects.ts';
+import type { Cause } from '../release/state/events.ts';
+import { versionId, type VersionRef } from '../release/plan/plan.ts';
+import type { ReleaseState, RolloutState } from '../release/state/state.ts';
 import {
   completed,
   endingOf,

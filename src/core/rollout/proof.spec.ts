@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Effect } from '../release/effects.ts';
-import type { ReleaseEvent } from '../release/events.ts';
-import { violation } from '../release/guards.ts';
-import { next } from '../release/next.ts';
-import type { Strategy } from '../release/plan.ts';
-import type { ReleaseState } from '../release/state.ts';
+import type { Effect } from '../release/runbook/effects.ts';
+import type { ReleaseEvent } from '../release/state/events.ts';
+import { violation } from '../release/runbook/guards.ts';
+import { next } from '../release/runbook/next.ts';
+import type { Strategy } from '../release/plan/plan.ts';
+import type { ReleaseState } from '../release/state/state.ts';
 import { acquired, at, built, deployed, given, healthy, NEW, OLD, requested, started, type Timed } from '../../../test/worlds/histories.ts';
 
 /** Users have to be seen to reach the new version before anything is built on its traffic. */

@@ -1,6 +1,6 @@
-import { NOTHING, persist, record } from '../release/decide.ts';
-import type { Decision, EffectBody } from '../release/effects.ts';
-import type { ReleaseState, RolloutState } from '../release/state.ts';
+import { NOTHING, persist, record } from '../release/runbook/decide.ts';
+import type { Decision, EffectBody } from '../release/runbook/effects.ts';
+import type { ReleaseState, RolloutState } from '../release/state/state.ts';
 import { candidateWeight, isOut, isShared } from './steps.ts';
 
 /** Keys of the effects that put an app back. */

@@ -1,7 +1,7 @@
 import type { AnalysisPolicy, NamedAnalysis } from '../analysis/policy.ts';
 import type { AnalysisSetting } from '../analysis/sequential/state.ts';
-import type { RolloutState } from '../release/state.ts';
-import type { PlannedApp, Step } from '../release/plan.ts';
+import type { RolloutState } from '../release/state/state.ts';
+import type { PlannedApp, Step } from '../release/plan/plan.ts';
 
 /** One entry of a rollout's way to 100 %. `confirm` is a pause before any traffic moved. */
 export type RolloutStep = Step | { readonly kind: 'confirm' };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createRedactor } from '../../server/redact.ts';
+import { createRedactor } from '../../server/http/redact.ts';
 import { formsOf, isHidden, SHORTEST_SECRET } from './forms.ts';
 
 const secret = fc.oneof(

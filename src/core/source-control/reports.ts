@@ -1,7 +1,7 @@
 import type { CheckRunReport, DeploymentReport } from '../../ports/source-control.ts';
-import { checklistOf } from '../release/checklist.ts';
-import type { Outcome } from '../release/events.ts';
-import type { ReleaseState } from '../release/state.ts';
+import { checklistOf } from '../release/state/checklist.ts';
+import type { Outcome } from '../release/state/events.ts';
+import type { ReleaseState } from '../release/state/state.ts';
 
 /** Where people go on from a report. */
 export interface ReportLinks {

@@ -1,4 +1,4 @@
-import type { PlannedApp, Strategy } from '../release/plan.ts';
+import type { PlannedApp, Strategy } from '../release/plan/plan.ts';
 
 /** What a rollout takes when all is well: not counted are the build and starting up, which take what they take. */
 export interface Expected {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../core/canonical.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
 
 export interface Hashed {
   readonly stream: string;

@@ -1,4 +1,4 @@
-import type { Recorded } from '../../core/release/events.ts';
+import type { Recorded } from '../../core/release/state/events.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Sql } from '../postgres/connection.ts';
 import { schemaOf, upcast } from '../upcast.ts';

@@ -1,6 +1,6 @@
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
-import { versionId } from '../../core/release/plan.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import { versionId } from '../../core/release/plan/plan.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { splitterOf } from './traffic.ts';

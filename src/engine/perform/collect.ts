@@ -1,8 +1,8 @@
 import { sampleBetween } from '../../core/analysis/from-counters.ts';
 import { EDGE_SOURCE } from '../../core/analysis/reading.ts';
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
-import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import type { PlannedApp, VersionRef } from '../../core/release/plan/plan.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../core/errors.ts';
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
-import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import type { PlannedApp, VersionRef } from '../../core/release/plan/plan.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { PerformContext } from '../runbook.ts';
 import { shareOf } from './share.ts';

@@ -1,7 +1,7 @@
 import { OutsideError } from '../../core/errors.ts';
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
-import { violation } from '../../core/release/guards.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import { violation } from '../../core/release/runbook/guards.ts';
 import type { PerformContext, Performer } from '../runbook.ts';
 import { performBuild } from './build.ts';
 import { performCollect } from './collect.ts';

@@ -1,4 +1,4 @@
-import type { PlannedApp } from '../../core/release/plan.ts';
+import type { PlannedApp } from '../../core/release/plan/plan.ts';
 import type {
   AppliedMigration,
   PlannedBackup,
@@ -7,7 +7,7 @@ import type {
   ReadyProjection,
   RestorePoint,
   SchemaFit,
-} from '../../core/release/stages.ts';
+} from '../../core/release/preparations/stages.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
 import type { Builder } from '../../ports/builder.ts';
 import type { Checks } from '../../ports/checks.ts';

@@ -1,7 +1,7 @@
-import { askRoute, type RouteLook } from '../../adapters/_shared/ask-route.ts';
+import { askRoute, type RouteLook } from '../../lib/ask-route.ts';
 import { OutsideError } from '../../core/errors.ts';
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent, RouteEvidence } from '../../core/release/events.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent, RouteEvidence } from '../../core/release/state/events.ts';
 import type { Edge, EdgeStats } from '../../ports/edge.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';

@@ -1,5 +1,5 @@
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { shareInstances } from './share.ts';

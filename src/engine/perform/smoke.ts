@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
-import type { SmokeSpec } from '../../core/release/plan.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import type { SmokeSpec } from '../../core/release/plan/plan.ts';
 import type { Endpoint } from '../../ports/edge.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { refOf } from './traffic.ts';
-import { askHttp } from '../../adapters/_shared/ask-http.ts';
+import { askHttp } from '../../lib/ask-http.ts';
 
 const OUTPUT_LINES = 8;
 

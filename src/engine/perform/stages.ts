@@ -1,8 +1,8 @@
 import { UserError } from '../../core/errors.ts';
 import type { Base } from '../../core/gates/base.ts';
-import type { Effect } from '../../core/release/effects.ts';
-import type { ReleaseEvent } from '../../core/release/events.ts';
-import type { CheckEvidence } from '../../core/release/stages.ts';
+import type { Effect } from '../../core/release/runbook/effects.ts';
+import type { ReleaseEvent } from '../../core/release/state/events.ts';
+import type { CheckEvidence } from '../../core/release/preparations/stages.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts, StageRequest } from './ports.ts';
 

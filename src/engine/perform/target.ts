@@ -1,4 +1,4 @@
-import type { PlannedApp, VersionRef } from '../../core/release/plan.ts';
+import type { PlannedApp, VersionRef } from '../../core/release/plan/plan.ts';
 import type { DeployTarget } from '../../ports/platform.ts';
 import type { PerformContext } from '../runbook.ts';
 import { refOf } from './traffic.ts';

@@ -1,5 +1,5 @@
 import { OutsideError } from '../../core/errors.ts';
-import type { PlannedApp } from '../../core/release/plan.ts';
+import type { PlannedApp } from '../../core/release/plan/plan.ts';
 import { hasTraffic } from '../../core/rollout/steps.ts';
 import type { EdgeIntent, EdgeObservation } from '../../ports/edge.ts';
 import type { AppRef, Platform, Weights } from '../../ports/platform.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { foreign, privateFolder } from '../../adapters/_shared/own-folder.ts';
+import { foreign, privateFolder } from '../../lib/own-folder.ts';
 import { OutsideError } from '../../core/errors.ts';
 import { PART_OF } from '../../ports/part-of.ts';
 import { findBinaries, type Binaries } from './binaries.ts';

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type MemoryEngine, memoryEngine } from '../../test/worlds/memory-engine.ts';
-import { canary, type MemoryPlanner, memoryPlanner } from '../../test/worlds/memory-planner.ts';
+import { type MemoryEngine, memoryEngine } from '../../../test/worlds/memory-engine.ts';
+import { canary, type MemoryPlanner, memoryPlanner } from '../../../test/worlds/memory-planner.ts';
 import { createServer, type ServerOptions } from './create.ts';
 import { listen } from './listen.ts';
 

@@ -1,25 +1,25 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { UserError } from '../core/errors.ts';
-import { isAuthorized, metricsTokenOf } from './auth.ts';
-import { backupRoutes } from './backups.ts';
-import { type Deliveries, hooks } from './hooks.ts';
+import { UserError } from '../../core/errors.ts';
+import { isAuthorized, metricsTokenOf } from '../auth/tokens.ts';
+import { backupRoutes } from '../routes/backups.ts';
+import { type Deliveries, hooks } from '../routes/hooks.ts';
 import { type HostNames, refuseStrangers } from './hosts.ts';
 import { openapi } from './openapi.ts';
-import { operationRoutes } from './operations.ts';
-import { acceptOtlp, OTLP_PATH, otlpRoutes } from './otlp.ts';
-import type { ServerParts } from './parts.ts';
-import { projectionRoutes } from './projections.ts';
+import { operationRoutes } from '../routes/operations.ts';
+import { acceptOtlp, OTLP_PATH, otlpRoutes } from '../routes/otlp.ts';
+import type { ServerParts } from '../parts.ts';
+import { projectionRoutes } from '../routes/projections.ts';
 import { checked, type Problem, problemOf, refuseUnstorable } from './problems.ts';
 import { createRedactor, type Redactor, redactedStream } from './redact.ts';
-import { releaseRoutes } from './releases.ts';
+import { releaseRoutes } from '../routes/releases.ts';
 import type { Input, Route } from './route.ts';
 import { type EventSink, openEvents } from './sse.ts';
-import { variableRoutes } from './variables.ts';
+import { variableRoutes } from '../routes/variables.ts';
 
-export type { Finding, ServerParts } from './parts.ts';
-export { newToken } from './auth.ts';
+export type { Finding, ServerParts } from '../parts.ts';
+export { newToken } from '../auth/tokens.ts';
 
 export interface ServerOptions extends ServerParts {
   /** What every request must carry as its bearer token. */

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import type { IncomingMessage } from 'node:http';
-import { UserError } from '../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 
 export interface HostNames {
   /** Address that the server listens on; loopback when left out. */

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { UserError } from '../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 
 /**
  * Start listening; loopback unless told otherwise. Port 0: any free one.

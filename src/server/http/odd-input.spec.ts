@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MemoryEngine, memoryEngine } from '../../test/worlds/memory-engine.ts';
-import { memoryPlanner } from '../../test/worlds/memory-planner.ts';
-import { UserError } from '../core/errors.ts';
+import { type MemoryEngine, memoryEngine } from '../../../test/worlds/memory-engine.ts';
+import { memoryPlanner } from '../../../test/worlds/memory-planner.ts';
+import { UserError } from '../../core/errors.ts';
 import { allRoutes, createServer, type ServerOptions } from './create.ts';
 import { listen } from './listen.ts';
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { SluiceError, UserError } from '../core/errors.ts';
+import { SluiceError, UserError } from '../../core/errors.ts';
 
 /** RFC 9457 problem details, with our code and what to do next. */
 export interface Problem {

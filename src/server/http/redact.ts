@@ -1,4 +1,4 @@
-import { formsOf } from '../core/secrets/forms.ts';
+import { formsOf } from '../../core/secrets/forms.ts';
 
 export interface Redactor {
   /** One text without any secret value in it. */

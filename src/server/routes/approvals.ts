@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { approversText } from '../core/access/approval.ts';
-import { type ChecklistLine, checklistOf } from '../core/release/checklist.ts';
-import type { Plan } from '../core/release/plan.ts';
-import type { ReleaseState } from '../core/release/state.ts';
-import type { Engine } from '../engine/face.ts';
-import { releaseOf } from './deploys.ts';
-import { promotionPlan } from './exact-plans.ts';
-import type { ServerParts } from './parts.ts';
-import { type Route, route } from './route.ts';
-import * as schema from './schemas.ts';
-import type { SeenPlans } from './seen-plans.ts';
+import { approversText } from '../../core/access/approval.ts';
+import { type ChecklistLine, checklistOf } from '../../core/release/state/checklist.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
+import type { ReleaseState } from '../../core/release/state/state.ts';
+import type { Engine } from '../../engine/face.ts';
+import { releaseOf } from '../../services/releases/deploys.ts';
+import { promotionPlan } from '../../services/planning/exact-plans.ts';
+import type { ServerParts } from '../parts.ts';
+import { type Route, route } from '../http/route.ts';
+import * as schema from '../schemas.ts';
+import type { SeenPlans } from '../../services/planning/seen-plans.ts';
 
 /** Releases under way at once that are looked at for what waits. */
 const ACTIVE_AT_ONCE = 1_000;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Progress } from '../ports/backup.ts';
-import { UserError } from '../core/errors.ts';
-import { type Problem, problemOf } from './problems.ts';
-import { type Route, route } from './route.ts';
+import type { Progress } from '../../ports/backup.ts';
+import { UserError } from '../../core/errors.ts';
+import { type Problem, problemOf } from '../http/problems.ts';
+import { type Route, route } from '../http/route.ts';
 
 /** Backups as the API knows them; handed in by the composition root. */
 export interface BackupsFace {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { OutsideError, UserError } from '../core/errors.ts';
-import type { ServerParts } from './parts.ts';
+import { OutsideError, UserError } from '../../core/errors.ts';
+import type { ServerParts } from '../parts.ts';
 import { definedOnly, send } from './releases.ts';
-import type { Route } from './route.ts';
-import { eventRoute, route } from './route.ts';
-import * as schema from './schemas.ts';
+import type { Route } from '../http/route.ts';
+import { eventRoute, route } from '../http/route.ts';
+import * as schema from '../schemas.ts';
 
 const limit = schema.count(1000).optional();
 

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { memoryEngine } from '../../test/worlds/memory-engine.ts';
-import { memoryPlanner } from '../../test/worlds/memory-planner.ts';
-import { createOtlpIntake } from '../adapters/metrics/otlp-intake.ts';
-import { metricsTokenOf } from './auth.ts';
-import { createServer } from './create.ts';
+import { memoryEngine } from '../../../test/worlds/memory-engine.ts';
+import { memoryPlanner } from '../../../test/worlds/memory-planner.ts';
+import { createOtlpIntake } from '../../adapters/metrics/otlp-intake.ts';
+import { metricsTokenOf } from '../auth/tokens.ts';
+import { createServer } from '../http/create.ts';
 
 const TOKEN = 'sluice_test-token';
-const { cumulative } = JSON.parse(readFileSync(join(import.meta.dirname, '../../test/fixtures/otlp/sdk.json'), 'utf8')) as {
+const { cumulative } = JSON.parse(readFileSync(join(import.meta.dirname, '../../../test/fixtures/otlp/sdk.json'), 'utf8')) as {
   cumulative: { protobuf: string; json: object };
 };
 const protobuf = Buffer.from(cumulative.protobuf, 'base64');

@@ -1,10 +1,10 @@
 import { createGunzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { UserError } from '../core/errors.ts';
-import type { MetricsIntake, ServerParts } from './parts.ts';
-import type { Route } from './route.ts';
-import { route } from './route.ts';
+import { UserError } from '../../core/errors.ts';
+import type { MetricsIntake, ServerParts } from '../parts.ts';
+import type { Route } from '../http/route.ts';
+import { route } from '../http/route.ts';
 
 const answer = z.object({ partialSuccess: z.object({ rejectedDataPoints: z.string(), errorMessage: z.string() }).optional() });
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { UserError } from '../core/errors.ts';
-import type { Projections } from '../ports/projections.ts';
-import { type Route, route } from './route.ts';
-import * as schema from './schemas.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Projections } from '../../ports/projections.ts';
+import { type Route, route } from '../http/route.ts';
+import * as schema from '../schemas.ts';
 
 const projectionName = z
   .string()

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import type { Command, Engine, Recorded } from '../engine/face.ts';
+import type { Command, Engine, Recorded } from '../../engine/face.ts';
 import { approvalRoutes } from './approvals.ts';
-import { approve, deploy, makePlan, reject, releaseOf, retry, rollback } from './deploys.ts';
-import type { ServerParts } from './parts.ts';
-import type { Route } from './route.ts';
-import { eventRoute, route } from './route.ts';
-import * as schema from './schemas.ts';
+import { approve, deploy, makePlan, reject, releaseOf, retry, rollback } from '../../services/releases/deploys.ts';
+import type { ServerParts } from '../parts.ts';
+import type { Route } from '../http/route.ts';
+import { eventRoute, route } from '../http/route.ts';
+import * as schema from '../schemas.ts';
 import { valueNotices } from './variables.ts';
-import { createSeenPlans } from './seen-plans.ts';
-import type { EventSink } from './sse.ts';
+import { createSeenPlans } from '../../services/planning/seen-plans.ts';
+import type { EventSink } from '../http/sse.ts';
 
 const params = z.object({ id: schema.releaseId });
 const PAGE = 500;

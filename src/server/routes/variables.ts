@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { ServerParts } from './parts.ts';
-import { route, type Route } from './route.ts';
-import { environmentName, variable, variableName } from './schemas.ts';
+import type { ServerParts } from '../parts.ts';
+import { route, type Route } from '../http/route.ts';
+import { environmentName, variable, variableName } from '../schemas.ts';
 
 export type Variable = z.output<typeof variable>;
 

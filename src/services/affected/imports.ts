@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { folderOf, insideWorkspace } from '../core/changes/project.ts';
+import { folderOf, insideWorkspace } from '../../core/changes/project.ts';
 
 /**
  * Whether one of these files may be part of what the configuration says besides its own text: a program takes in others by

@@ -1,10 +1,10 @@
 import type { Changed, History } from '../../ports/history.ts';
 import type { ManifestGraph, Manifests } from '../../ports/manifests.ts';
-import { canonicalJson } from '../canonical.ts';
-import { fixedFolder, matchesPattern } from './glob.ts';
-import { type Digest, merkle } from './merkle.ts';
-import type { Input, Project, ProjectGraph } from './project.ts';
-import { above, ancestors, appNode, isPattern, named } from './project.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
+import { fixedFolder, matchesPattern } from '../../core/text/glob.ts';
+import { type Digest, merkle } from '../../core/changes/merkle.ts';
+import type { Input, Project, ProjectGraph } from '../../core/changes/project.ts';
+import { above, ancestors, appNode, isPattern, named } from '../../core/changes/project.ts';
 
 /** What the configuration says of one app, as far as it makes a difference to what is built. */
 export interface AppDeclaration {

@@ -8,8 +8,8 @@ import { dueBackup, isDrillDue, retryAfterMs } from '../../core/backup/schedule.
 import { UserError } from '../../core/errors.ts';
 import type { Backup, Progress, Restored } from '../../ports/backup.ts';
 import { runDrill, type DrillResult } from './drill.ts';
-import { beat, clockOf, type EventStoreTable, lastBeatAt } from './heartbeat.ts';
-import { within } from '../_shared/within.ts';
+import { beat, clockOf, type EventStoreTable, lastBeatAt } from '../../adapters/backup/heartbeat.ts';
+import { within } from '../../lib/within.ts';
 
 /** Where events are kept: the stream `backup/<source>` of the event log. */
 export interface Journal {

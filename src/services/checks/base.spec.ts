@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkWorkspace, type WorkspaceCheckOptions } from '../../app-checks.ts';
-import { removeTree } from '../_shared/unfinished.ts';
+import { checkWorkspace, type WorkspaceCheckOptions } from '../../compose/checks.ts';
+import { removeTree } from '../../lib/unfinished.ts';
 import { gitHistory } from './history.ts';
 
 /** Dozens of git processes on a busy machine. */

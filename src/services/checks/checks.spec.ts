@@ -5,19 +5,19 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { resolveChecks } from '../../config/resolve-checks.ts';
-import type { AppConfig } from '../../config/schema.ts';
+import { resolveChecks } from '../../config/resolve/checks.ts';
+import type { AppConfig } from '../../config/schema/workspace.ts';
 import { lcovSample } from '../../../test/worlds/report-samples.ts';
 import type { CheckOutcome, CheckReport, GateResult } from '../../core/gates/report.ts';
-import { reportReaders } from '../reports/index.ts';
-import { gitSource } from '../source/git.ts';
+import { reportReaders } from '../../adapters/reports/index.ts';
+import { gitSource } from '../../adapters/source/git.ts';
 import { fileEvidence } from './evidence.ts';
 import { runGraph, slots } from './graph.ts';
 import { gitHistory } from './history.ts';
 import type { LocalChecksOptions } from './local.ts';
 import { localChecks } from './local.ts';
 import { fileTrends } from './trends.ts';
-import { removeTree } from '../_shared/unfinished.ts';
+import { removeTree } from '../../lib/unfinished.ts';
 
 /** Real processes on a busy machine. */
 const PATIENCE = { timeout: 60_000 };

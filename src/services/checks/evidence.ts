@@ -3,7 +3,7 @@ import { copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { CheckOutcome } from '../../core/gates/report.ts';
-import { removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
+import { removeAbandoned, removeTree, unfinishedName } from '../../lib/unfinished.ts';
 
 /** What one run of a check left: its outcome, its whole output, and the reports it made. */
 export interface Evidence {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { canonicalJson } from '../../core/canonical.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
 import { OutsideError, UserError } from '../../core/errors.ts';
 import type { ReadReport } from '../../core/gates/contents.ts';
 import { reportOf } from '../../core/gates/assemble.ts';
@@ -14,7 +14,7 @@ import { isSource } from '../../core/gates/tokens.ts';
 import type { Checks, CheckRequest } from '../../ports/checks.ts';
 import type { ReportReader } from '../../ports/reports.ts';
 import type { SourceControl } from '../../ports/source.ts';
-import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../_shared/unfinished.ts';
+import { isDiskFull, removeAbandoned, removeTree, unfinishedName } from '../../lib/unfinished.ts';
 import type { Evidence } from './evidence.ts';
 import { fileEvidence } from './evidence.ts';
 import type { Slots } from './graph.ts';

@@ -4,7 +4,7 @@ import type { Format, ReadReport } from '../../core/gates/contents.ts';
 import { countCoverage } from '../../core/gates/coverage.ts';
 import { judge } from '../../core/gates/judge.ts';
 import { NO_GATES } from '../../../test/worlds/gate-settings.ts';
-import { reportReaders } from '../reports/index.ts';
+import { reportReaders } from '../../adapters/reports/index.ts';
 import { readReports } from './reports.ts';
 
 const CASES = join(import.meta.dirname, '../../../test/fixtures/cases');

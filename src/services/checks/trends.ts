@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { CheckReport, Measures } from '../../core/gates/report.ts';
-import { writeAtomic } from '../_shared/atomic-file.ts';
+import { writeAtomic } from '../../lib/atomic-file.ts';
 
 /** How an app's measures went over time, one entry for each state of its sources. */
 export interface Trends {

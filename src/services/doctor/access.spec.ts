@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { examineAccess } from './doctor-access.ts';
+import { examineAccess } from './access.ts';
 
 let workspace: string;
 beforeEach(async () => {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { Edges } from './adapters/edge/per-environment.ts';
-import { examineAccess } from './doctor-access.ts';
-import type { Engine } from './engine/face.ts';
-import type { Finding, ServedApp } from './server/parts.ts';
+import type { Edges } from '../../adapters/edge/per-environment.ts';
+import { examineAccess } from './access.ts';
+import type { Engine } from '../../engine/face.ts';
+import type { Finding, ServedApp } from '../../server/parts.ts';
 
 const run = promisify(execFile);
 

@@ -4,15 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NEW, OLD, requested } from '../test/worlds/histories.ts';
-import { until } from '../test/worlds/visitor.ts';
-import { embeddedEdge, type EmbeddedEdge } from './adapters/edge/embedded.ts';
+import { NEW, OLD, requested } from '../../../test/worlds/histories.ts';
+import { until } from '../../../test/worlds/visitor.ts';
+import { embeddedEdge, type EmbeddedEdge } from '../../adapters/edge/embedded.ts';
 import { type Caretaker, startCaretaker } from './caretaker.ts';
-import { OutsideError } from './core/errors.ts';
-import { evolve } from './core/release/evolve.ts';
-import type { Engine, ManifestApp } from './engine/face.ts';
-import type { Edge } from './ports/edge.ts';
-import type { Platform } from './ports/platform.ts';
+import { OutsideError } from '../../core/errors.ts';
+import { evolve } from '../../core/release/state/evolve.ts';
+import type { Engine, ManifestApp } from '../../engine/face.ts';
+import type { Edge } from '../../ports/edge.ts';
+import type { Platform } from '../../ports/platform.ts';
 
 /** The caretaker with a real edge and a real app; the record and the platform say what each test wants. */
 

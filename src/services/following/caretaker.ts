@@ -1,11 +1,11 @@
-import { askRoute } from './adapters/_shared/ask-route.ts';
-import { edgeDrift, mending } from './core/edge/drift.ts';
-import { FencedError } from './core/errors.ts';
-import type { VersionRef } from './core/release/plan.ts';
-import type { Engine, ManifestApp } from './engine/face.ts';
-import { type Routing, routingRecord } from './routing-record.ts';
-import type { Edge } from './ports/edge.ts';
-import type { ObservedVersion, Platform } from './ports/platform.ts';
+import { askRoute } from '../../lib/ask-route.ts';
+import { edgeDrift, mending } from '../../core/edge/drift.ts';
+import { FencedError } from '../../core/errors.ts';
+import type { VersionRef } from '../../core/release/plan/plan.ts';
+import type { Engine, ManifestApp } from '../../engine/face.ts';
+import { type Routing, routingRecord } from '../serving/routing-record.ts';
+import type { Edge } from '../../ports/edge.ts';
+import type { ObservedVersion, Platform } from '../../ports/platform.ts';
 
 export interface CaretakerOptions {
   readonly engine: Pick<Engine, 'releases' | 'environments' | 'manifest' | 'release' | 'fence'>;

@@ -1,9 +1,9 @@
-import { OutsideError } from './core/errors.ts';
-import type { ReleaseState } from './core/release/state.ts';
-import { publicUrl, type ReleaseReports, reportsOf } from './core/source-control/reports.ts';
-import type { Engine, Recorded } from './engine/face.ts';
-import { isOldest, newestPosition, pause, persistently, textOf } from './followers.ts';
-import type { CodeHost } from './ports/source-control.ts';
+import { OutsideError } from '../../core/errors.ts';
+import type { ReleaseState } from '../../core/release/state/state.ts';
+import { publicUrl, type ReleaseReports, reportsOf } from '../../core/source-control/reports.ts';
+import type { Engine, Recorded } from '../../engine/face.ts';
+import { isOldest, newestPosition, pause, persistently, textOf } from './log-follower.ts';
+import type { CodeHost } from '../../ports/source-control.ts';
 
 /** The host of the repository, and what it is to be told. */
 export interface ReportedHost {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine } from './engine/face.ts';
+import type { Engine } from '../../engine/face.ts';
 
 /** What those have in common that follow the log and tell others about it. */
 

@@ -6,17 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { fakePerformer, type FakePerformerOptions, planOf, runbook, until } from '../test/engine/world.ts';
-import { engineDatabase, type TestDatabase } from '../test/postgres.ts';
-import type { TellingControl } from '../test/worlds/telling-control.ts';
-import { commandNotifier } from './adapters/notify/command.ts';
-import { webhookNotifier } from './adapters/notify/webhook.ts';
-import { OutsideError } from './core/errors.ts';
-import { type Plan, withHash } from './core/release/plan.ts';
-import { createEngine } from './engine/engine.ts';
-import type { Engine } from './engine/face.ts';
+import { fakePerformer, type FakePerformerOptions, planOf, runbook, until } from '../../../test/engine/world.ts';
+import { engineDatabase, type TestDatabase } from '../../../test/postgres.ts';
+import type { TellingControl } from '../../../test/worlds/telling-control.ts';
+import { commandNotifier } from '../../adapters/notify/command.ts';
+import { webhookNotifier } from '../../adapters/notify/webhook.ts';
+import { OutsideError } from '../../core/errors.ts';
+import { type Plan, withHash } from '../../core/release/plan/plan.ts';
+import { createEngine } from '../../engine/engine.ts';
+import type { Engine } from '../../engine/face.ts';
 import { startNotices } from './notices.ts';
-import type { Notice, Notifier } from './ports/notifier.ts';
+import type { Notice, Notifier } from '../../ports/notifier.ts';
 
 let database: TestDatabase;
 let engine: Engine;
@@ -151,7 +151,7 @@ test('a rollback that failed, one that was refused, and an emergency: somebody i
 });
 
 async function control(): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL('../test/worlds/telling-control.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../../../test/worlds/telling-control.ts', import.meta.url));
   const settings: TellingControl = { databaseUrl: database.url, webhook: address() };
   const child = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);

@@ -1,7 +1,7 @@
-import { mayNeedPeople, noticeOf } from './core/access/notices.ts';
-import type { Engine, Recorded } from './engine/face.ts';
-import { isOldest, newestPosition, pause, persistently, retryPause, textOf } from './followers.ts';
-import type { Notice, Notifier } from './ports/notifier.ts';
+import { mayNeedPeople, noticeOf } from '../../core/access/notices.ts';
+import type { Engine, Recorded } from '../../engine/face.ts';
+import { isOldest, newestPosition, pause, persistently, retryPause, textOf } from './log-follower.ts';
+import type { Notice, Notifier } from '../../ports/notifier.ts';
 
 export interface NoticesOptions {
   readonly engine: Engine;

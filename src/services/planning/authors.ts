@@ -1,8 +1,8 @@
-import { namesOfAuthors } from '../core/access/authors.ts';
-import type { Governance } from '../core/access/governance.ts';
-import { appNode, isPattern, type ProjectGraph } from '../core/changes/project.ts';
-import { reachable } from '../core/changes/workspace.ts';
-import { type Plan, type PlannedApp, withHash } from '../core/release/plan.ts';
+import { namesOfAuthors } from '../../core/access/authors.ts';
+import type { Governance } from '../../core/access/governance.ts';
+import { appNode, isPattern, type ProjectGraph } from '../../core/changes/project.ts';
+import { reachable } from '../affected/workspace.ts';
+import { type Plan, type PlannedApp, withHash } from '../../core/release/plan/plan.ts';
 
 /** Who wrote what lies between two commits; an adapter of the source control has it. */
 export type AuthorsBetween = (change: {

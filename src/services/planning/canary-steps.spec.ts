@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { configured, planned } from '../test/worlds/story.ts';
-import { stepsForTraffic } from './app-steps.ts';
-import { OutsideError } from './core/errors.ts';
-import { isIntact } from './core/release/plan.ts';
-import { fullPlanText } from './cli/_plan-text.ts';
+import { configured, planned } from '../../../test/worlds/story.ts';
+import { stepsForTraffic } from './canary-steps.ts';
+import { OutsideError } from '../../core/errors.ts';
+import { isIntact } from '../../core/release/plan/plan.ts';
+import { fullPlanText } from '../../cli/view/plan.ts';
 
 const AUTO = { strategy: { kind: 'canary', steps: 'auto' } };
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chooseSteps, type ShortBake, shortBakes } from './core/analysis/choose-steps.ts';
-import type { OnInconclusive } from './core/analysis/policy.ts';
-import { span } from './core/backup/drill.ts';
-import { SluiceError } from './core/errors.ts';
-import { type Plan, type PlannedApp, type Strategy, withHash } from './core/release/plan.ts';
-import type { EdgeStats } from './ports/edge.ts';
+import { chooseSteps, type ShortBake, shortBakes } from '../../core/analysis/choose-steps.ts';
+import type { OnInconclusive } from '../../core/analysis/policy.ts';
+import { span } from '../../core/backup/drill.ts';
+import { SluiceError } from '../../core/errors.ts';
+import { type Plan, type PlannedApp, type Strategy, withHash } from '../../core/release/plan/plan.ts';
+import type { EdgeStats } from '../../ports/edge.ts';
 
 export interface StepsOptions {
   readonly stats: (environment: string, app: string) => Promise<EdgeStats>;

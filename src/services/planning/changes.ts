@@ -1,14 +1,14 @@
-import { canonicalJson } from '../core/canonical.ts';
-import { type Affected, affectedBy, indexOf } from '../core/changes/affected.ts';
-import type { ResolvedEnvironment } from '../core/changes/environment.ts';
-import type { ProjectGraph } from '../core/changes/project.ts';
-import { appNode } from '../core/changes/project.ts';
-import type { AppDeclaration, ManifestState, Readers } from '../core/changes/workspace.ts';
-import { baseManifests, fingerprintsOf, manifestsAt, reachable, withApps } from '../core/changes/workspace.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
+import { type Affected, affectedBy, indexOf } from '../../core/changes/affected.ts';
+import type { ResolvedEnvironment } from '../../core/changes/environment.ts';
+import type { ProjectGraph } from '../../core/changes/project.ts';
+import { appNode } from '../../core/changes/project.ts';
+import type { AppDeclaration, ManifestState, Readers } from '../affected/workspace.ts';
+import { baseManifests, fingerprintsOf, manifestsAt, reachable, withApps } from '../affected/workspace.ts';
 import { foldersOf, inputsOfAll } from './declared.ts';
 import { sha256Hex } from './digest.ts';
-import { normalPath } from './names.ts';
-import type { Config } from './schema.ts';
+import { normalPath } from '../../config/schema/names.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 
 /** What the apps are made from in one environment: the settings that count there, in full. */
 function declaredIn(config: Config, environment: ResolvedEnvironment): AppDeclaration[] {

@@ -1,7 +1,7 @@
-import { canonicalJson } from '../core/canonical.ts';
-import type { AppDeclaration } from '../core/changes/workspace.ts';
-import { environmentNames, environmentOf, normalPath } from './names.ts';
-import type { Config } from './schema.ts';
+import { canonicalJson } from '../../core/text/canonical.ts';
+import type { AppDeclaration } from '../affected/workspace.ts';
+import { environmentNames, environmentOf, normalPath } from '../../config/schema/names.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 
 /** What the apps are made from and how they are deployed, in all environments: everything that the configuration says of each. */
 export function declaredAnywhere(config: Config): AppDeclaration[] {

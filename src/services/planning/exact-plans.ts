@@ -1,8 +1,8 @@
-import type { Planner } from '../config/planner.ts';
-import { UserError } from '../core/errors.ts';
-import { isIntact, type Plan } from '../core/release/plan.ts';
-import { planDifference } from '../core/release/plan-difference.ts';
-import type { Engine } from '../engine/face.ts';
+import type { Planner } from './planner.ts';
+import { UserError } from '../../core/errors.ts';
+import { isIntact, type Plan } from '../../core/release/plan/plan.ts';
+import { planDifference } from '../../core/release/plan/difference.ts';
+import type { Engine } from '../../engine/face.ts';
 
 interface Parts {
   readonly engine: Engine;

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { fileTrends } from './adapters/checks/trends.ts';
-import { withGateResults } from './app-gates.ts';
-import type { Planner } from './config/planner.ts';
-import type { CheckReport, Measures } from './core/gates/report.ts';
-import type { Plan } from './core/release/plan.ts';
+import { fileTrends } from '../checks/trends.ts';
+import { withGateResults } from './gate-results.ts';
+import type { Planner } from './planner.ts';
+import type { CheckReport, Measures } from '../../core/gates/report.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
 
 let dir: string;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { fileTrends, type Trend } from './adapters/checks/trends.ts';
-import type { Planner } from './config/planner.ts';
-import type { Plan } from './core/release/plan.ts';
+import { fileTrends, type Trend } from '../checks/trends.ts';
+import type { Planner } from './planner.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
 
 /** Says beside a plan what the checks and gates of its apps have come to on these very sources, wherever they were looked at. */
 export function withGateResults(planner: Planner, dir: string): Planner {

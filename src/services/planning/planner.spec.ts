@@ -3,14 +3,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { gitSource } from '../adapters/source/git.ts';
-import { changeReaders } from '../app-changes.ts';
-import type { Plan } from '../core/release/plan.ts';
-import { isIntact, versionId } from '../core/release/plan.ts';
-import type { Manifest } from '../engine/face.ts';
+import { gitSource } from '../../adapters/source/git.ts';
+import { changeReaders } from '../../compose/change-readers.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
+import { isIntact, versionId } from '../../core/release/plan/plan.ts';
+import type { Manifest } from '../../engine/face.ts';
 import type { Planner, PlannerManifest } from './planner.ts';
 import { createPlanner } from './planner.ts';
-import type { Config } from './schema.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 
 // Real processes and folders on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

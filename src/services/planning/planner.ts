@@ -1,22 +1,22 @@
-import type { ResolvedEnvironment } from '../core/changes/environment.ts';
-import { reasonOf, unreadableNotices } from '../core/changes/reason.ts';
-import { appNode, type ProjectGraph } from '../core/changes/project.ts';
-import { manifestsAt, needsMore, type Readers } from '../core/changes/workspace.ts';
-import { SluiceError, UserError } from '../core/errors.ts';
-import type { KnownApp, KnownManifest } from '../core/release/make-plan.ts';
-import { makePlan } from '../core/release/make-plan.ts';
-import { makePromotionPlan } from '../core/release/make-promotion.ts';
-import { makeRetryPlan, makeRollbackPlan } from '../core/release/make-rollback.ts';
-import { type Plan, type PlannedApp, type Source, withHash } from '../core/release/plan.ts';
-import type { PlannedStages } from '../core/release/stages.ts';
-import type { SourceControl, SourceHead } from '../ports/source.ts';
+import type { ResolvedEnvironment } from '../../core/changes/environment.ts';
+import { reasonOf, unreadableNotices } from '../../core/changes/reason.ts';
+import { appNode, type ProjectGraph } from '../../core/changes/project.ts';
+import { manifestsAt, needsMore, type Readers } from '../affected/workspace.ts';
+import { SluiceError, UserError } from '../../core/errors.ts';
+import type { KnownApp, KnownManifest } from '../../core/release/plan/make-plan.ts';
+import { makePlan } from '../../core/release/plan/make-plan.ts';
+import { makePromotionPlan } from '../../core/release/plan/make-promotion.ts';
+import { makeRetryPlan, makeRollbackPlan } from '../../core/release/plan/make-rollback.ts';
+import { type Plan, type PlannedApp, type Source, withHash } from '../../core/release/plan/plan.ts';
+import type { PlannedStages } from '../../core/release/preparations/stages.ts';
+import type { SourceControl, SourceHead } from '../../ports/source.ts';
 import { type AuthorsBetween, withAuthors } from './authors.ts';
 import { comparedWith, workspaceAt } from './changes.ts';
 import { foldersOf } from './declared.ts';
-import { loadConfig } from './load.ts';
+import { loadConfig } from '../../config/load/load.ts';
 import { type Identity, withIdentities } from './identities.ts';
-import { environmentNames, resolveEnvironment } from './resolve.ts';
-import type { Config } from './schema.ts';
+import { environmentNames, resolveEnvironment } from '../../config/resolve/resolve.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 
 export interface PlannerOptions {
   /** Root of the workspace. */

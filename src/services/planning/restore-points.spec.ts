@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { restorePointsOf } from './restore-points.ts';
-import type { Config } from './schema.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 
 type Backups = NonNullable<Config['backups']>;
 

@@ -1,6 +1,6 @@
-import type { PlannedBackup } from '../core/release/stages.ts';
-import { environmentNames, environmentOf } from './resolve.ts';
-import type { Config } from './schema.ts';
+import type { PlannedBackup } from '../../core/release/preparations/stages.ts';
+import { environmentNames, environmentOf } from '../../config/resolve/resolve.ts';
+import type { Config } from '../../config/schema/workspace.ts';
 
 /** Four hours, as long as recovery may take by default: the first restore point of a source may need a full backup. */
 const DEADLINE_MS = 14_400_000;

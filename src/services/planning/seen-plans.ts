@@ -1,6 +1,6 @@
-import { UserError } from '../core/errors.ts';
-import type { Plan } from '../core/release/plan.ts';
-import { planDifference } from '../core/release/plan-difference.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
+import { planDifference } from '../../core/release/plan/difference.ts';
 
 /** Plans that were shown to somebody, by hash. */
 export interface SeenPlans {

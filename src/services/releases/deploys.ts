@@ -1,10 +1,10 @@
-import type { Planner } from '../config/planner.ts';
-import { UserError } from '../core/errors.ts';
-import type { Plan } from '../core/release/plan.ts';
-import type { ReleaseState } from '../core/release/state.ts';
-import type { Engine, ReleaseRow } from '../engine/face.ts';
-import { exactPlan } from './exact-plans.ts';
-import type { SeenPlans } from './seen-plans.ts';
+import type { Planner } from '../planning/planner.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
+import type { ReleaseState } from '../../core/release/state/state.ts';
+import type { Engine, ReleaseRow } from '../../engine/face.ts';
+import { exactPlan } from '../planning/exact-plans.ts';
+import type { SeenPlans } from '../planning/seen-plans.ts';
 
 interface Parts {
   readonly engine: Engine;

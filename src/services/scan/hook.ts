@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { writeAtomic } from '../_shared/atomic-file.ts';
+import { writeAtomic } from '../../lib/atomic-file.ts';
 import { git } from './git.ts';
 
 const MARK = '# Written by sluice scan --install-hook';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { writeAtomic } from '../_shared/atomic-file.ts';
+import { writeAtomic } from '../../lib/atomic-file.ts';
 
 /** Committed with the workspace: the key that marks are made with, and the marks that somebody answers for. */
 const FILE = '.sluice-secrets';

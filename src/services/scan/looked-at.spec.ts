@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
-import { scanSecrets, type ScanRequest, type ScanResult } from '../../app-scan.ts';
-import { openSession } from '../../cli/_open.ts';
-import { createProgram } from '../../cli/_program.ts';
-import { processTerminal } from '../../cli/_terminal.ts';
+import { scanSecrets, type ScanRequest, type ScanResult } from './scan.ts';
+import { openSession } from '../../cli/session/open.ts';
+import { createProgram } from '../../cli/program.ts';
+import { processTerminal } from '../../cli/session/terminal.ts';
 import { secretsSarif } from '../../core/secret-scan/sarif.ts';
 
 const PATIENCE = { timeout: 60_000 };

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
-import { scanChanges } from './adapters/secret-scan/changes.ts';
-import { envFileProblems, type EnvFileProblem } from './adapters/secret-scan/env-files.ts';
-import { addIgnore, ensureKey, readIgnores } from './adapters/secret-scan/ignores.ts';
-import { type Scanned, scanTree } from './adapters/secret-scan/tree.ts';
-import type { RuleSet } from './core/secret-scan/rule.ts';
-import { OWN_RULES } from './core/secret-scan/rules.ts';
-import { createScanner } from './core/secret-scan/scan.ts';
+import { scanChanges } from './changes.ts';
+import { envFileProblems, type EnvFileProblem } from './env-files.ts';
+import { addIgnore, ensureKey, readIgnores } from './ignores.ts';
+import { type Scanned, scanTree } from './tree.ts';
+import type { RuleSet } from '../../core/secret-scan/rule.ts';
+import { OWN_RULES } from '../../core/secret-scan/rules.ts';
+import { createScanner } from '../../core/secret-scan/scan.ts';
 
-export { installHook } from './adapters/secret-scan/hook.ts';
+export { installHook } from './hook.ts';
 
 export interface ScanRequest {
   /** The tree, what is staged, or the new lines of a range of commits. */
@@ -52,7 +52,7 @@ async function readRules(dir: string): Promise<{ rules: RuleSet; identity: strin
     throw error;
   });
   // Few have the file, and its engine takes a while to be loaded.
-  const rules = text === null ? OWN_RULES : (await import('./core/secret-scan/gitleaks.ts')).withGitleaks(text, OWN_RULES);
+  const rules = text === null ? OWN_RULES : (await import('../../core/secret-scan/gitleaks.ts')).withGitleaks(text, OWN_RULES);
   const said = JSON.stringify(rules, (_name, value: unknown) => (value instanceof RegExp ? String(value) : value));
   return { rules, identity: createHash('sha256').update(said).digest('hex').slice(0, 16) };
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { NotLookedAt } from '../../core/secret-scan/content.ts';
 import type { SecretFinding } from '../../core/secret-scan/rule.ts';
 import type { ScanOptions, Scanner } from '../../core/secret-scan/scan.ts';
-import { writeAtomic } from '../_shared/atomic-file.ts';
+import { writeAtomic } from '../../lib/atomic-file.ts';
 import { blobsOf } from './blobs.ts';
 import { git, pathsOf } from './git.ts';
 import { readFileOf } from './read.ts';

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createSecrets, type SecretsOptions } from './app-secrets.ts';
+import { createSecrets, type SecretsOptions } from './secrets.ts';
 
 let workspace: string;
 beforeEach(async () => {

@@ -2,13 +2,13 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { workspaceFolder } from './adapters/_shared/own-folder.ts';
-import { writeWhole } from './adapters/_shared/whole-file.ts';
-import { envFiles } from './config/env-files.ts';
-import { environmentNames } from './config/names.ts';
-import type { Config } from './config/schema.ts';
-import { OutsideError } from './core/errors.ts';
-import { secretReferences } from './core/secrets/references.ts';
+import { workspaceFolder } from '../../lib/own-folder.ts';
+import { writeWhole } from '../../lib/whole-file.ts';
+import { envFiles } from '../../config/load/env-files.ts';
+import { environmentNames } from '../../config/schema/names.ts';
+import type { Config } from '../../config/schema/workspace.ts';
+import { OutsideError } from '../../core/errors.ts';
+import { secretReferences } from '../../core/secrets/references.ts';
 
 /** Where the value of a variable was found. */
 export type ValueSource = 'control plane' | 'caller' | 'kept' | `.env${string}`;

@@ -1,15 +1,15 @@
-import type { Secrets } from './app-secrets.ts';
-import type { ConfigReader } from './config/reader.ts';
-import { resolveEnvironment } from './config/resolve.ts';
-import type { Config } from './config/schema.ts';
-import { UserError } from './core/errors.ts';
-import { isHidden } from './core/secrets/forms.ts';
-import { secretReferences } from './core/secrets/references.ts';
-import type { Plan } from './core/release/plan.ts';
-import type { Engine } from './engine/face.ts';
-import type { RunSpec } from './ports/platform.ts';
-import type { VariablesPort } from './server/parts.ts';
-import type { Variable } from './server/variables.ts';
+import type { Secrets } from './secrets.ts';
+import type { ConfigReader } from '../../config/load/reader.ts';
+import { resolveEnvironment } from '../../config/resolve/resolve.ts';
+import type { Config } from '../../config/schema/workspace.ts';
+import { UserError } from '../../core/errors.ts';
+import { isHidden } from '../../core/secrets/forms.ts';
+import { secretReferences } from '../../core/secrets/references.ts';
+import type { Plan } from '../../core/release/plan/plan.ts';
+import type { Engine } from '../../engine/face.ts';
+import type { RunSpec } from '../../ports/platform.ts';
+import type { VariablesPort } from '../../server/parts.ts';
+import type { Variable } from '../../server/routes/variables.ts';
 
 export interface VariablesOptions {
   readonly config: ConfigReader;

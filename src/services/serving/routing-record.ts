@@ -1,5 +1,5 @@
-import type { EdgeRoute, Sticky } from './ports/edge.ts';
-import type { Engine, ManifestApp } from './engine/face.ts';
+import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
+import type { Engine, ManifestApp } from '../../engine/face.ts';
 
 /** How the release that made a version stable routed it. */
 export interface Routing {

@@ -6,7 +6,7 @@ import { constants, createGzip } from 'node:zlib';
 import { PAGE_SIZE, pageLsn, pageState } from '../../../core/backup/page-checksum.ts';
 import { parseLsn } from '../../../core/backup/wal.ts';
 import type { BackupStore } from '../../../ports/backup.ts';
-import { errorCode } from '../../_shared/unfinished.ts';
+import { errorCode } from '../../../lib/unfinished.ts';
 import type { Bundle } from './manifest.ts';
 
 const BUNDLE_BYTES = 16 << 20;

@@ -9,7 +9,7 @@ import { isHistory, isSegment, segmentAt, segmentNumber, timelineOf } from '../.
 import { logClock } from '../../../core/backup/log-time.ts';
 import { OutsideError } from '../../../core/errors.ts';
 import type { BackupStore } from '../../../ports/backup.ts';
-import { errorCode } from '../../_shared/unfinished.ts';
+import { errorCode } from '../../../lib/unfinished.ts';
 import type { Owner } from './copy-in.ts';
 import { storeGzipped } from './copy-out.ts';
 

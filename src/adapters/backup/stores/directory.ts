@@ -5,8 +5,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { OutsideError, UserError } from '../../../core/errors.ts';
 import type { BackupStore } from '../../../ports/backup.ts';
-import { diskError } from '../../_shared/atomic-file.ts';
-import { errorCode, removeAbandoned, unfinishedName } from '../../_shared/unfinished.ts';
+import { diskError } from '../../../lib/atomic-file.ts';
+import { errorCode, removeAbandoned, unfinishedName } from '../../../lib/unfinished.ts';
 
 /** Objects as files below a folder: a disk of its own, or one that another machine shares. */
 export function directoryStore(options: { readonly directory: string }): BackupStore {

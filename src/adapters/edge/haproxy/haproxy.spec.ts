@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { edgeContract } from '../../../../test/contracts/edge.ts';
 import { until } from '../../../../test/worlds/visitor.ts';
-import { isAlive } from '../../_shared/process-identity.ts';
+import { isAlive } from '../../../lib/process-identity.ts';
 import { haproxyBinary } from './binary.ts';
 import { haproxyEdge } from './haproxy.ts';
 

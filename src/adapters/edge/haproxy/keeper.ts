@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { takenRoute } from '../../../core/edge/intent.ts';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
 import type { EdgeIntent, EdgeObservation, EdgeRules, EdgeStats } from '../../../ports/edge.ts';
-import { writeAtomic } from '../../_shared/atomic-file.ts';
+import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { configText, templateHash } from './config.ts';
 import { createCounters } from './counters.ts';
 import { createDrain } from './drain.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { selfCommand } from '../../_shared/spawn-self.ts';
+import { selfCommand } from '../../../lib/spawn-self.ts';
 import { becomeKeeper } from './lock.ts';
 
 test('of many that try at once exactly one becomes keeper, and one after its death', async () => {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { link, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readJson } from '../../_shared/atomic-file.ts';
-import { isAlive, startTimeOf } from '../../_shared/process-identity.ts';
+import { readJson } from '../../../lib/atomic-file.ts';
+import { isAlive, startTimeOf } from '../../../lib/process-identity.ts';
 
 const holderSchema = z.object({ pid: z.int(), startTime: z.string() });
 

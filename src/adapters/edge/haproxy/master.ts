@@ -3,9 +3,9 @@ import { open, readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { OutsideError, UserError } from '../../../core/errors.ts';
-import { readJson, writeAtomic } from '../../_shared/atomic-file.ts';
-import { holderAt } from '../../_shared/sockets.ts';
-import { isAlive, killGroup, startTimeOf } from '../../_shared/process-identity.ts';
+import { readJson, writeAtomic } from '../../../lib/atomic-file.ts';
+import { holderAt } from '../../../lib/sockets.ts';
+import { isAlive, killGroup, startTimeOf } from '../../../lib/process-identity.ts';
 import { type MasterRecord, masterSchema } from './schema.ts';
 import { parseBackends, say } from './runtime.ts';
 

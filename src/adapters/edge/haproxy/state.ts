@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeAtomic } from '../../_shared/atomic-file.ts';
+import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { type KeeperState, stateSchema } from './schema.ts';
 
 const fileSchema = z.object({ checksum: z.string(), state: stateSchema });

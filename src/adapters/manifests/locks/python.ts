@@ -1,5 +1,5 @@
 import { parse } from 'smol-toml';
-import { canonicalJson } from '../../../core/canonical.ts';
+import { canonicalJson } from '../../../core/text/canonical.ts';
 import { list, record, text as textOf } from '../values.ts';
 import { closures, digest, type Lock, mustBeKnown, togetherOrWhole } from './lock.ts';
 

@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError, OutsideError } from '../../../core/errors.ts';
 import type { AppRef } from '../../../ports/platform.ts';
-import { readJson, writeAtomic } from '../../_shared/atomic-file.ts';
-import { type HeldLock, tryLock } from './lock.ts';
-import { appPaths } from './paths.ts';
+import { readJson, writeAtomic } from '../../../lib/atomic-file.ts';
+import { type HeldLock, tryLock } from '../../../supervisor/lock.ts';
+import { appPaths } from '../../../supervisor/paths.ts';
 
 /** Held for a few small writes only; longer means that its owner hangs. */
 const PATIENCE_MS = 20_000;

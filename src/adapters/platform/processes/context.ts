@@ -1,8 +1,8 @@
 import type { Clock } from '../../../ports/clock.ts';
-import type { Supervision } from './crew.ts';
+import type { Supervision } from '../../../supervisor/crew.ts';
 import { inheritedEnvironment } from './environment.ts';
-import type { Limits } from './limits.ts';
-import { portsFolder, type VersionPaths } from './paths.ts';
+import type { Limits } from '../../../supervisor/limits.ts';
+import { portsFolder, type VersionPaths } from '../../../supervisor/paths.ts';
 import { type StartedSupervisor, startSupervisor } from './start-supervisor.ts';
 
 /** What every call of the platform works with. */

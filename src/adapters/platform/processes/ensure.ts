@@ -1,14 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { FencedError } from '../../../core/errors.ts';
 import type { DeployTarget, ObservedVersion } from '../../../ports/platform.ts';
-import { writeAtomic } from '../../_shared/atomic-file.ts';
+import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { withFence } from './app-lock.ts';
 import { beginSupervision, type Context, LOOK_MS } from './context.ts';
-import type { Program } from './crew.ts';
+import type { Program } from '../../../supervisor/crew.ts';
 import { appEnvironment } from './environment.ts';
 import { observeVersion } from './observe.ts';
-import { type VersionPaths, versionPaths } from './paths.ts';
-import { readState, readWanted, type Wanted } from './records.ts';
+import { type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
+import { readState, readWanted, type Wanted } from '../../../supervisor/records.ts';
 import { findProgram, isReleaseMade, makeRelease } from './release.ts';
 import { supervisorAlive, supervisorFailed, supervisorOf } from './start-supervisor.ts';
 

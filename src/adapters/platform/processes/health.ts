@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { DeployTarget, Health } from '../../../ports/platform.ts';
-import { isAlive } from '../../_shared/process-identity.ts';
+import { isAlive } from '../../../lib/process-identity.ts';
 import type { Context } from './context.ts';
 import { crashLine } from './crash-line.ts';
 import { withoutSecrets } from './environment.ts';
-import { QUICK_ENDS_FAILED } from './limits.ts';
-import { type VersionPaths, versionPaths } from './paths.ts';
-import { type InstanceState, readState, readWanted } from './records.ts';
+import { QUICK_ENDS_FAILED } from '../../../supervisor/limits.ts';
+import { type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
+import { type InstanceState, readState, readWanted } from '../../../supervisor/records.ts';
 import { supervisorAlive } from './start-supervisor.ts';
-import { endOfLog } from './tail.ts';
+import { endOfLog } from '../../../supervisor/tail.ts';
 import { askedOf, unreadiness } from './readiness.ts';
 
 /** A version that listens but not yet where it should is told so after this long: most only need a moment more, ms. */

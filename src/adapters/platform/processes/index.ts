@@ -4,7 +4,7 @@ import type { Platform } from '../../../ports/platform.ts';
 import type { Context } from './context.ts';
 import { ensureVersion } from './ensure.ts';
 import { healthOf } from './health.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { DEFAULT_LIMITS, type Limits } from '../../../supervisor/limits.ts';
 import { logsOf } from './logs.ts';
 import { observeApp } from './observe.ts';
 import { retireVersion } from './retire.ts';

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { AppRef, LogLine, LogOptions } from '../../../ports/platform.ts';
 import type { Context } from './context.ts';
 import { versionsOf } from './observe.ts';
-import { versionPaths } from './paths.ts';
-import { lastLines, LINE_BYTES_MAX, readRange, sizeOf } from './tail.ts';
+import { versionPaths } from '../../../supervisor/paths.ts';
+import { lastLines, LINE_BYTES_MAX, readRange, sizeOf } from '../../../supervisor/tail.ts';
 
 const FOLLOW_MS = 100;
 /** What is read of one file at one look; the rest comes with the next. */

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import type { Endpoint } from '../../../ports/edge.ts';
 import type { AppRef, ObservedInstance, ObservedVersion } from '../../../ports/platform.ts';
-import { isAlive } from '../../_shared/process-identity.ts';
-import { appPaths, type VersionPaths, versionPaths } from './paths.ts';
-import { type InstanceState, readState, readWanted } from './records.ts';
+import { isAlive } from '../../../lib/process-identity.ts';
+import { appPaths, type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
+import { type InstanceState, readState, readWanted } from '../../../supervisor/records.ts';
 import { supervisorAlive } from './start-supervisor.ts';
 
 export async function observeApp(dir: string, ref: AppRef): Promise<ObservedVersion[]> {

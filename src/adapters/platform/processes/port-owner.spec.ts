@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { answering, type Listener, listenersIn } from '../../_shared/sockets.ts';
+import { answering, type Listener, listenersIn } from '../../../lib/sockets.ts';
 import { elsewhere, type Sockets, strangerAt } from './port-owner.ts';
 
 const PORT = 20_017;

@@ -1,4 +1,4 @@
-import { type Listener, answering } from '../../_shared/sockets.ts';
+import { type Listener, answering } from '../../../lib/sockets.ts';
 
 /** What can be known of the listening sockets of this machine when one instance is looked at. */
 export interface Sockets {

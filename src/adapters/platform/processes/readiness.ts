@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 import type { DeployTarget, StatusRange } from '../../../ports/platform.ts';
-import { askHttp, type HttpAnswer } from '../../_shared/ask-http.ts';
-import { allListeners, answering, commandOf, holderOf, type Listener, nameOf, pidsOf, socketsOf, uidOf } from '../../_shared/sockets.ts';
-import { within } from '../../_shared/within.ts';
-import { membersOf } from './group.ts';
+import { askHttp, type HttpAnswer } from '../../../lib/ask-http.ts';
+import { allListeners, answering, commandOf, holderOf, type Listener, nameOf, pidsOf, socketsOf, uidOf } from '../../../lib/sockets.ts';
+import { within } from '../../../lib/within.ts';
+import { membersOf } from '../../../supervisor/group.ts';
 import { elsewhere, type Owner, type Sockets, strangerAt } from './port-owner.ts';
-import type { ProcessIdentity } from './records.ts';
+import type { ProcessIdentity } from '../../../supervisor/records.ts';
 
 /** Time one look may take where the app names none, ms. */
 const LOOK_TIMEOUT_MS = 5_000;

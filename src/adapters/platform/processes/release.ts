@@ -3,9 +3,9 @@ import { constants } from 'node:fs';
 import { access, chmod, copyFile, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
-import { diskError, readJson } from '../../_shared/atomic-file.ts';
-import { startTimeOf } from '../../_shared/process-identity.ts';
-import type { VersionPaths } from './paths.ts';
+import { diskError, readJson } from '../../../lib/atomic-file.ts';
+import { startTimeOf } from '../../../lib/process-identity.ts';
+import type { VersionPaths } from '../../../supervisor/paths.ts';
 
 interface Made {
   readonly artifact: string;

@@ -2,14 +2,14 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OutsideError } from '../../../core/errors.ts';
 import type { AppRef } from '../../../ports/platform.ts';
-import { writeAtomic } from '../../_shared/atomic-file.ts';
-import { removeTree } from '../../_shared/unfinished.ts';
+import { writeAtomic } from '../../../lib/atomic-file.ts';
+import { removeTree } from '../../../lib/unfinished.ts';
 import { withFence } from './app-lock.ts';
 import { beginSupervision, type Context, LOOK_MS } from './context.ts';
-import { releasePorts } from './free-port.ts';
+import { releasePorts } from '../../../supervisor/free-port.ts';
 import { versionsOf } from './observe.ts';
-import { portsFolder, type VersionPaths, versionPaths } from './paths.ts';
-import { readState, readWanted, type Wanted } from './records.ts';
+import { portsFolder, type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
+import { readState, readWanted, type Wanted } from '../../../supervisor/records.ts';
 import { nudgeSupervisor, supervisorAlive, supervisorFailed } from './start-supervisor.ts';
 
 /** Time over the drain until a process that does not go is reported, ms. */

@@ -3,8 +3,8 @@ import { withFence } from './app-lock.ts';
 import { beginSupervision, type Context, LOOK_MS } from './context.ts';
 import { isSupervised, prepare, untilNotRetiring, want } from './ensure.ts';
 import { observeVersion } from './observe.ts';
-import { type VersionPaths, versionPaths } from './paths.ts';
-import { readState } from './records.ts';
+import { type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
+import { readState } from '../../../supervisor/records.ts';
 import { nudgeSupervisor, supervisorFailed, supervisorOf } from './start-supervisor.ts';
 
 /** Time over the drain until instances that do not begin or end are reported, ms. */

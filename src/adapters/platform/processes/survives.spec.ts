@@ -8,8 +8,8 @@ import { UNSTOPPED, until, untilHealthy } from '../../../../test/contracts/platf
 import type { MortalControl } from '../../../../test/worlds/mortal-control.ts';
 import { processesWorld, type ProcessesWorld, supervisorPid } from '../../../../test/worlds/processes.ts';
 import type { AppRef, DeployTarget, Platform } from '../../../ports/platform.ts';
-import { startTimeOf } from '../../_shared/process-identity.ts';
-import type { SupervisorState } from './records.ts';
+import { startTimeOf } from '../../../lib/process-identity.ts';
+import type { SupervisorState } from '../../../supervisor/records.ts';
 
 /** What survives the death, at any moment, of every process of ours, and damage to our files. */
 

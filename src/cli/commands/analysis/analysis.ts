@@ -1,17 +1,17 @@
 import { Option } from 'commander';
-import { policyInFile } from '../config/template-file.ts';
-import { forecast } from '../core/analysis/forecast.ts';
-import { replayOf, tryPolicy } from '../core/analysis/replay.ts';
-import { forecastBake } from '../core/analysis/sequential/planner.ts';
-import { UserError } from '../core/errors.ts';
-import type { ReleaseRow } from '../engine/face.ts';
-import { metricsTokenOf } from '../server/auth.ts';
-import { OTLP_PATH } from '../server/otlp.ts';
-import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, streamRows, towards } from './_analysis.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { command, numberOf, timeoutOf } from './_session.ts';
-import { duration, table } from './_words.ts';
+import { policyInFile } from '../../../config/load/template-file.ts';
+import { forecast } from '../../../core/analysis/forecast.ts';
+import { replayOf, tryPolicy } from '../../../core/analysis/replay.ts';
+import { forecastBake } from '../../../core/analysis/sequential/planner.ts';
+import { UserError } from '../../../core/errors.ts';
+import type { ReleaseRow } from '../../../engine/face.ts';
+import { metricsTokenOf } from '../../../server/auth/tokens.ts';
+import { OTLP_PATH } from '../../../server/routes/otlp.ts';
+import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, streamRows, towards } from '../../view/analysis.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { command, numberOf, timeoutOf } from '../../session/session.ts';
+import { duration, table } from '../../view/words.ts';
 
 export const show = command<object>({
   help: 'Bars grow towards a proof: that the new version is worse, and that it is well.\n\n  $ sluice analysis show r-42',

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { Manifest } from '../engine/face.ts';
-import { affectedWords, refuseUnknownApp } from './_affected-words.ts';
-import { environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import type { Answer, Session } from './_session.ts';
-import { command } from './_session.ts';
+import type { Manifest } from '../../../engine/face.ts';
+import { affectedWords, refuseUnknownApp } from '../../view/affected.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import type { Answer, Session } from '../../session/session.ts';
+import { command } from '../../session/session.ts';
 
 interface AffectedOptions {
   readonly env?: string;
@@ -25,7 +25,7 @@ export const affected = command<AffectedOptions>({
 });
 
 async function since(session: Session, commit: string, options: AffectedOptions): Promise<Answer> {
-  const { affectedSince } = await import('../app-affected.ts');
+  const { affectedSince } = await import('../../../compose/affected.ts');
   const dir = await session.workspace();
   const found = await affectedSince({ dir, version: session.version, since: commit, dirty: options.dirty === true });
   if (found.explain(options.explain ?? '') === null) await refuseUnknown(dir, options.explain);
@@ -36,7 +36,7 @@ async function deployed(session: Session, options: AffectedOptions): Promise<Ans
   const [dir, client] = [await session.workspace(), await session.client()];
   const environment = await environmentOf(session, client, options.env);
   const manifest = await client.get<Manifest>(`/v1/manifest/${encodeURIComponent(environment)}`);
-  const { affectedIn } = await import('../app-affected.ts');
+  const { affectedIn } = await import('../../../compose/affected.ts');
   const found = await affectedIn({ dir, version: session.version, environment, manifest });
   if (found.explain(options.explain ?? '') === null) await refuseUnknown(dir, options.explain);
   return affectedWords(found, environment, options.explain);
@@ -44,6 +44,6 @@ async function deployed(session: Session, options: AffectedOptions): Promise<Ans
 
 async function refuseUnknown(dir: string, app: string | undefined): Promise<void> {
   if (app === undefined) return;
-  const { loadConfig } = await import('../config/load.ts');
+  const { loadConfig } = await import('../../../config/load/load.ts');
   refuseUnknownApp(app, Object.keys((await loadConfig(dir)).apps));
 }

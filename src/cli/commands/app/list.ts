@@ -1,9 +1,9 @@
 import { Option } from 'commander';
-import { loadConfig } from '../config/load.ts';
-import { resolveEnvironment, environmentNames } from '../config/resolve.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
-import { table } from './_words.ts';
+import { loadConfig } from '../../../config/load/load.ts';
+import { resolveEnvironment, environmentNames } from '../../../config/resolve/resolve.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
+import { table } from '../../view/words.ts';
 
 export const apps = command<{ readonly services?: boolean }>({
   help: 'As the configuration has them; needs no control plane. A service is an app that answers requests.\n\n  $ sluice apps\n  $ sluice apps --services --json',

@@ -1,9 +1,9 @@
 import { Option } from 'commander';
-import type { LogLine } from '../ports/platform.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption, timeoutOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { command, numberOf, timeoutOf } from './_session.ts';
+import type { LogLine } from '../../../ports/platform.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption, timeoutOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { command, numberOf, timeoutOf } from '../../session/session.ts';
 
 interface LogsOptions {
   readonly env?: string;

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import type { ReleaseState } from '../core/release/state.ts';
-import { appOption } from './_options.ts';
-import { fullPlanText } from './_plan-text.ts';
-import { telling } from './_tell.ts';
+import type { ReleaseState } from '../../../core/release/state/state.ts';
+import { appOption } from '../../session/options.ts';
+import { fullPlanText } from '../../view/plan.ts';
+import { telling } from '../release/tell.ts';
 
 interface ApproveOptions {
   readonly app?: string;

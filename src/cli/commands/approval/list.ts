@@ -1,10 +1,10 @@
-import type { Plan } from '../core/release/plan.ts';
-import type { CheckEvidence } from '../core/release/stages.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { fullPlanText } from './_plan-text.ts';
-import { command } from './_session.ts';
-import { age, duration } from './_words.ts';
+import type { Plan } from '../../../core/release/plan/plan.ts';
+import type { CheckEvidence } from '../../../core/release/preparations/stages.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { fullPlanText } from '../../view/plan.ts';
+import { command } from '../../session/session.ts';
+import { age, duration } from '../../view/words.ts';
 
 interface Waiting {
   readonly release: string;

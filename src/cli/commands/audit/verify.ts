@@ -1,7 +1,7 @@
-import type { AuditReport } from '../engine/face.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
-import { plural } from './_words.ts';
+import type { AuditReport } from '../../../engine/face.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
+import { plural } from '../../view/words.ts';
 
 export const auditVerify = command<object>({
   help: 'Walks the hash chain of all events. Exit code 3 when it is broken. Keep the head elsewhere to prove later\nthat nothing was cut off.',

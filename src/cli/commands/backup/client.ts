@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import type { BackupRecord, Finding } from '../core/backup/catalog.ts';
-import { OutsideError, UserError } from '../core/errors.ts';
-import type { Session } from './_session.ts';
+import type { BackupRecord, Finding } from '../../../core/backup/catalog.ts';
+import { OutsideError, UserError } from '../../../core/errors.ts';
+import type { Session } from '../../session/session.ts';
 
 export const backupOption = (): Option => new Option('--backup <id>', 'this backup instead of the newest that fits');
 

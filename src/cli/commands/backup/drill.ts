@@ -1,9 +1,9 @@
 import { Option } from 'commander';
-import type { Finding } from '../core/backup/catalog.ts';
-import { type Evidence, span } from '../core/backup/drill.ts';
-import { findingLines, perform, second, size } from './_backups.ts';
-import { EXIT } from './_exit.ts';
-import { command, numberOf } from './_session.ts';
+import type { Finding } from '../../../core/backup/catalog.ts';
+import { type Evidence, span } from '../../../core/backup/drill.ts';
+import { findingLines, perform, second, size } from './client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command, numberOf } from '../../session/session.ts';
 
 interface Result {
   readonly source: string;

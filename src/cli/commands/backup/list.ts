@@ -1,9 +1,9 @@
-import type { Catalog, Finding } from '../core/backup/catalog.ts';
-import type { Evidence } from '../core/backup/drill.ts';
-import { span } from '../core/backup/drill.ts';
-import { backupLine, findingLines, second } from './_backups.ts';
-import { EXIT } from './_exit.ts';
-import { command, type Session } from './_session.ts';
+import type { Catalog, Finding } from '../../../core/backup/catalog.ts';
+import type { Evidence } from '../../../core/backup/drill.ts';
+import { span } from '../../../core/backup/drill.ts';
+import { backupLine, findingLines, second } from './client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command, type Session } from '../../session/session.ts';
 
 interface Source {
   readonly source: string;

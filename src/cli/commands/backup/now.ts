@@ -1,7 +1,7 @@
-import type { BackupRecord, Finding } from '../core/backup/catalog.ts';
-import { backupLine, findingLines, perform } from './_backups.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
+import type { BackupRecord, Finding } from '../../../core/backup/catalog.ts';
+import { backupLine, findingLines, perform } from './client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
 
 export const backupNow = command<object>({
   help: 'Without a source: the only one there is. The first time the embedded database is started anew, to turn log archiving on;\nreleases under way ride over that. Exit code 3 when what was stored is not sound.',

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { Timing } from '../core/backup/drill.ts';
-import { span } from '../core/backup/drill.ts';
-import { UserError } from '../core/errors.ts';
-import { backupOption, momentOf, perform, second } from './_backups.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
+import type { Timing } from '../../../core/backup/drill.ts';
+import { span } from '../../../core/backup/drill.ts';
+import { UserError } from '../../../core/errors.ts';
+import { backupOption, momentOf, perform, second } from './client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
 
 interface Result {
   readonly source: string;
@@ -40,7 +40,7 @@ database is what was lost.`,
     const request = { to, backup: options.backup ?? null, into: options.into, by: session.by, fromCopy };
     const offline = async (): Promise<Result> => {
       // It brings the backup adapters, which no other command needs.
-      const { restoreOffline } = await import('../app-backups.ts');
+      const { restoreOffline } = await import('../../../compose/backups.ts');
       return (await restoreOffline({ workspace: await session.workspace(), source: args[0] ?? null, say: session.say }, request)) as Result;
     };
     const result =

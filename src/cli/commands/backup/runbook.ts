@@ -1,5 +1,5 @@
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
 
 export const backupRunbook = command<object>({
   help: 'Markdown, made from the real configuration and the last drills. Keep a copy where the incident cannot reach it.',

@@ -1,7 +1,7 @@
-import type { Finding } from '../core/backup/catalog.ts';
-import { backupOption, findingLines, perform } from './_backups.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
+import type { Finding } from '../../../core/backup/catalog.ts';
+import { backupOption, findingLines, perform } from './client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
 
 export const backupVerify = command<{ readonly backup?: string }>({
   help: 'Without --backup: the newest. Finds changed, missing and rewritten files and gaps in the log. Exit code 3 when it finds something.\nWhat a database makes of it only a drill shows.',

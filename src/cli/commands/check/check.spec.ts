@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openSession } from './_open.ts';
-import { createProgram } from './_program.ts';
-import { processTerminal } from './_terminal.ts';
+import { openSession } from '../../session/open.ts';
+import { createProgram } from '../../program.ts';
+import { processTerminal } from '../../session/terminal.ts';
 
 /** Real processes on a busy machine. */
 const PATIENCE = { timeout: 60_000 };

@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
-import { environmentNames } from '../config/resolve.ts';
-import { OutsideError } from '../core/errors.ts';
-import { markdownOf } from '../core/gates/markdown.ts';
-import type { CheckOutcome } from '../core/gates/report.ts';
-import { sarifOf } from '../core/gates/sarif.ts';
-import { reportText } from './_check-words.ts';
-import { EXIT } from './_exit.ts';
-import type { Session } from './_session.ts';
-import { command, numberOf } from './_session.ts';
-import { duration, plural } from './_words.ts';
+import { environmentNames } from '../../../config/resolve/resolve.ts';
+import { OutsideError } from '../../../core/errors.ts';
+import { markdownOf } from '../../../core/gates/markdown.ts';
+import type { CheckOutcome } from '../../../core/gates/report.ts';
+import { sarifOf } from '../../../core/gates/sarif.ts';
+import { reportText } from '../../view/check.ts';
+import { EXIT } from '../../session/exit.ts';
+import type { Session } from '../../session/session.ts';
+import { command, numberOf } from '../../session/session.ts';
+import { duration, plural } from '../../view/words.ts';
 
 interface CheckOptions {
   readonly app?: readonly string[];
@@ -43,7 +43,7 @@ export const check = command<CheckOptions>({
       stop.abort(new OutsideError('INTERRUPTED', 'The checks were stopped.', 'What had passed by then is not run again.')),
     );
     try {
-      const { checkWorkspace } = await import('../app-checks.ts');
+      const { checkWorkspace } = await import('../../../compose/checks.ts');
       const jobs = numberOf('--jobs', options.jobs, 0);
       const checked = await checkWorkspace(
         {
@@ -83,7 +83,7 @@ export const check = command<CheckOptions>({
 
 /** As a rule production: what a release there would reuse. */
 async function lastEnvironment(dir: string): Promise<string> {
-  const { loadConfig } = await import('../config/load.ts');
+  const { loadConfig } = await import('../../../config/load/load.ts');
   return environmentNames(await loadConfig(dir)).at(-1) ?? 'production';
 }
 

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { UserError } from '../core/errors.ts';
-import { secretsSarif } from '../core/secret-scan/sarif.ts';
-import { EXIT } from './_exit.ts';
-import { reasonOption } from './_options.ts';
-import { command } from './_session.ts';
-import { scanLines } from './_scan-words.ts';
+import { UserError } from '../../../core/errors.ts';
+import { secretsSarif } from '../../../core/secret-scan/sarif.ts';
+import { EXIT } from '../../session/exit.ts';
+import { reasonOption } from '../../session/options.ts';
+import { command } from '../../session/session.ts';
+import { scanLines } from '../../view/scan.ts';
 
 interface ScanOptions {
   readonly workspace?: string;
@@ -38,7 +38,7 @@ Rules of a .gitleaks.toml count. Exit code 3 when something was found, or could 
     new Option('--install-hook', 'have git scan before each commit'),
   ],
   async run(session, { options }) {
-    const { ignoreSecrets, installHook, scanSecrets } = await import('../app-scan.ts');
+    const { ignoreSecrets, installHook, scanSecrets } = await import('../../../services/scan/scan.ts');
     const dir = resolve(options.workspace ?? '.');
     if (options.installHook === true) {
       const path = await installHook(dir, session.self);

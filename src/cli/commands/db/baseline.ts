@@ -1,11 +1,11 @@
 import { Option } from 'commander';
-import { UserError } from '../core/errors.ts';
-import { dbOptions, type DbOptions, openDatabases } from './_migrations.ts';
-import { EXIT } from './_exit.ts';
-import { yesOption } from './_options.ts';
-import { confirmProduction } from './_pick.ts';
-import { command } from './_session.ts';
-import { plural } from './_words.ts';
+import { UserError } from '../../../core/errors.ts';
+import { dbOptions, type DbOptions, openDatabases } from './migrations.ts';
+import { EXIT } from '../../session/exit.ts';
+import { yesOption } from '../../session/options.ts';
+import { confirmProduction } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
+import { plural } from '../../view/words.ts';
 
 export const dbBaseline = command<DbOptions & { readonly through?: string; readonly yes?: boolean }>({
   help: [

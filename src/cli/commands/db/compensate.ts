@@ -1,9 +1,9 @@
-import { UserError } from '../core/errors.ts';
-import { dbOptions, type DbOptions, interruptible, openDatabases } from './_migrations.ts';
-import { EXIT } from './_exit.ts';
-import { yesOption } from './_options.ts';
-import { confirmProduction } from './_pick.ts';
-import { command } from './_session.ts';
+import { UserError } from '../../../core/errors.ts';
+import { dbOptions, type DbOptions, interruptible, openDatabases } from './migrations.ts';
+import { EXIT } from '../../session/exit.ts';
+import { yesOption } from '../../session/options.ts';
+import { confirmProduction } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
 
 export const dbCompensate = command<DbOptions & { readonly yes?: boolean }>({
   help: 'Never happens by itself: going back to an earlier version does not need it, because migrations only add.\n\n  $ sluice db compensate -e staging 0012_add_tags',

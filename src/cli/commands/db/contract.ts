@@ -1,15 +1,15 @@
 import { Option } from 'commander';
-import { refuse } from '../config/data-migrations.ts';
-import { mayContract } from '../core/data/migrations/gates.ts';
-import { agreed, trafficGaps } from '../core/data/migrations/word.ts';
-import { UserError } from '../core/errors.ts';
-import type { Manifest } from '../engine/face.ts';
-import { dbOptions, type DbOptions, interruptible, openDatabases, recordedApproval } from './_migrations.ts';
-import { EXIT } from './_exit.ts';
-import { yesOption } from './_options.ts';
-import { confirmProduction } from './_pick.ts';
-import { command } from './_session.ts';
-import { duration } from './_words.ts';
+import { refuse } from '../../../config/schema/data-migrations.ts';
+import { mayContract } from '../../../core/data/migrations/gates.ts';
+import { agreed, trafficGaps } from '../../../core/data/migrations/word.ts';
+import { UserError } from '../../../core/errors.ts';
+import type { Manifest } from '../../../engine/face.ts';
+import { dbOptions, type DbOptions, interruptible, openDatabases, recordedApproval } from './migrations.ts';
+import { EXIT } from '../../session/exit.ts';
+import { yesOption } from '../../session/options.ts';
+import { confirmProduction } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
+import { duration } from '../../view/words.ts';
 
 interface ContractOptions extends DbOptions {
   readonly approvedBy?: string;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type TestDatabase, testDatabase } from '../../test/postgres.ts';
-import { type CommandLineWorld, commandLineWorld, type Ran } from '../../test/worlds/command-line.ts';
+import { type TestDatabase, testDatabase } from '../../../../test/postgres.ts';
+import { type CommandLineWorld, commandLineWorld, type Ran } from '../../../../test/worlds/command-line.ts';
 
 /* The commands of migrations on a real database, in the order of a schema's life. */
 

@@ -1,12 +1,12 @@
 import { Option } from 'commander';
-import { refuse, refuseUnapproved } from '../config/data-migrations.ts';
-import { agreed } from '../core/data/migrations/word.ts';
-import { dbOptions, type DbOptions, interruptible, openDatabases, recordedApproval } from './_migrations.ts';
-import { EXIT } from './_exit.ts';
-import { yesOption } from './_options.ts';
-import { confirmProduction } from './_pick.ts';
-import { command } from './_session.ts';
-import { duration, plural } from './_words.ts';
+import { refuse, refuseUnapproved } from '../../../config/schema/data-migrations.ts';
+import { agreed } from '../../../core/data/migrations/word.ts';
+import { dbOptions, type DbOptions, interruptible, openDatabases, recordedApproval } from './migrations.ts';
+import { EXIT } from '../../session/exit.ts';
+import { yesOption } from '../../session/options.ts';
+import { confirmProduction } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
+import { duration, plural } from '../../view/words.ts';
 
 export const dbMigrate = command<DbOptions & { readonly approvedBy?: string; readonly yes?: boolean }>({
   help: 'What takes something away waits for `sluice db contract`. May be repeated, also after a crash: it goes on where it was.\nA release does the same by itself before its apps. What reaches beyond the schema (extensions, roles, settings of the\nserver) needs the word of somebody else.\n\n  $ sluice db migrate -e staging',

@@ -1,15 +1,15 @@
 import { Option } from 'commander';
-import type { ResolvedDatabase } from '../config/data-migrations.ts';
-import type { MigrationFile } from '../core/data/migrations/files.ts';
-import type { Migrations } from '../app-migrations.ts';
-import type { PlannedMigration } from '../core/data/migrations/phases.ts';
-import type { RecordedApproval } from '../core/data/migrations/word.ts';
-import type { ReleaseState } from '../core/release/state.ts';
-import { UserError } from '../core/errors.ts';
-import type { Manifest } from '../engine/face.ts';
-import type { Database } from '../ports/database.ts';
-import { environmentOption } from './_options.ts';
-import type { Session } from './_session.ts';
+import type { ResolvedDatabase } from '../../../config/schema/data-migrations.ts';
+import type { MigrationFile } from '../../../core/data/migrations/files.ts';
+import type { Migrations } from '../../../compose/migrations.ts';
+import type { PlannedMigration } from '../../../core/data/migrations/phases.ts';
+import type { RecordedApproval } from '../../../core/data/migrations/word.ts';
+import type { ReleaseState } from '../../../core/release/state/state.ts';
+import { UserError } from '../../../core/errors.ts';
+import type { Manifest } from '../../../engine/face.ts';
+import type { Database } from '../../../ports/database.ts';
+import { environmentOption } from '../../session/options.ts';
+import type { Session } from '../../session/session.ts';
 
 export interface DbOptions {
   readonly env?: string;
@@ -58,7 +58,7 @@ export async function openDatabases(
 }
 
 async function loadMigrations(session: Session) {
-  const { migrationsOf } = await import('../app-migrations.ts');
+  const { migrationsOf } = await import('../../../compose/migrations.ts');
   const client = () => session.client();
   return migrationsOf({
     workspace: await session.workspace(),

@@ -1,9 +1,9 @@
 import { Option } from 'commander';
-import type { PlannedMigration } from '../core/data/migrations/phases.ts';
-import { dbOptions, type DbOptions, openDatabases, plannedLines } from './_migrations.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
-import { plural } from './_words.ts';
+import type { PlannedMigration } from '../../../core/data/migrations/phases.ts';
+import { dbOptions, type DbOptions, openDatabases, plannedLines } from './migrations.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
+import { plural } from '../../view/words.ts';
 
 export const dbPlan = command<DbOptions & { readonly sql?: string }>({
   help: [
@@ -19,7 +19,7 @@ export const dbPlan = command<DbOptions & { readonly sql?: string }>({
     const plans = [];
     const lines: string[] = [];
     for (const { settings, database, files } of opened) {
-      const chosen = options.sql === undefined ? files : [await (await import('../app-migrations.ts')).sqlFile(options.sql)];
+      const chosen = options.sql === undefined ? files : [await (await import('../../../compose/migrations.ts')).sqlFile(options.sql)];
       const plan = await database.plan(chosen);
       plans.push({ database: settings.name, ...plan });
       lines.push(`${settings.name}: ${plural(plan.pending.length, 'pending migration')}${plan.traced ? ', tried on a scratch clone' : ''}`);

@@ -1,7 +1,7 @@
-import type { ProjectionStatus } from '../ports/projections.ts';
-import type { Client } from './_client.ts';
-import type { Session } from './_session.ts';
-import { count, duration, minute, table } from './_words.ts';
+import type { ProjectionStatus } from '../../../ports/projections.ts';
+import type { Client } from '../../control-plane/client.ts';
+import type { Session } from '../../session/session.ts';
+import { count, duration, minute, table } from '../../view/words.ts';
 
 export const projectionsOf = async (client: Client, environment: string): Promise<readonly ProjectionStatus[]> =>
   (await client.get<{ projections: readonly ProjectionStatus[] }>(`/v1/projections/${environment}`)).projections;

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { CoverageFinding } from '../core/data/projections/upcast.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { projectionLines, projectionsOf } from './_projections.ts';
-import { command } from './_session.ts';
+import type { CoverageFinding } from '../../../core/data/projections/upcast.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { projectionLines, projectionsOf } from './projections-view.ts';
+import { command } from '../../session/session.ts';
 
 interface Options {
   readonly env?: string;

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import { OutsideError, UserError } from '../core/errors.ts';
-import type { ProjectionStatus, ProjectionVersion, SwitchedReport, VerificationReport } from '../ports/projections.ts';
-import type { Client } from './_client.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { progressWords, projectionsOf } from './_projections.ts';
-import { type Answer, command, numberOf, type Session } from './_session.ts';
-import { count } from './_words.ts';
-import { verificationLines } from './db-verify.ts';
+import { OutsideError, UserError } from '../../../core/errors.ts';
+import type { ProjectionStatus, ProjectionVersion, SwitchedReport, VerificationReport } from '../../../ports/projections.ts';
+import type { Client } from '../../control-plane/client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { progressWords, projectionsOf } from './projections-view.ts';
+import { type Answer, command, numberOf, type Session } from '../../session/session.ts';
+import { count } from '../../view/words.ts';
+import { verificationLines } from './verify.ts';
 
 interface Options {
   readonly env?: string;

@@ -1,7 +1,7 @@
-import { dbOptions, type DbOptions, openDatabases } from './_migrations.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
-import { duration, minute, table } from './_words.ts';
+import { dbOptions, type DbOptions, openDatabases } from './migrations.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
+import { duration, minute, table } from '../../view/words.ts';
 
 export const dbStatus = command<DbOptions>({
   help: '  $ sluice db status -e production',

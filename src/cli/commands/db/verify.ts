@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { VerificationReport } from '../ports/projections.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { command, numberOf } from './_session.ts';
-import { count } from './_words.ts';
+import type { VerificationReport } from '../../../ports/projections.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { command, numberOf } from '../../session/session.ts';
+import { count } from '../../view/words.ts';
 
 interface Options {
   readonly env?: string;

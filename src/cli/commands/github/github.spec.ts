@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type CommandLineWorld, commandLineWorld, type Ran } from '../../test/worlds/command-line.ts';
-import { type FakeGithub, fakeGithub } from '../../test/worlds/github.ts';
+import { type CommandLineWorld, commandLineWorld, type Ran } from '../../../../test/worlds/command-line.ts';
+import { type FakeGithub, fakeGithub } from '../../../../test/worlds/github.ts';
 
 let dir = '';
 let world: CommandLineWorld;

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { Option } from 'commander';
-import { UserError } from '../core/errors.ts';
-import { publicUrl, reportsOf } from '../core/source-control/reports.ts';
-import type { ReleaseState } from '../engine/face.ts';
-import type { CheckRunReport, HostRef } from '../ports/source-control.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { environments } from './_pick.ts';
-import { type Answer, command, type Session } from './_session.ts';
+import { UserError } from '../../../core/errors.ts';
+import { publicUrl, reportsOf } from '../../../core/source-control/reports.ts';
+import type { ReleaseState } from '../../../engine/face.ts';
+import type { CheckRunReport, HostRef } from '../../../ports/source-control.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environments } from '../../session/pick.ts';
+import { type Answer, command, type Session } from '../../session/session.ts';
 
 const SURROUNDINGS = 'GITHUB_REPOSITORY and GITHUB_TOKEN say where and who (in a workflow only the token has to be handed on).';
 const CONCLUSIONS = ['success', 'failure', 'neutral', 'cancelled', 'skipped', 'timed_out', 'action_required'] as const;
@@ -40,7 +40,7 @@ export const check = command<{
     new Option('--commit <id>', 'the commit (otherwise GITHUB_SHA)'),
   ],
   async run(session, { args, options }) {
-    const { readAnnotations } = await import('../app-github.ts');
+    const { readAnnotations } = await import('../../../compose/github.ts');
     const [name = ''] = args;
     const conclusion = CONCLUSIONS.find((one) => one === options.conclusion) ?? null;
     const report: CheckRunReport = {
@@ -90,7 +90,7 @@ export const protect = command<{ readonly run?: string; readonly env?: string; r
 });
 
 async function github(session: Session) {
-  const { connectGithub } = await import('../app-github.ts');
+  const { connectGithub } = await import('../../../compose/github.ts');
   return connectGithub(session.env);
 }
 

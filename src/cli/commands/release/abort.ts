@@ -1,5 +1,5 @@
-import { reasonOption } from './_options.ts';
-import { telling } from './_tell.ts';
+import { reasonOption } from '../../session/options.ts';
+import { telling } from './tell.ts';
 
 export const abort = telling<{ readonly reason?: string }>({
   name: 'abort',

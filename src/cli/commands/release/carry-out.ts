@@ -1,12 +1,12 @@
 import type { Option } from 'commander';
-import type { Plan } from '../core/release/plan.ts';
-import { EXIT, exitOfPlan } from './_exit.ts';
-import { follow } from './_follow.ts';
-import { detachOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
-import { heldBackLines } from './_words.ts';
-import { confirmProduction } from './_pick.ts';
-import { fullPlanText } from './_plan-text.ts';
-import type { Answer, Session } from './_session.ts';
+import type { Plan } from '../../../core/release/plan/plan.ts';
+import { EXIT, exitOfPlan } from '../../session/exit.ts';
+import { follow } from '../../view/follow.ts';
+import { detachOption, type FollowOptions, followOptions, yesOption } from '../../session/options.ts';
+import { heldBackLines } from '../../view/words.ts';
+import { confirmProduction } from '../../session/pick.ts';
+import { fullPlanText } from '../../view/plan.ts';
+import type { Answer, Session } from '../../session/session.ts';
 
 export interface CarryOutOptions extends FollowOptions {
   readonly yes?: boolean;

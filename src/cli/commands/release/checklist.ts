@@ -1,7 +1,7 @@
-import type { ChecklistLine } from '../core/release/checklist.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
-import { table } from './_words.ts';
+import type { ChecklistLine } from '../../../core/release/state/checklist.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
+import { table } from '../../view/words.ts';
 
 const SIGNS: Readonly<Record<ChecklistLine['result'], string>> = { done: '✓', failed: '✗', open: '…', notApplicable: '-' };
 

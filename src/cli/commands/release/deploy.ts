@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Option } from 'commander';
-import { UserError } from '../core/errors.ts';
-import type { Plan } from '../core/release/plan.ts';
-import { carryOut, type CarryOutOptions, carryOutOptions } from './_carry-out.ts';
-import { breakGlassOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { command, type Session } from './_session.ts';
-import { offerValues, planWithValues } from './_values.ts';
+import { UserError } from '../../../core/errors.ts';
+import type { Plan } from '../../../core/release/plan/plan.ts';
+import { carryOut, type CarryOutOptions, carryOutOptions } from './carry-out.ts';
+import { breakGlassOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { command, type Session } from '../../session/session.ts';
+import { offerValues, planWithValues } from './values.ts';
 import { planBody, type PlanOptions, planOptions } from './plan.ts';
 
 interface DeployOptions extends PlanOptions, CarryOutOptions {

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { ReleaseRow } from '../engine/face.ts';
-import { EXIT } from './_exit.ts';
-import { outcomeWords } from './_lines.ts';
-import { appOption, environmentOption } from './_options.ts';
-import { command, numberOf } from './_session.ts';
-import { duration, minute, table } from './_words.ts';
+import type { ReleaseRow } from '../../../engine/face.ts';
+import { EXIT } from '../../session/exit.ts';
+import { outcomeWords } from '../../view/lines.ts';
+import { appOption, environmentOption } from '../../session/options.ts';
+import { command, numberOf } from '../../session/session.ts';
+import { duration, minute, table } from '../../view/words.ts';
 
 interface HistoryOptions {
   readonly env?: string;

@@ -1,8 +1,8 @@
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { command } from './_session.ts';
-import { sentence } from './_carry-out.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
+import { sentence } from './carry-out.ts';
 
 export const holdLift = command<{ readonly env?: string }>({
   help: '`sluice manifest` lists what is held. `sluice retry` lifts the hold of its own release by itself.\n\n  $ sluice hold lift web 3fa9c1 -e production',

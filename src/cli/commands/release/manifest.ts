@@ -1,9 +1,9 @@
-import type { Manifest, ManifestApp } from '../engine/face.ts';
-import { EXIT } from './_exit.ts';
-import { environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { command } from './_session.ts';
-import { minute, table } from './_words.ts';
+import type { Manifest, ManifestApp } from '../../../engine/face.ts';
+import { EXIT } from '../../session/exit.ts';
+import { environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
+import { minute, table } from '../../view/words.ts';
 
 export const manifest = command<{ readonly env?: string }>({
   help: '  $ sluice manifest -e production --json',

@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import { EXIT, exitOfPlan } from './_exit.ts';
-import { breakGlassOption, environmentOption } from './_options.ts';
-import { environmentOf } from './_pick.ts';
-import { fullPlanText, planMarkdown } from './_plan-text.ts';
-import { command } from './_session.ts';
-import { planWithValues } from './_values.ts';
+import { EXIT, exitOfPlan } from '../../session/exit.ts';
+import { breakGlassOption, environmentOption } from '../../session/options.ts';
+import { environmentOf } from '../../session/pick.ts';
+import { fullPlanText, planMarkdown } from '../../view/plan.ts';
+import { command } from '../../session/session.ts';
+import { planWithValues } from './values.ts';
 
 /** What a plan is made of, as `plan` and `deploy` ask for it. */
 export interface PlanOptions {

@@ -1,8 +1,8 @@
-import type { Plan } from '../core/release/plan.ts';
-import { carryOut, type CarryOutOptions, carryOutOptions } from './_carry-out.ts';
-import { breakGlassOption } from './_options.ts';
-import { command } from './_session.ts';
-import { offerValues } from './_values.ts';
+import type { Plan } from '../../../core/release/plan/plan.ts';
+import { carryOut, type CarryOutOptions, carryOutOptions } from './carry-out.ts';
+import { breakGlassOption } from '../../session/options.ts';
+import { command } from '../../session/session.ts';
+import { offerValues } from './values.ts';
 
 interface PromoteEnvOptions extends CarryOutOptions {
   readonly breakGlass?: string;

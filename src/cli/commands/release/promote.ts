@@ -1,6 +1,6 @@
 import { Option } from 'commander';
-import { appOption } from './_options.ts';
-import { telling } from './_tell.ts';
+import { appOption } from '../../session/options.ts';
+import { telling } from './tell.ts';
 
 export const promote = telling<{ readonly full?: boolean; readonly app?: string }>({
   name: 'promote',

@@ -1,4 +1,4 @@
-import { telling } from './_tell.ts';
+import { telling } from './tell.ts';
 
 export const resume = telling<object>({
   name: 'resume',

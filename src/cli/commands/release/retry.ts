@@ -1,12 +1,12 @@
-import { SluiceError, UserError } from '../core/errors.ts';
-import type { ReleaseRow } from '../engine/face.ts';
-import { EXIT } from './_exit.ts';
-import { follow } from './_follow.ts';
-import { detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
-import { confirmProduction, environmentOf } from './_pick.ts';
-import { command, type Session } from './_session.ts';
-import type { Client } from './_client.ts';
-import { planWithValues } from './_values.ts';
+import { SluiceError, UserError } from '../../../core/errors.ts';
+import type { ReleaseRow } from '../../../engine/face.ts';
+import { EXIT } from '../../session/exit.ts';
+import { follow } from '../../view/follow.ts';
+import { detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from '../../session/options.ts';
+import { confirmProduction, environmentOf } from '../../session/pick.ts';
+import { command, type Session } from '../../session/session.ts';
+import type { Client } from '../../control-plane/client.ts';
+import { planWithValues } from './values.ts';
 
 interface RetryOptions extends FollowOptions {
   readonly env?: string;

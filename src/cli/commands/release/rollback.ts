@@ -1,12 +1,12 @@
 import { Option } from 'commander';
-import type { Plan } from '../core/release/plan.ts';
-import { EXIT } from './_exit.ts';
-import { follow } from './_follow.ts';
-import { appOption, detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from './_options.ts';
-import { confirmProduction, environmentOf } from './_pick.ts';
-import { command } from './_session.ts';
-import { offerValues } from './_values.ts';
-import { planText } from './_words.ts';
+import type { Plan } from '../../../core/release/plan/plan.ts';
+import { EXIT } from '../../session/exit.ts';
+import { follow } from '../../view/follow.ts';
+import { appOption, detachOption, environmentOption, type FollowOptions, followOptions, yesOption } from '../../session/options.ts';
+import { confirmProduction, environmentOf } from '../../session/pick.ts';
+import { command } from '../../session/session.ts';
+import { offerValues } from './values.ts';
+import { planText } from '../../view/words.ts';
 
 interface RollbackOptions extends FollowOptions {
   readonly env?: string;

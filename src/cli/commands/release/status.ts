@@ -1,17 +1,17 @@
-import type { ChecklistLine } from '../core/release/checklist.ts';
-import type { Manifest, ReleaseRow, ReleaseState } from '../engine/face.ts';
-import type { ServedApp } from '../server/parts.ts';
-import type { Client } from './_client.ts';
-import { EXIT, exitOfOutcome } from './_exit.ts';
-import { follow } from './_follow.ts';
+import type { ChecklistLine } from '../../../core/release/state/checklist.ts';
+import type { Manifest, ReleaseRow, ReleaseState } from '../../../engine/face.ts';
+import type { ServedApp } from '../../../server/parts.ts';
+import type { Client } from '../../control-plane/client.ts';
+import { EXIT, exitOfOutcome } from '../../session/exit.ts';
+import { follow } from '../../view/follow.ts';
 import { checklistText } from './checklist.ts';
-import { environmentOption, type FollowOptions, followOptions, watchOption } from './_options.ts';
-import { activeRelease, environments } from './_pick.ts';
-import { command, type Session } from './_session.ts';
-import { summaryOf } from './_state.ts';
-import { treeOf } from './_tree.ts';
-import { age, planText, table } from './_words.ts';
-import { marksOf } from './view/marks.ts';
+import { environmentOption, type FollowOptions, followOptions, watchOption } from '../../session/options.ts';
+import { activeRelease, environments } from '../../session/pick.ts';
+import { command, type Session } from '../../session/session.ts';
+import { summaryOf } from '../../view/state.ts';
+import { treeOf } from '../../view/tree.ts';
+import { age, planText, table } from '../../view/words.ts';
+import { marksOf } from '../../view/marks.ts';
 
 interface StatusOptions extends FollowOptions {
   readonly env?: string;

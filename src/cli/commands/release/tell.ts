@@ -1,10 +1,10 @@
 import type { Option } from 'commander';
-import type { Client } from './_client.ts';
-import { EXIT } from './_exit.ts';
-import { follow, type Wanted } from './_follow.ts';
-import { environmentOption, type FollowOptions, followOptions, watchOption, detachOption } from './_options.ts';
-import { activeRelease } from './_pick.ts';
-import { type Answer, command, type CommandDefinition, type Session } from './_session.ts';
+import type { Client } from '../../control-plane/client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { follow, type Wanted } from '../../view/follow.ts';
+import { environmentOption, type FollowOptions, followOptions, watchOption, detachOption } from '../../session/options.ts';
+import { activeRelease } from '../../session/pick.ts';
+import { type Answer, command, type CommandDefinition, type Session } from '../../session/session.ts';
 
 /** Commands that say one thing to a release under way. */
 interface Telling<O> {

@@ -1,7 +1,7 @@
-import type { Plan } from '../core/release/plan.ts';
-import type { Variable } from '../server/variables.ts';
-import type { Client } from './_client.ts';
-import type { Session } from './_session.ts';
+import type { Plan } from '../../../core/release/plan/plan.ts';
+import type { Variable } from '../../../server/routes/variables.ts';
+import type { Client } from '../../control-plane/client.ts';
+import type { Session } from '../../session/session.ts';
 
 export interface MadePlan {
   readonly plan: Plan;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CommandLineWorld, commandLineWorld } from '../../test/worlds/command-line.ts';
-import { COMMANDS } from './_commands.ts';
+import { type CommandLineWorld, commandLineWorld } from '../../../../test/worlds/command-line.ts';
+import { COMMANDS } from '../../command-table.ts';
 import { NO_VALUES, treeOf } from './complete.ts';
 import { printed } from './completion.ts';
 

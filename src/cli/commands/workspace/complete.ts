@@ -1,12 +1,12 @@
 import { RootCommand } from '@bomb.sh/tab';
 import type { Option } from 'commander';
-import type { Manifest, ReleaseRow } from '../engine/face.ts';
-import { EXIT } from './_exit.ts';
-import { createClient } from './_client.ts';
-import { findLocal } from './_local.ts';
-import { environments } from './_pick.ts';
-import { COMMON } from './_options.ts';
-import { command, type CommandDefinition, type CommandEntry, type Session } from './_session.ts';
+import type { Manifest, ReleaseRow } from '../../../engine/face.ts';
+import { EXIT } from '../../session/exit.ts';
+import { createClient } from '../../control-plane/client.ts';
+import { findLocal } from '../../control-plane/local.ts';
+import { environments } from '../../session/pick.ts';
+import { COMMON } from '../../session/options.ts';
+import { command, type CommandDefinition, type CommandEntry, type Session } from '../../session/session.ts';
 import { printed } from './completion.ts';
 
 /** What a word may be that only the control plane knows. */

@@ -1,7 +1,7 @@
 import { script } from '@bomb.sh/tab';
-import { UserError } from '../core/errors.ts';
-import { EXIT } from './_exit.ts';
-import { command } from './_session.ts';
+import { UserError } from '../../../core/errors.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command } from '../../session/session.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 

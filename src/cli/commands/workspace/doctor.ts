@@ -1,8 +1,8 @@
-import { SluiceError } from '../core/errors.ts';
-import { clockCheck, type Finding, machineChecks } from './_checks.ts';
-import { EXIT } from './_exit.ts';
-import { command, type Session } from './_session.ts';
-import { table } from './_words.ts';
+import { SluiceError } from '../../../core/errors.ts';
+import { clockCheck, type Finding, machineChecks } from '../../view/findings.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command, type Session } from '../../session/session.ts';
+import { table } from '../../view/words.ts';
 
 export const doctor = command<object>({
   help: 'Exit code 1 when something fails; warnings do not count.',

@@ -2,15 +2,15 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option } from 'commander';
-import { OutsideError, UserError } from '../core/errors.ts';
-import type { ReleaseRow } from '../engine/face.ts';
-import { createClient } from './_client.ts';
-import { EXIT } from './_exit.ts';
-import { controlPlanePath, ensureLocal, findLocal, readControlPlane } from './_local.ts';
-import { endOrphans } from './_orphans.ts';
-import { yesOption } from './_options.ts';
-import { isRunning } from './_process.ts';
-import { type Answer, command, type Session } from './_session.ts';
+import { OutsideError, UserError } from '../../../core/errors.ts';
+import type { ReleaseRow } from '../../../engine/face.ts';
+import { createClient } from '../../control-plane/client.ts';
+import { EXIT } from '../../session/exit.ts';
+import { controlPlanePath, ensureLocal, findLocal, readControlPlane } from '../../control-plane/local.ts';
+import { endOrphans } from '../../control-plane/orphans.ts';
+import { yesOption } from '../../session/options.ts';
+import { isRunning } from '../../control-plane/process.ts';
+import { type Answer, command, type Session } from '../../session/session.ts';
 
 interface DownOptions {
   readonly all?: boolean;

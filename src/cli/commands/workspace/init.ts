@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { LOOKED_FOR } from '../core/init/elsewhere.ts';
-import { unifiedDiff } from '../core/init/diff.ts';
-import type { Proposal } from '../core/init/propose.ts';
-import { EXIT } from './_exit.ts';
-import { command, type Session } from './_session.ts';
-import { plural, table } from './_words.ts';
+import { LOOKED_FOR } from '../../../core/init/elsewhere.ts';
+import { unifiedDiff } from '../../../core/init/diff.ts';
+import type { Proposal } from '../../../core/init/propose.ts';
+import { EXIT } from '../../session/exit.ts';
+import { command, type Session } from '../../session/session.ts';
+import { plural, table } from '../../view/words.ts';
 
 interface InitOptions {
   readonly workspace?: string;
@@ -28,7 +28,7 @@ a person has changed is kept: the difference is shown, and somebody who is there
     new Option('--overwrite', 'also replace what a person has changed, after showing the difference'),
   ],
   async run(session, { options }) {
-    const { planTrouble, proposeFiles, writeProposal } = await import('../app-init.ts');
+    const { planTrouble, proposeFiles, writeProposal } = await import('../../../compose/init.ts');
     const dir = resolve(options.workspace ?? '.');
     const { found, files } = await proposeFiles(dir);
     const written: { path: string; outcome: Outcome }[] = [];

@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Option } from 'commander';
-import { SluiceError, UserError } from '../core/errors.ts';
-import { announce, claim, withdraw } from './_claim.ts';
-import { EXIT } from './_exit.ts';
-import { watchRecord } from './_record-watch.ts';
-import { unitFolder, unitName, unitSteps, unitText } from './_unit.ts';
-import { ensureLocal, REPORTS, type StartReport } from './_local.ts';
-import { type Answer, command, numberOf, type Session } from './_session.ts';
+import { SluiceError, UserError } from '../../../core/errors.ts';
+import { announce, claim, withdraw } from '../../control-plane/claim.ts';
+import { EXIT } from '../../session/exit.ts';
+import { watchRecord } from '../../control-plane/record-watch.ts';
+import { unitFolder, unitName, unitSteps, unitText } from '../../control-plane/unit.ts';
+import { ensureLocal, REPORTS, type StartReport } from '../../control-plane/local.ts';
+import { type Answer, command, numberOf, type Session } from '../../session/session.ts';
 
 interface ServerOptions {
   readonly host?: string;
@@ -88,7 +88,7 @@ async function inForeground(session: Session, options: ServerOptions): Promise<A
     // With a database of its own a supervisor may run several.
     if (parent !== null || databaseUrl === undefined) await claim(workspaceDir);
     // Only here, and only now: everything else is a client and needs neither engine nor adapters.
-    const { createControlPlane } = await import('../app.ts');
+    const { createControlPlane } = await import('../../../compose/control-plane.ts');
     let end = (_how: { readonly all: boolean }): void => {};
     const ended = new Promise<{ readonly all: boolean }>((resolve) => {
       end = resolve;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { planOf, versionOf } from '../../../test/engine/world.ts';
+import { planOf, versionOf } from '../../../../test/engine/world.ts';
 import type { Plan } from './plan.ts';
-import { planDifference } from './plan-difference.ts';
+import { planDifference } from './difference.ts';
 
 const plan = planOf(['web', 'api']);
 const web = (change: Partial<Plan['apps'][number]>): Plan => ({

@@ -1,4 +1,4 @@
-import { canonicalJson } from '../canonical.ts';
+import { canonicalJson } from '../../text/canonical.ts';
 import type { Plan, PlannedApp } from './plan.ts';
 
 /** What the parts of an app's plan are to people. */

@@ -1,11 +1,11 @@
-import { DEFAULT_RULES } from '../edge/rules.ts';
+import { DEFAULT_RULES } from '../../edge/rules.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../../changes/environment.ts';
 import type { KnownApp, KnownManifest, PlanInput } from './make-plan.ts';
 import { makePlan } from './make-plan.ts';
 import { makeRetryPlan, makeRollbackPlan } from './make-rollback.ts';
-import { holdOn, holdSettings } from './holds.ts';
+import { holdOn, holdSettings } from '../state/holds.ts';
 import type { Plan, Strategy, VersionRef } from './plan.ts';
 import { isIntact, versionId, withHash } from './plan.ts';
 

@@ -1,13 +1,13 @@
-import { fitsBranch } from '../access/governance.ts';
-import { changedSettings } from '../changes/differences.ts';
-import { suggestion } from '../changes/did-you-mean.ts';
-import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
-import { inDependencyOrder } from '../changes/order.ts';
-import { UserError } from '../errors.ts';
-import { correctedHold, type Hold, holdOn } from './holds.ts';
+import { fitsBranch } from '../../access/governance.ts';
+import { changedSettings } from '../../changes/differences.ts';
+import { suggestion } from '../../text/did-you-mean.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../../changes/environment.ts';
+import { inDependencyOrder } from '../../changes/order.ts';
+import { UserError } from '../../errors.ts';
+import { correctedHold, type Hold, holdOn } from '../state/holds.ts';
 import type { LeftAlone, Plan, PlannedApp, Source, VersionRef } from './plan.ts';
 import { withHash } from './plan.ts';
-import type { PlannedStages } from './stages.ts';
+import type { PlannedStages } from '../preparations/stages.ts';
 
 /** What a plan needs to know of what runs now; the engine's `Manifest` has this shape. */
 export interface KnownManifest {

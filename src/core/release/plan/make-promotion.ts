@@ -1,11 +1,11 @@
-import { takesFrom } from '../access/governance.ts';
-import { changedSettings } from '../changes/differences.ts';
-import type { Governance } from '../access/governance.ts';
-import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
-import { inDependencyOrder } from '../changes/order.ts';
-import { UserError } from '../errors.ts';
+import { takesFrom } from '../../access/governance.ts';
+import { changedSettings } from '../../changes/differences.ts';
+import type { Governance } from '../../access/governance.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../../changes/environment.ts';
+import { inDependencyOrder } from '../../changes/order.ts';
+import { UserError } from '../../errors.ts';
 import { dependenciesAmong, type KnownApp, type KnownManifest, lasting, refuseUnknown, rulesOf } from './make-plan.ts';
-import { holdOn } from './holds.ts';
+import { holdOn } from '../state/holds.ts';
 import { type LeftAlone, type Plan, type PlannedApp, type Source, type VersionRef, withHash } from './plan.ts';
 
 export interface PromotionInput {

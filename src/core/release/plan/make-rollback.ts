@@ -1,6 +1,6 @@
-import type { ResolvedApp, ResolvedEnvironment } from '../changes/environment.ts';
-import { inDependencyOrder } from '../changes/order.ts';
-import { UserError } from '../errors.ts';
+import type { ResolvedApp, ResolvedEnvironment } from '../../changes/environment.ts';
+import { inDependencyOrder } from '../../changes/order.ts';
+import { UserError } from '../../errors.ts';
 import type { KnownApp, KnownManifest } from './make-plan.ts';
 import { dependenciesAmong, lasting, refuseBranch, refuseUnknown, rulesOf } from './make-plan.ts';
 import type { Plan, PlannedApp, Source } from './plan.ts';

@@ -1,10 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
-import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
-import type { AnalysisPolicy, AutoSteps, NamedAnalysis } from '../analysis/policy.ts';
-import { canonicalJson } from '../canonical.ts';
-import type { PlannedStages } from './stages.ts';
+import type { EdgeRoute, Sticky } from '../../../ports/edge.ts';
+import type { HealthSpec, RunSpec } from '../../../ports/platform.ts';
+import type { AnalysisPolicy, AutoSteps, NamedAnalysis } from '../../analysis/policy.ts';
+import { canonicalJson } from '../../text/canonical.ts';
+import type { PlannedStages } from '../preparations/stages.ts';
 
 /** Everything a release will do, decided before it does any of it. Never changes once made. */
 export interface Plan extends PlannedStages {

@@ -1,9 +1,9 @@
-import { approvalRefusal, isApproved } from '../access/approval.ts';
-import { closedText } from '../access/window.ts';
-import type { ReleaseEvent } from './events.ts';
-import type { Plan, VersionRef } from './plan.ts';
+import { approvalRefusal, isApproved } from '../../access/approval.ts';
+import { closedText } from '../../access/window.ts';
+import type { ReleaseEvent } from '../state/events.ts';
+import type { Plan, VersionRef } from '../plan/plan.ts';
 import type { Preparation } from './stages.ts';
-import type { ReleaseStage, ReleaseState } from './state.ts';
+import type { ReleaseStage, ReleaseState } from '../state/state.ts';
 
 /** The stages of a release before its rollouts, as facts come in. `next` asks for them in the same order. */
 

@@ -12,11 +12,11 @@ import {
   requested,
   shifted,
   started,
-} from '../../../test/worlds/histories.ts';
-import type { Effect } from './effects.ts';
-import type { ReleaseEvent } from './events.ts';
-import { next } from './next.ts';
-import type { Plan } from './plan.ts';
+} from '../../../../test/worlds/histories.ts';
+import type { Effect } from '../runbook/effects.ts';
+import type { ReleaseEvent } from '../state/events.ts';
+import { next } from '../runbook/next.ts';
+import type { Plan } from '../plan/plan.ts';
 
 const STAGES: Partial<Plan> = {
   backup: { databases: ['shop'], deadlineMs: 60_000 },

@@ -1,10 +1,10 @@
-import { closedBecause, closedText, opensAt } from '../access/window.ts';
-import { checklistOf } from './checklist.ts';
-import { attempt, persist, record, technical, wait, type Wish } from './decide.ts';
-import type { Decision, EffectBody } from './effects.ts';
-import type { Cause, Outcome } from './events.ts';
+import { closedBecause, closedText, opensAt } from '../../access/window.ts';
+import { checklistOf } from '../state/checklist.ts';
+import { attempt, persist, record, technical, wait, type Wish } from '../runbook/decide.ts';
+import type { Decision, EffectBody } from '../runbook/effects.ts';
+import type { Cause, Outcome } from '../state/events.ts';
 import { closedBecauseOf, expiredBecause, leftToPrepare } from './preparation.ts';
-import type { ReleaseState } from './state.ts';
+import type { ReleaseState } from '../state/state.ts';
 
 /** The release's own lane. */
 const RELEASE = '';

@@ -1,5 +1,5 @@
-import type { DeploymentWindow } from '../access/window.ts';
-import type { EvidenceLine, WaiverUse } from '../gates/report.ts';
+import type { DeploymentWindow } from '../../access/window.ts';
+import type { EvidenceLine, WaiverUse } from '../../gates/report.ts';
 
 /**
  * What may lie between a plan and its rollouts, in this order: checks, approval and window hold nothing, so that

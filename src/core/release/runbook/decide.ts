@@ -1,6 +1,6 @@
 import type { Decision, Effect, EffectBody } from './effects.ts';
-import type { Cause, ReleaseEvent } from './events.ts';
-import type { Attempt, ReleaseState } from './state.ts';
+import type { Cause, ReleaseEvent } from '../state/events.ts';
+import type { Attempt, ReleaseState } from '../state/state.ts';
 
 /** Nothing to do and nothing to wait for. */
 export const NOTHING: Decision = { effects: [], wakeAt: null };

@@ -1,8 +1,8 @@
-import type { Reading, SourceSettings } from '../analysis/reading.ts';
-import type { Weights } from '../../ports/platform.ts';
-import type { ReleaseEvent } from './events.ts';
-import type { Concurrency, PlannedApp, VersionRef } from './plan.ts';
-import type { PlannedBackup, PlannedChecks, PlannedMigrations, PlannedProjections } from './stages.ts';
+import type { Reading, SourceSettings } from '../../analysis/reading.ts';
+import type { Weights } from '../../../ports/platform.ts';
+import type { ReleaseEvent } from '../state/events.ts';
+import type { Concurrency, PlannedApp, VersionRef } from '../plan/plan.ts';
+import type { PlannedBackup, PlannedChecks, PlannedMigrations, PlannedProjections } from '../preparations/stages.ts';
 
 /**
  * What the runbook wants done, as data. `engine/perform/<kind>.ts` carries one out through a port and

@@ -1,8 +1,8 @@
-import { isApproved } from '../access/approval.ts';
-import { candidateWeight, isShared, policyOf, stepsOf } from '../rollout/steps.ts';
+import { isApproved } from '../../access/approval.ts';
+import { candidateWeight, isShared, policyOf, stepsOf } from '../../rollout/steps.ts';
 import type { Effect } from './effects.ts';
-import { isIntact } from './plan.ts';
-import type { ReleaseState, RolloutState } from './state.ts';
+import { isIntact } from '../plan/plan.ts';
+import type { ReleaseState, RolloutState } from '../state/state.ts';
 
 /**
  * The invariants of the design as a last look before an effect touches the outside. The runbook never

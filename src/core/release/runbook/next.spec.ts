@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Reading } from '../analysis/reading.ts';
-import { refusal } from './commands.ts';
+import type { Reading } from '../../analysis/reading.ts';
+import { refusal } from '../state/commands.ts';
 import type { Effect } from './effects.ts';
-import type { ReleaseEvent } from './events.ts';
-import { evolve } from './evolve.ts';
+import type { ReleaseEvent } from '../state/events.ts';
+import { evolve } from '../state/evolve.ts';
 import { violation } from './guards.ts';
 import { next } from './next.ts';
-import type { PlannedApp } from './plan.ts';
-import type { ReleaseState } from './state.ts';
+import type { PlannedApp } from '../plan/plan.ts';
+import type { ReleaseState } from '../state/state.ts';
 import {
   CANARY,
   NEW,
@@ -23,7 +23,7 @@ import {
   shifted,
   started,
   weights,
-} from '../../../test/worlds/histories.ts';
+} from '../../../../test/worlds/histories.ts';
 
 describe('a release waits its turn', () => {
   it('asks for its apps first', () => {

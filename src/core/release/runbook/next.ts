@@ -1,13 +1,13 @@
-import { nextForRollout, proveAgain, provenSince } from '../rollout/next.ts';
-import { deadlineOf, isRestored, RESTORING, restoreRollout } from '../rollout/restore.ts';
-import { isOut } from '../rollout/steps.ts';
+import { nextForRollout, proveAgain, provenSince } from '../../rollout/next.ts';
+import { deadlineOf, isRestored, RESTORING, restoreRollout } from '../../rollout/restore.ts';
+import { isOut } from '../../rollout/steps.ts';
 import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
 import type { Decision } from './effects.ts';
-import type { Cause, Outcome } from './events.ts';
-import { awaiting, checking, latestStart, preparing, revertProjections, scheduled, stuckOnSchema, tooLateToStart } from './prepare.ts';
-import { checklistOf } from './checklist.ts';
-import { levels } from './plan.ts';
-import type { Attempt, ReleaseState, RolloutState } from './state.ts';
+import type { Cause, Outcome } from '../state/events.ts';
+import { awaiting, checking, latestStart, preparing, revertProjections, scheduled, stuckOnSchema, tooLateToStart } from '../preparations/prepare.ts';
+import { checklistOf } from '../state/checklist.ts';
+import { levels } from '../plan/plan.ts';
+import type { Attempt, ReleaseState, RolloutState } from '../state/state.ts';
 
 /** A release that waits for an app is told when it is free; if that went astray it looks again after this long, ms. */
 const LOOK_AGAIN_MS = 300_000;

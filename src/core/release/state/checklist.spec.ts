@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { CANARY, given, OLD, requested } from '../../../test/worlds/histories.ts';
+import { CANARY, given, OLD, requested } from '../../../../test/worlds/histories.ts';
 import { checklistOf } from './checklist.ts';
-import type { Plan } from './plan.ts';
+import type { Plan } from '../plan/plan.ts';
 
 const MIGRATIONS: Partial<Plan> = {
   migrations: { databases: [{ database: 'shop', migrations: [{ id: '001_kind', checksum: 'c' }] }], deadlineMs: 60_000 },

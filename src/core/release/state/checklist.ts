@@ -1,5 +1,5 @@
-import type { EvidenceLine } from '../gates/report.ts';
-import { databasesWithoutBackup } from './stages.ts';
+import type { EvidenceLine } from '../../gates/report.ts';
+import { databasesWithoutBackup } from '../preparations/stages.ts';
 import type { ReleaseState, RolloutState } from './state.ts';
 
 /** What people look for before and after a deployment, each line from evidence or with the reason why it does not apply. */

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { refusal } from './commands.ts';
 import type { ReleaseEvent } from './events.ts';
 import { evolve } from './evolve.ts';
-import { next } from './next.ts';
-import { withHash } from './plan.ts';
+import { next } from '../runbook/next.ts';
+import { withHash } from '../plan/plan.ts';
 import type { ReleaseState } from './state.ts';
 
 const ABORT: ReleaseEvent = { type: 'AbortRequested', by: 'ann', reason: null };

@@ -1,4 +1,4 @@
-import { type ApprovalRefusal, approvalRefusal } from '../access/approval.ts';
+import { type ApprovalRefusal, approvalRefusal } from '../../access/approval.ts';
 import type { ReleaseEvent } from './events.ts';
 import type { ReleaseState } from './state.ts';
 

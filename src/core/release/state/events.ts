@@ -1,9 +1,9 @@
-import type { Reading } from '../analysis/reading.ts';
-import type { Sample, Verdict } from '../analysis/sample.ts';
-import type { Weights } from '../../ports/platform.ts';
+import type { Reading } from '../../analysis/reading.ts';
+import type { Sample, Verdict } from '../../analysis/sample.ts';
+import type { Weights } from '../../../ports/platform.ts';
 import type { ChecklistLine } from './checklist.ts';
-import type { Plan, VersionRef } from './plan.ts';
-import type { AppliedMigration, CheckEvidence, ReadyProjection, RestorePoint, SchemaFit } from './stages.ts';
+import type { Plan, VersionRef } from '../plan/plan.ts';
+import type { AppliedMigration, CheckEvidence, ReadyProjection, RestorePoint, SchemaFit } from '../preparations/stages.ts';
 
 /** Who did it: a person's name, or `sluice` for a decision of the runbook. */
 export type Actor = string;

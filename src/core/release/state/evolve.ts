@@ -1,8 +1,8 @@
-import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../rollout/evolve.ts';
+import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../../rollout/evolve.ts';
 import type { Cause, ReleaseEvent } from './events.ts';
-import type { VersionRef } from './plan.ts';
-import { acquired, firstStage, mayStart, movedSince, prepare } from './preparation.ts';
-import { UNPREPARED } from './stages.ts';
+import type { VersionRef } from '../plan/plan.ts';
+import { acquired, firstStage, mayStart, movedSince, prepare } from '../preparations/preparation.ts';
+import { UNPREPARED } from '../preparations/stages.ts';
 import type { Attempt, ReleaseStage, ReleaseState, RolloutState } from './state.ts';
 
 /** Fold one event into a release's state. The first event is always ReleaseRequested. */

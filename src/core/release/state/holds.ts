@@ -1,4 +1,4 @@
-import { digestOf, type PlannedApp, type Strategy } from './plan.ts';
+import { digestOf, type PlannedApp, type Strategy } from '../plan/plan.ts';
 
 /** A version that failed by evidence, or that a person took back: it does not come again by itself. */
 export interface Hold {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { planOf, versionOf } from '../../../test/engine/world.ts';
+import { planOf, versionOf } from '../../../../test/engine/world.ts';
 import type { ReleaseEvent } from './events.ts';
 import { evolve } from './evolve.ts';
-import { withHash } from './plan.ts';
+import { withHash } from '../plan/plan.ts';
 import { holdOn } from './holds.ts';
 import { liftHold, projectApp, projectRelease, type EnvironmentApp } from './readmodels.ts';
 import type { ReleaseState } from './state.ts';

@@ -1,7 +1,7 @@
-import type { Weights } from '../../ports/platform.ts';
+import type { Weights } from '../../../ports/platform.ts';
 import type { Outcome, ReleaseEvent } from './events.ts';
 import { type Hold, holdSettings } from './holds.ts';
-import type { VersionRef } from './plan.ts';
+import type { VersionRef } from '../plan/plan.ts';
 import type { ReleaseState } from './state.ts';
 
 /** What can happen to an environment outside of any release. Stream `environment/<name>`. */
