@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { embeddedBackup } from '../src/adapters/backup/embedded.ts';
 import { basebackup } from '../src/adapters/backup/basebackup.ts';
-import { createKeeper } from '../src/services/backups/keeper.ts';
+import { createKeeper } from '../src/adapters/backup/keeper.ts';
 import { pgbackrest } from '../src/adapters/backup/pgbackrest/pgbackrest.ts';
 import { directoryStore } from '../src/adapters/backup/stores/directory.ts';
 import { localPrograms } from '../src/compose/backups.ts';

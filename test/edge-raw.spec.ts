@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { EdgeKind } from '../src/adapters/edge/index.ts';
-import type { Endpoint } from '../src/ports/edge.ts';
+import type { Endpoint } from '../src/core/app/traffic.ts';
 import { edgeKinds, withEdge, withoutHaproxy } from './worlds/edges.ts';
 import { rawAnswers, rawRequests, type RawRun } from './worlds/raw-run.ts';
 

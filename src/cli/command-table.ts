@@ -91,7 +91,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Say no to a release, with the reason on record: a plan that waits ends, what is under way is put back',
     load: async () => (await import('./commands/approval/reject.ts')).reject,
   },
-  { path: ['abort'], args: '[release]', summary: 'Put a release under way back', load: async () => (await import('./commands/release/abort.ts')).abort },
+  {
+    path: ['abort'],
+    args: '[release]',
+    summary: 'Put a release under way back',
+    load: async () => (await import('./commands/release/abort.ts')).abort,
+  },
   {
     path: ['retry'],
     args: '[release]',

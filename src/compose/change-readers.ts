@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { manifestReaders } from '../adapters/manifests/index.ts';
-import { fileGraphMemory } from '../adapters/manifests/memory.ts';
+import { fileGraphMemory } from '../services/affected/graph-memory.ts';
 import { gitHistory } from '../adapters/source/history.ts';
 import type { Readers } from '../services/affected/workspace.ts';
 

@@ -3,7 +3,8 @@ import { sarifReader } from '../adapters/reports/sarif.ts';
 import { githubHost } from '../adapters/source-control/github/github.ts';
 import { plainRequest } from '../adapters/source-control/github/request.ts';
 import { UserError } from '../core/errors.ts';
-import type { Annotation, CodeHost } from '../ports/source-control.ts';
+import type { CodeHost } from '../ports/source-control.ts';
+import type { Annotation } from '../core/source-control/report-types.ts';
 
 /**
  * GitHub as the variables of its Actions name it; elsewhere the same variables are set by hand.

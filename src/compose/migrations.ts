@@ -6,7 +6,7 @@ import { utf8 } from '../adapters/migrations/files.ts';
 import { migrationKinds } from '../adapters/migrations/index.ts';
 import { gitSource } from '../adapters/source/git.ts';
 import { createSecrets } from '../services/secrets/secrets.ts';
-import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from '../config/schema/data-migrations.ts';
+import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from '../config/resolve/data-migrations.ts';
 import { loadConfig } from '../config/load/load.ts';
 import type { Planner } from '../services/planning/planner.ts';
 import type { Config } from '../config/schema/workspace.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresProjections, postgresProjections, type Source } from '../projections/index.ts';
-import { projectionSources } from '../config/schema/projections.ts';
+import { projectionSources } from '../config/resolve/projections.ts';
 import { environmentNames } from '../config/resolve/resolve.ts';
 import type { Config } from '../config/schema/workspace.ts';
 import type { PlannedProjections, ReadyProjection } from '../core/release/preparations/stages.ts';

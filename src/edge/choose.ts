@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { indexAt, type PlaceKey, placeOf, PLACES } from '../core/edge/assign.ts';
-import { STICKY_COOKIE } from '../ports/edge.ts';
+import { STICKY_COOKIE } from '../core/app/traffic.ts';
 import type { RequestHead } from './http1.ts';
 import type { LiveApp, LiveVersion } from './table.ts';
 

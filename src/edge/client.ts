@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { userAddress } from '../core/edge/rules.ts';
-import { VERSION_HEADER } from '../ports/edge.ts';
+import { VERSION_HEADER } from '../core/app/traffic.ts';
 import { plainAddress } from './addresses.ts';
 import { choose, pinned } from './choose.ts';
 import { clientEnded, dispatch, pump, sweep } from './dispatch.ts';

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { z } from 'zod';
 import { problemOf, takenRoute } from '../core/edge/intent.ts';
 import { SluiceError, UserError } from '../core/errors.ts';
-import type { EdgeIntent, EdgeRules } from '../ports/edge.ts';
+import type { EdgeIntent, EdgeRules } from '../core/app/traffic.ts';
 import { edgeIntent, edgeRules, type EdgeState, type LoadedState } from './state-file.ts';
 import type { Table } from './table.ts';
 

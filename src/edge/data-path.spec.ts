@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../test/worlds/visitor.ts';
 import { type Wire, wire, wireServer, type WireServer } from '../../test/worlds/wire.ts';
 import { DEFAULT_RULES } from '../core/edge/rules.ts';
-import type { EdgeRules, Endpoint, Sticky } from '../ports/edge.ts';
+import type { EdgeRules, Endpoint, Sticky } from '../core/app/traffic.ts';
 import { createDataPath, type DataPath, type DataPathOptions } from './server.ts';
 import { createTable, type Table } from './table.ts';
 

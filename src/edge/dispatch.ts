@@ -1,4 +1,4 @@
-import type { Endpoint } from '../ports/edge.ts';
+import type { Endpoint } from '../core/app/traffic.ts';
 import { takeBody } from './body.ts';
 import { abort, complete, type DataContext, type Exchange, fail, reject } from './exchange.ts';
 import { BadMessage } from './bad-message.ts';

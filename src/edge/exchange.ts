@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Endpoint } from '../ports/edge.ts';
+import type { Endpoint } from '../core/app/traffic.ts';
 import { bodyMeter, type BodyMeter } from './body.ts';
 import { type RequestHead, type ResponseHead, UNTIL_CLOSE } from './http1.ts';
 import type { Choice } from './choose.ts';

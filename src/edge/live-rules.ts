@@ -1,5 +1,5 @@
 import { LOOPBACK } from '../core/edge/rules.ts';
-import type { EdgeRules } from '../ports/edge.ts';
+import type { EdgeRules } from '../core/app/traffic.ts';
 import { type AddressTest, addressTest } from './addresses.ts';
 
 /** The rules as the data path asks them. */

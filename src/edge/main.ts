@@ -7,7 +7,7 @@ import { writeAtomic } from '../lib/atomic-file.ts';
 import { secretKey } from '../lib/secret-key.ts';
 import { startTimeOf } from '../lib/process-identity.ts';
 import { DEFAULT_RULES } from '../core/edge/rules.ts';
-import type { EdgeRules } from '../ports/edge.ts';
+import type { EdgeRules } from '../core/app/traffic.ts';
 import { CONTROL_PROTOCOL, createControl } from './control.ts';
 import { createDataPath } from './server.ts';
 import { edgeRules, edgeStateFile, type LoadedState } from './state-file.ts';

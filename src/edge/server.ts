@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { descriptorLimit } from '../lib/descriptor-limit.ts';
 import { DEFAULT_RULES } from '../core/edge/rules.ts';
-import type { EdgeRules } from '../ports/edge.ts';
+import type { EdgeRules } from '../core/app/traffic.ts';
 import { type Client, retire, serveClient, sweepClient } from './client.ts';
 import { upstreamEvents } from './dispatch.ts';
 import type { DataContext } from './exchange.ts';

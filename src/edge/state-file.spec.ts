@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { EdgeIntent } from '../ports/edge.ts';
+import type { EdgeIntent } from '../core/app/traffic.ts';
 import { edgeStateFile } from './state-file.ts';
 
 let dir: string;

@@ -3,7 +3,7 @@ import { copyFile, link, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { diskError, writeAtomic } from '../lib/atomic-file.ts';
-import type { EdgeIntent } from '../ports/edge.ts';
+import type { EdgeIntent } from '../core/app/traffic.ts';
 
 const endpoint = z.object({ host: z.string().min(1), port: z.int().min(1).max(65_535) });
 

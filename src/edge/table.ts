@@ -1,7 +1,7 @@
 import { bucketOf } from '../core/analysis/histogram.ts';
 import { endsOf, type PlaceKey } from '../core/edge/assign.ts';
 import { findRoute, routeTable, type RouteTable } from '../core/edge/routes.ts';
-import type { EdgeIntent, EdgeObservation, EdgeStats, Endpoint, Sticky, VersionCounters } from '../ports/edge.ts';
+import type { EdgeIntent, EdgeObservation, EdgeStats, Endpoint, Sticky, VersionCounters } from '../core/app/traffic.ts';
 
 /** One version as the data path sees it: where it listens, and what it has done. */
 export interface LiveVersion {

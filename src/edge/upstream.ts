@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { Endpoint } from '../ports/edge.ts';
+import type { Endpoint } from '../core/app/traffic.ts';
 
 /** A connection to one endpoint, idle or carrying what its owner sends. */
 export interface Upstream<Owner> {

@@ -1,5 +1,5 @@
 import { isUnrouted, unserved } from '../core/edge/served.ts';
-import { type EdgeRoute, VERSION_HEADER } from '../ports/edge.ts';
+import { type EdgeRoute, VERSION_HEADER } from '../core/app/traffic.ts';
 import { askHttp } from './ask-http.ts';
 
 /** One request as a user would send it, through the edge's public listener. */

@@ -1,4 +1,4 @@
-import { PART_OF } from '../ports/part-of.ts';
+import { PART_OF } from '../core/app/part-of.ts';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /*

@@ -1,4 +1,4 @@
-import type { Base } from '../core/gates/base.ts';
+import type { CheckRequest } from '../core/gates/check-request.ts';
 import type { CheckReport } from '../core/gates/report.ts';
 
 /** Runs an app's checks on one state of its sources, and judges by its gates. Without a control plane just as with one. */
@@ -11,14 +11,4 @@ export interface Checks {
    *   the signal's reason when it fires.
    */
   run(request: CheckRequest, signal: AbortSignal): Promise<CheckReport>;
-}
-
-export interface CheckRequest {
-  readonly app: string;
-  /** Commit, or recorded snapshot of a dirty tree (`SourceControl.snapshot`). */
-  readonly commit: string;
-  /** What lines are new against, as a rule what runs in the environment now. */
-  readonly base: Base;
-  /** Identity of the app's sources, dependencies and build settings; equal ones reuse evidence. */
-  readonly fingerprint: string;
 }

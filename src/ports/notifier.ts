@@ -1,3 +1,5 @@
+import type { Notice, Occasion } from '../core/access/notice.ts';
+
 /** Tells people that one of them is needed. */
 export interface Notifier {
   /** Stays the same as long as it tells the same people in the same way; no secret in it. */
@@ -9,21 +11,4 @@ export interface Notifier {
    * @throws OutsideError `NOTIFY_FAILED` when nobody was told: it is tried again.
    */
   tell(notice: Notice, signal: AbortSignal): Promise<void>;
-}
-
-export type Occasion = 'approval' | 'breakGlass' | 'rollbackFailed' | 'rollbackRefused';
-
-export interface Notice {
-  /** Of this occasion of this release: equal keys are one notice. */
-  readonly key: string;
-  readonly occasion: Occasion;
-  readonly release: string;
-  readonly environment: string;
-  readonly apps: readonly string[];
-  /** One sentence. */
-  readonly title: string;
-  /** What to do, a command. */
-  readonly action: string;
-  /** ms since epoch */
-  readonly at: number;
 }

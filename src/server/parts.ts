@@ -1,30 +1,18 @@
-import type { z } from 'zod';
 import type { Planner } from '../services/planning/planner.ts';
 import type { Engine } from '../engine/face.ts';
-import type { AppRef, LogLine, LogOptions } from '../ports/platform.ts';
+import type { LogLine, LogOptions } from '../ports/platform.ts';
+import type { AppRef } from '../core/app/run.ts';
 import type { Projections } from '../ports/projections.ts';
-import type { Plan } from '../core/release/plan/plan.ts';
 import type { BackupsFace } from './routes/backups.ts';
-import type { finding, servedApp } from './schemas.ts';
-import type { Variable } from './routes/variables.ts';
-
-export type Finding = z.output<typeof finding>;
-export type ServedApp = z.output<typeof servedApp>;
+import type { Finding } from '../services/doctor/finding.ts';
+import type { ServedApp } from '../services/serving/served-app.ts';
+import type { VariablesPort } from '../services/secrets/variables-port.ts';
 
 /** What apps report over OTLP, as JSON or as protobuf. */
 export interface MetricsIntake {
   take(json: unknown): { readonly rejected: number; readonly reason: string } | null;
   decode(bytes: Uint8Array): unknown;
   encode(refused: { readonly rejected: number; readonly reason: string } | null): Uint8Array;
-}
-
-/** Values of the variables that configurations name with `fromEnv`. */
-export interface VariablesPort {
-  /** Those that an environment may take. */
-  wanted(environment: string): Promise<readonly Variable[]>;
-  offer(environment: string, values: Readonly<Record<string, string>>): Promise<void>;
-  /** Those that the apps of a plan take. */
-  of(plan: Plan): readonly Variable[];
 }
 
 /** What the API speaks for; handed in by the composition root. */

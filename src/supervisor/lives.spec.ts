@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UNSTOPPED, until, untilHealth, untilHealthy } from '../../test/contracts/platform.ts';
 import { processesWorld, type ProcessesWorld } from '../../test/worlds/processes.ts';
-import type { AppRef, DeployTarget, Platform } from '../ports/platform.ts';
+import type { DeployTarget, Platform } from '../ports/platform.ts';
+import type { AppRef } from '../core/app/run.ts';
 import { startTimeOf } from '../lib/process-identity.ts';
 
 /** How apps begin, run and end, with real processes. */

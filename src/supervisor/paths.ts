@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
-import type { AppRef } from '../ports/platform.ts';
+import type { AppRef } from '../core/app/run.ts';
 
 /**
  * The folders of the platform. Names that begin with a dot are ours, so that no environment, app or version

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { RunSpec } from '../ports/platform.ts';
+import type { RunSpec } from '../core/app/run.ts';
 
 /*
  * The files through which control plane and supervisor speak. Each has one writer: `wanted.json` the control

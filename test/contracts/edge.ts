@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Edge, EdgeIntent, EdgeObservation, EdgeVersion } from '../../src/ports/edge.ts';
+import type { Edge } from '../../src/ports/edge.ts';
+import type { EdgeIntent, EdgeObservation, EdgeVersion } from '../../src/core/app/traffic.ts';
 import type { AppVersion } from '../worlds/app-version.ts';
 import { appVersion } from '../worlds/app-version.ts';
 import type { Visitor } from '../worlds/visitor.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OutsideError } from '../../src/core/errors.ts';
-import type { Notice, Notifier } from '../../src/ports/notifier.ts';
+import type { Notifier } from '../../src/ports/notifier.ts';
+import type { Notice } from '../../src/core/access/notice.ts';
 
 /** A notifier with somebody at the other end. */
 export interface NotifierHarness {

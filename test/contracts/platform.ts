@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AppRef, DeployTarget, Health, Platform } from '../../src/ports/platform.ts';
+import type { DeployTarget, Platform } from '../../src/ports/platform.ts';
+import type { AppRef, Health } from '../../src/core/app/run.ts';
 import { unknownDeviations } from './edge.ts';
 import { cutOffs } from './platform/cut-offs.ts';
 import { fences } from './platform/fences.ts';

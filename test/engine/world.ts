@@ -15,7 +15,7 @@ import {
   type VersionRef,
 } from '../../src/core/release/plan/plan.ts';
 import type { PerformContext, Performer, Runbook } from '../../src/engine/runbook.ts';
-import type { RunSpec } from '../../src/ports/platform.ts';
+import type { RunSpec } from '../../src/core/app/run.ts';
 
 export const runbook: Runbook = { evolve, next };
 

@@ -54,7 +54,11 @@ const MUTANTS = [
         'approval === null || isApproved(release)',
       ],
       ['access/approval.ts', 'approval !== null && approval.rejected === null && approval.given', 'approval !== null && approval.given'],
-      ['release/preparations/prepare.ts', 'if (approval.rejected !== null) return ended', 'if (now < 0 && approval.rejected !== null) return ended'],
+      [
+        'release/preparations/prepare.ts',
+        'if (approval.rejected !== null) return ended',
+        'if (now < 0 && approval.rejected !== null) return ended',
+      ],
     ],
     caughtBy: /although it was rejected/,
   },

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { EdgeVersion, Endpoint } from '../../src/ports/edge.ts';
+import type { EdgeVersion, Endpoint } from '../../src/core/app/traffic.ts';
 
 /**
  * A running version of an app: a real HTTP server on loopback whose paths behave well or badly on purpose.

@@ -6,7 +6,8 @@ import { type ProcessesOptions, processesPlatform } from '../../src/adapters/pla
 import { startTimeOf } from '../../src/lib/process-identity.ts';
 import { removeTree } from '../../src/lib/unfinished.ts';
 import { built } from './built.ts';
-import type { AppRef, DeployTarget, Platform } from '../../src/ports/platform.ts';
+import type { DeployTarget, Platform } from '../../src/ports/platform.ts';
+import type { AppRef } from '../../src/core/app/run.ts';
 import type { ControlOptions, PlatformUnderTest, TargetKind } from '../contracts/platform.ts';
 import { SECRET_NAME } from '../contracts/platform.ts';
 
@@ -82,8 +83,6 @@ export interface ProcessesWorld extends PlatformUnderTest {
   folder(ref: AppRef, version: string): string;
 }
 
-const ROOM = 'src/adapters/platform/processes';
-
 /** A folder of its own with the processes platform in it. Supervisors run as they do when Sluice is built. */
 export async function processesWorld(): Promise<ProcessesWorld> {
   const root = await mkdtemp(join(tmpdir(), 'sluice-processes-'));
@@ -93,7 +92,11 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   for (const folder of [artifact, starts]) mkdirSync(folder);
   await writeFile(join(artifact, 'app.mjs'), APP);
 
-  const { folder: code, url } = await built(['src/supervisor/main.ts', 'test/worlds/mortal-supervisor.ts', 'test/worlds/mortal-control.ts']);
+  const { folder: code, url } = await built([
+    'src/supervisor/main.ts',
+    'test/worlds/mortal-supervisor.ts',
+    'test/worlds/mortal-control.ts',
+  ]);
   const supervisorEntry = url('src/supervisor/main.ts');
 
   const platform = (options: Partial<ProcessesOptions> = {}): Platform =>

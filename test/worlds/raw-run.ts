@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Endpoint } from '../../src/ports/edge.ts';
+import type { Endpoint } from '../../src/core/app/traffic.ts';
 import { answerOf, random, requestOf } from './raw-messages.ts';
 
 /** How long a client waits for the first byte, and then for another one, before it takes what came for all, ms. */

@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
-import type { Endpoint } from '../../src/ports/edge.ts';
+import type { Endpoint } from '../../src/core/app/traffic.ts';
 
 /** A version that keeps every byte it gets, and answers with bytes. */
 export interface Recorder {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { VERSION_HEADER } from '../../src/ports/edge.ts';
+import { VERSION_HEADER } from '../../src/core/app/traffic.ts';
 import type { DeployTarget } from '../../src/ports/platform.ts';
 import { platformContract, type PlatformUnderTest, SECRET_NAME, type TargetKind, UNSTOPPED } from '../contracts/platform.ts';
 import { weightedCloud, type WeightedCloud, weightedPlatform } from './weighted.ts';

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError, OutsideError, UserError } from '../../src/core/errors.ts';
-import type { AppRef, DeployTarget, Health, LogLine, LogOptions, ObservedVersion, Platform, Weights } from '../../src/ports/platform.ts';
+import type { DeployTarget, LogLine, LogOptions, ObservedVersion, Platform } from '../../src/ports/platform.ts';
+import type { Weights } from '../../src/core/app/traffic.ts';
+import type { AppRef, Health } from '../../src/core/app/run.ts';
 import { VERSIONS_MAX, type WeightedCloud } from './weighted/cloud.ts';
 
 export { type Behaviour, weightedCloud, type WeightedCloud } from './weighted/cloud.ts';

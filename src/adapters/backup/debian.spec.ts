@@ -22,7 +22,7 @@ import type { Backup } from '../../ports/backup.ts';
 import { basebackup } from './basebackup.ts';
 import { beat } from './heartbeat.ts';
 import { inspect } from './inspect.ts';
-import { createKeeper } from '../../services/backups/keeper.ts';
+import { createKeeper } from './keeper.ts';
 import { pgbackrest } from './pgbackrest/pgbackrest.ts';
 import { directoryStore } from './stores/directory.ts';
 

@@ -17,7 +17,7 @@ import { USUAL_POLICY } from '../../core/backup/policy.ts';
 import type { Backup } from '../../ports/backup.ts';
 import { basebackup } from './basebackup.ts';
 import { beat } from './heartbeat.ts';
-import { createKeeper } from '../../services/backups/keeper.ts';
+import { createKeeper } from './keeper.ts';
 import { pgbackrest } from './pgbackrest/pgbackrest.ts';
 import { directoryStore } from './stores/directory.ts';
 

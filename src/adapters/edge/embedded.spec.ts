@@ -9,7 +9,7 @@ import { edgeContract } from '../../../test/contracts/edge.ts';
 import { appVersion, type AppVersion } from '../../../test/worlds/app-version.ts';
 import { until, visitor } from '../../../test/worlds/visitor.ts';
 import { CONTROL_PROTOCOL } from '../../edge/control.ts';
-import type { EdgeIntent } from '../../ports/edge.ts';
+import type { EdgeIntent } from '../../core/app/traffic.ts';
 import { isAlive } from '../../lib/process-identity.ts';
 import { embeddedEdge, type EmbeddedEdge, type EmbeddedEdgeOptions, PROTOCOL } from './embedded.ts';
 import { freePort } from '../../../test/free-port.ts';

@@ -8,4 +8,5 @@ export const edges = {
 } as const;
 
 export type EdgeKind = keyof typeof edges;
-export { createEdges, type Edges } from './per-environment.ts';
+export { createEdges } from './per-environment.ts';
+export { type Edges } from '../../ports/edges.ts';

@@ -1,4 +1,4 @@
-import type { EdgeStats } from '../../ports/edge.ts';
+import type { EdgeStats } from '../../core/app/traffic.ts';
 import type { MetricSource } from '../../ports/metric-source.ts';
 import { z } from 'zod';
 import { settingsOf } from './settings.ts';

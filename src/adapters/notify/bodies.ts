@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Notice } from '../../ports/notifier.ts';
+import type { Notice } from '../../core/access/notice.ts';
 
 /** What a webhook is sent. `secret` signs `json`, and is the routing key of `pagerduty`. */
 export type WebhookFormat = 'json' | 'slack' | 'pagerduty';

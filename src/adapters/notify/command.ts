@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { OutsideError } from '../../core/errors.ts';
-import type { Notifier, Occasion } from '../../ports/notifier.ts';
+import type { Notifier } from '../../ports/notifier.ts';
+import type { Occasion } from '../../core/access/notice.ts';
 import { within } from '../../lib/within.ts';
 
 export interface CommandNotifierOptions {

@@ -1,4 +1,5 @@
-import type { Notifier, Occasion } from '../../ports/notifier.ts';
+import type { Notifier } from '../../ports/notifier.ts';
+import type { Occasion } from '../../core/access/notice.ts';
 import type { WebhookFormat } from './bodies.ts';
 import { commandNotifier } from './command.ts';
 import { logNotifier } from './log.ts';

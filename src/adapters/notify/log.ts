@@ -1,4 +1,5 @@
-import type { Notifier, Occasion } from '../../ports/notifier.ts';
+import type { Notifier } from '../../ports/notifier.ts';
+import type { Occasion } from '../../core/access/notice.ts';
 import { textOf } from './bodies.ts';
 
 export interface LogNotifierOptions {

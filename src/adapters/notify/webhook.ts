@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { OutsideError } from '../../core/errors.ts';
-import type { Notifier, Occasion } from '../../ports/notifier.ts';
+import type { Notifier } from '../../ports/notifier.ts';
+import type { Occasion } from '../../core/access/notice.ts';
 import { FORMATS, type WebhookFormat } from './bodies.ts';
 import { within } from '../../lib/within.ts';
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { workspaceFolder } from '../../lib/own-folder.ts';
 import { OutsideError, type SluiceError, UserError } from '../../core/errors.ts';
-import { PART_OF } from '../../ports/part-of.ts';
+import { PART_OF } from '../../core/app/part-of.ts';
 import type { Target } from './client.ts';
 import { isRunning } from './process.ts';
 import { contentOf, isOk, requestTo } from './request.ts';

@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutsideError } from '../../core/errors.ts';
-import { PART_OF } from '../../ports/part-of.ts';
+import { PART_OF } from '../../core/app/part-of.ts';
 import { isRunning, startTimeOf } from './process.ts';
 
 /** A process of a workspace that its records may not name any more. */

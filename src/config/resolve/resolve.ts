@@ -4,8 +4,8 @@ import type { ResolvedApp, ResolvedEnvironment } from '../../core/changes/enviro
 import { inDependencyOrder } from '../../core/changes/order.ts';
 import { UserError } from '../../core/errors.ts';
 import type { AppDeadlines, BuildSpec, SmokeSpec, Step, Strategy } from '../../core/release/plan/plan.ts';
-import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
-import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
+import type { EdgeRoute, Sticky } from '../../core/app/traffic.ts';
+import type { HealthSpec, RunSpec } from '../../core/app/run.ts';
 import { analysisOf, expandAnalysis, namedAnalysesOf } from './analysis.ts';
 import { governanceOf } from './approvals.ts';
 import { DEFAULTS as D } from '../schema/defaults.ts';

@@ -1,8 +1,5 @@
 import { z } from 'zod';
-import { type BackupPolicy, USUAL_POLICY } from '../../core/backup/policy.ts';
-import type { Config } from './workspace.ts';
 import { matching, name, object, oneOf, positive, text, whole } from './parts.ts';
-import { ms } from './values.ts';
 
 const ENV = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const fromEnv = object({
@@ -139,32 +136,3 @@ export const backups = z.record(name, backup, { error: 'an object of names and h
 
 export type BackupConfig = z.input<typeof backup>;
 export type BackupStoreConfig = z.input<typeof store>;
-
-/** The control plane's own database where the configuration says nothing. */
-const OWN = 'sluice';
-/** Where our own events lie in it. */
-export const OWN_EVENTS = { table: 'sluice.event', position: 'position' };
-
-/** Sources by name. Without a configuration: the control plane's own database, taken only when asked. */
-export function backupSources(config: Pick<Config, 'backups'> | null): {
-  readonly sources: Readonly<Record<string, BackupConfig>>;
-  readonly isScheduled: boolean;
-} {
-  const sources = config?.backups;
-  return sources === undefined ? { sources: { [OWN]: { adapter: 'embedded' } }, isScheduled: false } : { sources, isScheduled: true };
-}
-
-export function policyOf(config: BackupConfig): BackupPolicy {
-  const { schedule, keep, objectives, drill, heartbeatMs } = USUAL_POLICY;
-  const or = (value: string | number | undefined, usual: number) => (value === undefined ? usual : ms(value));
-  return {
-    schedule: { betweenMs: or(config.every, schedule.betweenMs), fullMs: or(config.full, schedule.fullMs) },
-    keep: { fullsMs: or(config.keep?.fulls, keep.fullsMs), pointInTimeMs: or(config.keep?.pointInTime, keep.pointInTimeMs) },
-    objectives: {
-      rtoMs: or(config.objectives?.recoveryTime, objectives.rtoMs),
-      rpoMs: or(config.objectives?.recoveryPoint, objectives.rpoMs),
-    },
-    drill: { everyMs: or(config.drillEvery, drill.everyMs), isScheduled: config.drills !== 'asked' },
-    heartbeatMs: or(config.heartbeat, heartbeatMs),
-  };
-}

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DEFAULT_RULES } from '../../core/edge/rules.ts';
-import type { EdgeRules } from '../../ports/edge.ts';
+import type { EdgeRules } from '../../core/app/traffic.ts';
 import { DEFAULTS } from './defaults.ts';
 import { object, positive, whole } from './parts.ts';
 import { ms, parseSize, SIZE } from './values.ts';

@@ -1,6 +1,6 @@
 import type { Condition, Measure } from '../../core/analysis/policy.ts';
-import type { EdgeRoute } from '../../ports/edge.ts';
-import type { StatusRange } from '../../ports/platform.ts';
+import type { EdgeRoute } from '../../core/app/traffic.ts';
+import type { StatusRange } from '../../core/app/run.ts';
 
 export const DURATION = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,4 +1,4 @@
-import type { Notice } from '../../ports/notifier.ts';
+import type { Notice } from './notice.ts';
 import type { ReleaseEvent } from '../release/state/events.ts';
 import type { ReleaseState } from '../release/state/state.ts';
 import { approversText } from './approval.ts';

@@ -1,5 +1,4 @@
 import type { Sample } from './sample.ts';
-import type { Timeline } from './timeline.ts';
 
 /** The most that a source's clock may differ from the control plane's and still be taken for a clock, ms. */
 const MOST_SKEW_MS = 300_000;
@@ -39,12 +38,6 @@ export function clockBehind(clock: SampleClock, { fromAt, at }: Sample, startedA
  */
 export function isWithinOddLook({ long }: SampleClock, { fromAt, at }: Sample): boolean {
   return long !== undefined && at > fromAt && fromAt >= long.fromAt && at < long.at;
-}
-
-/** The timeline set back to where such a look begins. */
-export function setBack<T extends Timeline>(timeline: T, { fromAt }: Sample): T {
-  const { newestDataAt } = timeline;
-  return { ...timeline, countedUntil: fromAt, newestDataAt: newestDataAt === null ? null : Math.min(newestDataAt, fromAt) };
 }
 
 /** `now` by the clock of the looks, where that fits them better than the control plane's. */

@@ -1,4 +1,4 @@
-import type { EdgeStats, VersionCounters } from '../../ports/edge.ts';
+import type { EdgeStats, VersionCounters } from '../app/traffic.ts';
 import type { Unproven } from './sample.ts';
 
 /**

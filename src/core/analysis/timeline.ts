@@ -145,3 +145,9 @@ export function isOutage(timeline: Timeline): boolean {
 export function countOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** The timeline set back to where such a look begins. */
+export function setBack<T extends Timeline>(timeline: T, { fromAt }: Sample): T {
+  const { newestDataAt } = timeline;
+  return { ...timeline, countedUntil: fromAt, newestDataAt: newestDataAt === null ? null : Math.min(newestDataAt, fromAt) };
+}

@@ -1,5 +1,6 @@
 import { faultOf } from './arms.ts';
-import { clockAfter, clockBehind, isWithinOddLook, nowOf, setBack } from './clocks.ts';
+import { clockAfter, clockBehind, isWithinOddLook, nowOf } from './clocks.ts';
+import { setBack } from './timeline.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import { EDGE_SOURCE } from './reading.ts';
 import type { ArmCounts, Judge, Sample, StreamEvidence, Verdict } from './sample.ts';

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../text/canonical.ts';
-import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
+import type { HealthSpec, RunSpec } from '../app/run.ts';
 
 interface Settings {
   readonly run: RunSpec;

@@ -1,6 +1,6 @@
 import type { Governance } from '../access/governance.ts';
-import type { EdgeRoute, EdgeRules, Sticky } from '../../ports/edge.ts';
-import type { HealthSpec, RunSpec } from '../../ports/platform.ts';
+import type { EdgeRoute, EdgeRules, Sticky } from '../app/traffic.ts';
+import type { HealthSpec, RunSpec } from '../app/run.ts';
 import type { AppDeadlines, BuildSpec, Concurrency, ReleaseDeadlines, SmokeSpec, Strategy } from '../release/plan/plan.ts';
 
 /** One environment with every setting decided: defaults filled in, overrides applied, durations in ms. */

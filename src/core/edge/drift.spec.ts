@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { EdgeObservation } from '../../ports/edge.ts';
+import type { EdgeObservation } from '../app/traffic.ts';
 import { edgeDrift, mending } from './drift.ts';
 
 const endpoint = fc.record({ host: fc.constant('127.0.0.1'), port: fc.integer({ min: 20_000, max: 20_005 }) });

@@ -1,4 +1,4 @@
-import type { EdgeObservation, EdgeVersion, Endpoint } from '../../ports/edge.ts';
+import type { EdgeObservation, EdgeVersion, Endpoint } from '../app/traffic.ts';
 
 /** What an edge should do for an app that no release is at work on: all traffic to its stable version. */
 export interface Recorded {

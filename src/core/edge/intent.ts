@@ -1,4 +1,4 @@
-import type { EdgeIntent, EdgeRoute } from '../../ports/edge.ts';
+import type { EdgeIntent, EdgeRoute } from '../app/traffic.ts';
 
 /** Why an intent can never be carried out, or null. Guards invariant 2: weights sum to 100, and a share needs someone to take it. */
 export function problemOf(intent: EdgeIntent): string | null {

@@ -1,4 +1,4 @@
-import type { EdgeRoute } from '../../ports/edge.ts';
+import type { EdgeRoute } from '../app/traffic.ts';
 import { normalRoute } from './intent.ts';
 
 /** Routes ready to be searched: host (`*` for any) → prefixes with their targets, longest first. */

@@ -1,4 +1,4 @@
-import type { EdgeRules } from '../../ports/edge.ts';
+import type { EdgeRules } from '../app/traffic.ts';
 
 /** Addresses of this machine. */
 export const LOOPBACK: readonly string[] = ['127.0.0.0/8', '::1'];

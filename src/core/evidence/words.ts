@@ -1,8 +1,8 @@
 import type { AnalysisPhase } from '../analysis/sample.ts';
 import type { CheckOutcome, CheckReport, GateResult } from '../gates/report.ts';
-import type { ChecklistLine } from '../release/state/checklist.ts';
+import type { ChecklistLine } from '../release/state/checklist-line.ts';
 import type { Outcome, ReleaseEventType } from '../release/state/events.ts';
-import type { Health } from '../../ports/platform.ts';
+import type { Health } from '../app/run.ts';
 
 /**
  * Every word by which Sluice says that something is good. docs/evidence.md says of each one what it rests on, and what is said

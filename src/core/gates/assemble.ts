@@ -1,4 +1,4 @@
-import type { CheckRequest } from '../../ports/checks.ts';
+import type { CheckRequest } from './check-request.ts';
 import type { Judgement } from './judge.ts';
 import type { CheckOutcome, CheckReport, EvidenceLine, GateResult, Measures } from './report.ts';
 import { FINDINGS_KEPT } from './report.ts';

@@ -1,4 +1,4 @@
-import type { CheckRunReport, DeploymentReport } from '../../ports/source-control.ts';
+import type { CheckRunReport, DeploymentReport } from './report-types.ts';
 import { checklistOf } from '../release/state/checklist.ts';
 import type { Outcome } from '../release/state/events.ts';
 import type { ReleaseState } from '../release/state/state.ts';

@@ -9,7 +9,7 @@ import { embeddedEdge, type ManagedEdge } from '../../adapters/edge/embedded.ts'
 import { haproxyBinary } from '../../adapters/edge/haproxy/binary.ts';
 import { haproxyEdge } from '../../adapters/edge/haproxy/haproxy.ts';
 import type { ReleaseEvent } from '../../core/release/state/events.ts';
-import type { EdgeRoute, Endpoint } from '../../ports/edge.ts';
+import type { EdgeRoute, Endpoint } from '../../core/app/traffic.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { performProbe } from './probe.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Effect } from '../../core/release/runbook/effects.ts';
 import type { ReleaseEvent } from '../../core/release/state/events.ts';
 import type { SmokeSpec } from '../../core/release/plan/plan.ts';
-import type { Endpoint } from '../../ports/edge.ts';
+import type { Endpoint } from '../../core/app/traffic.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { refOf } from './traffic.ts';

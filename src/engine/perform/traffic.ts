@@ -1,8 +1,10 @@
 import { OutsideError } from '../../core/errors.ts';
 import type { PlannedApp } from '../../core/release/plan/plan.ts';
 import { hasTraffic } from '../../core/rollout/steps.ts';
-import type { EdgeIntent, EdgeObservation } from '../../ports/edge.ts';
-import type { AppRef, Platform, Weights } from '../../ports/platform.ts';
+import type { EdgeIntent, EdgeObservation } from '../../core/app/traffic.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { Weights } from '../../core/app/traffic.ts';
+import type { AppRef } from '../../core/app/run.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { foreign, privateFolder } from '../../lib/own-folder.ts';
 import { OutsideError } from '../../core/errors.ts';
-import { PART_OF } from '../../ports/part-of.ts';
+import { PART_OF } from '../../core/app/part-of.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { canEnter, whoRunsPostgres, type RunAs } from './identity.ts';
 import { isAlive, run } from './process.ts';

@@ -18,7 +18,8 @@ import type { Input, Route } from './route.ts';
 import { type EventSink, openEvents } from './sse.ts';
 import { variableRoutes } from '../routes/variables.ts';
 
-export type { Finding, ServerParts } from '../parts.ts';
+export type { ServerParts } from '../parts.ts';
+export type { Finding } from '../../services/doctor/finding.ts';
 export { newToken } from '../auth/tokens.ts';
 
 export interface ServerOptions extends ServerParts {

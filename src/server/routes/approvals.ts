@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { approversText } from '../../core/access/approval.ts';
-import { type ChecklistLine, checklistOf } from '../../core/release/state/checklist.ts';
+import { checklistOf } from '../../core/release/state/checklist.ts';
+import { type ChecklistLine } from '../../core/release/state/checklist-line.ts';
 import type { Plan } from '../../core/release/plan/plan.ts';
 import type { ReleaseState } from '../../core/release/state/state.ts';
 import type { Engine } from '../../engine/face.ts';

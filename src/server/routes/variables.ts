@@ -1,9 +1,8 @@
 import { z } from 'zod';
+import type { Variable } from '../../services/secrets/variables-port.ts';
 import type { ServerParts } from '../parts.ts';
 import { route, type Route } from '../http/route.ts';
 import { environmentName, variable, variableName } from '../schemas.ts';
-
-export type Variable = z.output<typeof variable>;
 
 const answer = z.object({ variables: z.array(variable) });
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Finding } from '../../server/parts.ts';
+import type { Finding } from './finding.ts';
 
 const SECRET_FILES = ['control-plane.json', 'values.json', 'control-plane.log'];
 

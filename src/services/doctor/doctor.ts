@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { Edges } from '../../adapters/edge/per-environment.ts';
+import type { Edges } from '../../ports/edges.ts';
 import { examineAccess } from './access.ts';
 import type { Engine } from '../../engine/face.ts';
-import type { Finding, ServedApp } from '../../server/parts.ts';
+import type { ServedApp } from '../serving/served-app.ts';
+import type { Finding } from './finding.ts';
 
 const run = promisify(execFile);
 

@@ -16,7 +16,8 @@ import { type Plan, withHash } from '../../core/release/plan/plan.ts';
 import { createEngine } from '../../engine/engine.ts';
 import type { Engine } from '../../engine/face.ts';
 import { startNotices } from './notices.ts';
-import type { Notice, Notifier } from '../../ports/notifier.ts';
+import type { Notifier } from '../../ports/notifier.ts';
+import type { Notice } from '../../core/access/notice.ts';
 
 let database: TestDatabase;
 let engine: Engine;

@@ -1,7 +1,8 @@
 import { mayNeedPeople, noticeOf } from '../../core/access/notices.ts';
 import type { Engine, Recorded } from '../../engine/face.ts';
 import { isOldest, newestPosition, pause, persistently, retryPause, textOf } from './log-follower.ts';
-import type { Notice, Notifier } from '../../ports/notifier.ts';
+import type { Notifier } from '../../ports/notifier.ts';
+import type { Notice } from '../../core/access/notice.ts';
 
 export interface NoticesOptions {
   readonly engine: Engine;

@@ -4,7 +4,7 @@ import type { OnInconclusive } from '../../core/analysis/policy.ts';
 import { span } from '../../core/backup/drill.ts';
 import { SluiceError } from '../../core/errors.ts';
 import { type Plan, type PlannedApp, type Strategy, withHash } from '../../core/release/plan/plan.ts';
-import type { EdgeStats } from '../../ports/edge.ts';
+import type { EdgeStats } from '../../core/app/traffic.ts';
 
 export interface StepsOptions {
   readonly stats: (environment: string, app: string) => Promise<EdgeStats>;

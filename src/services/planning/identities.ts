@@ -1,4 +1,4 @@
-import type { EnvValue, RunSpec } from '../../ports/platform.ts';
+import type { EnvValue, RunSpec } from '../../core/app/run.ts';
 
 /** Tells one value of a variable from another, without telling the value; null: it has none. */
 export type Identity = (name: string, environment: string) => string | null;

@@ -7,9 +7,9 @@ import { isHidden } from '../../core/secrets/forms.ts';
 import { secretReferences } from '../../core/secrets/references.ts';
 import type { Plan } from '../../core/release/plan/plan.ts';
 import type { Engine } from '../../engine/face.ts';
-import type { RunSpec } from '../../ports/platform.ts';
-import type { VariablesPort } from '../../server/parts.ts';
-import type { Variable } from '../../server/routes/variables.ts';
+import type { RunSpec } from '../../core/app/run.ts';
+import type { VariablesPort } from './variables-port.ts';
+import type { Variable } from './variables-port.ts';
 
 export interface VariablesOptions {
   readonly config: ConfigReader;

@@ -1,4 +1,4 @@
-import type { EdgeRoute, Sticky } from '../../ports/edge.ts';
+import type { EdgeRoute, Sticky } from '../../core/app/traffic.ts';
 import type { Engine, ManifestApp } from '../../engine/face.ts';
 
 /** How the release that made a version stable routed it. */

@@ -1,8 +1,8 @@
 import { askRoute } from '../../lib/ask-route.ts';
-import type { Edges } from '../../adapters/edge/per-environment.ts';
+import type { Edges } from '../../ports/edges.ts';
 import type { Engine, ManifestApp } from '../../engine/face.ts';
 import type { Routing } from './routing-record.ts';
-import type { ServedApp } from '../../server/parts.ts';
+import type { ServedApp } from './served-app.ts';
 
 const ASK_MS = 2_000;
 

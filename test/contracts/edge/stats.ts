@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { quantileMs, total } from '../../../src/core/analysis/histogram.ts';
-import type { EdgeStats, VersionCounters } from '../../../src/ports/edge.ts';
+import type { EdgeStats, VersionCounters } from '../../../src/core/app/traffic.ts';
 import { refusingEndpoint } from '../../worlds/app-version.ts';
 import { until } from '../../worlds/visitor.ts';
 import type { EdgeSuite, EdgeWorld, TestApp } from '../edge.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { EdgeObservation, Sticky } from '../../../src/ports/edge.ts';
-import { STICKY_COOKIE } from '../../../src/ports/edge.ts';
+import type { EdgeObservation, Sticky } from '../../../src/core/app/traffic.ts';
+import { STICKY_COOKIE } from '../../../src/core/app/traffic.ts';
 import type { Visitor } from '../../worlds/visitor.ts';
 import type { EdgeSuite } from '../edge.ts';
 

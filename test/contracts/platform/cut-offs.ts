@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { AppRef, Platform } from '../../../src/ports/platform.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import type { AppRef } from '../../../src/core/app/run.ts';
 import { type PlatformSuite, type PlatformWorld, until, UNSTOPPED, untilHealthy } from '../platform.ts';
 
 const CUT = new Error('cut off');

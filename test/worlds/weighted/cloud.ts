@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VERSION_HEADER } from '../../../src/ports/edge.ts';
-import type { AppRef, Weights } from '../../../src/ports/platform.ts';
+import { VERSION_HEADER } from '../../../src/core/app/traffic.ts';
+import type { Weights } from '../../../src/core/app/traffic.ts';
+import type { AppRef } from '../../../src/core/app/run.ts';
 
 /**
  * A cloud on loopback that splits traffic itself, in the manner of Workers: at most two versions of an app, weights

@@ -1,4 +1,4 @@
-import type { Hands } from './hands.ts';
+import type pg from 'pg';
 import type { Limits } from './limits.ts';
 
 export interface Guard {
@@ -17,7 +17,7 @@ const LOOK = `SELECT coalesce((SELECT max(extract(epoch FROM clock_timestamp() -
  * itself: set_config() in a block or a function, a function with SET lock_timeout. A wait for a lock that outlasts the limit twice is
  * ended; who queues behind it waits no longer than that.
  */
-export function guardLimits({ watch, pid }: Pick<Hands, 'watch' | 'pid'>, limits: Limits): Guard {
+export function guardLimits({ watch, pid }: { readonly watch: pg.Client; readonly pid: number }, limits: Limits): Guard {
   let ended: 'lock' | 'statement' | null = null;
   let isOver = false;
   let busy: Promise<void> | null = null;

@@ -1,5 +1,5 @@
 import { LOOPBACK, PROXY_MARKS } from '../../../core/edge/rules.ts';
-import type { EdgeRules } from '../../../ports/edge.ts';
+import type { EdgeRules } from '../../../core/app/traffic.ts';
 
 /*
  * What HAProxy refuses, drops and writes anew of a request before it is routed. `src/edge/http1.ts` does the same for the embedded

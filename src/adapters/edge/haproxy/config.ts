@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type EdgeRules, STICKY_COOKIE, VERSION_HEADER } from '../../../ports/edge.ts';
+import { type EdgeRules, STICKY_COOKIE, VERSION_HEADER } from '../../../core/app/traffic.ts';
 import { addresses, bodyRules, clientRules, connectionRules, CONTROLS, headRules, refusalRules, refuse } from './config-requests.ts';
 import type { Address, Layout } from './layout.ts';
 import { MAX_SPLIT } from './schema.ts';

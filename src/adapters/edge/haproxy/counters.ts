@@ -1,5 +1,5 @@
 import { bucketOf } from '../../../core/analysis/histogram.ts';
-import type { VersionCounters } from '../../../ports/edge.ts';
+import type { VersionCounters } from '../../../core/app/traffic.ts';
 import { createLost, type Lost } from './lost.ts';
 
 /** How many versions an app no longer has keep their counters. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AppVersion, appVersion } from '../../../../test/worlds/app-version.ts';
 import { answered, read, until, type Visitor, visitor } from '../../../../test/worlds/visitor.ts';
-import type { EdgeIntent, EdgeVersion } from '../../../ports/edge.ts';
+import type { EdgeIntent, EdgeVersion } from '../../../core/app/traffic.ts';
 import { isAlive } from '../../../lib/process-identity.ts';
 import { haproxyBinary } from './binary.ts';
 import { type HaproxyEdge, haproxyEdge } from './haproxy.ts';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { DEFAULT_RULES } from '../../../core/edge/rules.ts';
-import type { Edge, EdgeObservation, EdgeRules, EdgeStats } from '../../../ports/edge.ts';
+import type { Edge } from '../../../ports/edge.ts';
+import type { EdgeObservation, EdgeRules, EdgeStats } from '../../../core/app/traffic.ts';
 import { keeperProcess } from './keeper-process.ts';
 
 export interface HaproxyEdgeOptions {

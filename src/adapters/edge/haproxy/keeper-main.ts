@@ -6,7 +6,7 @@ import { createServer as createSocketServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { SluiceError } from '../../../core/errors.ts';
-import type { EdgeRules } from '../../../ports/edge.ts';
+import type { EdgeRules } from '../../../core/app/traffic.ts';
 import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { secretKey } from '../../../lib/secret-key.ts';
 import { startTimeOf } from '../../../lib/process-identity.ts';

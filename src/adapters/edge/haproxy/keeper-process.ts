@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
-import { PART_OF } from '../../../ports/part-of.ts';
+import { PART_OF } from '../../../core/app/part-of.ts';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
 import { readJson } from '../../../lib/atomic-file.ts';
-import type { EdgeRules } from '../../../ports/edge.ts';
+import type { EdgeRules } from '../../../core/app/traffic.ts';
 import { descriptorLimit } from '../../../lib/descriptor-limit.ts';
 import { isAlive, killGroup } from '../../../lib/process-identity.ts';
 import { selfCommand } from '../../../lib/spawn-self.ts';

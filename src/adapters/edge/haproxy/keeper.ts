@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { takenRoute } from '../../../core/edge/intent.ts';
 import { FencedError, OutsideError, SluiceError, UserError } from '../../../core/errors.ts';
-import type { EdgeIntent, EdgeObservation, EdgeRules, EdgeStats } from '../../../ports/edge.ts';
+import type { EdgeIntent, EdgeObservation, EdgeRules, EdgeStats } from '../../../core/app/traffic.ts';
 import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { configText, templateHash } from './config.ts';
 import { createCounters } from './counters.ts';

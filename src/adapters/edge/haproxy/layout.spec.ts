@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { EdgeIntent } from '../../../ports/edge.ts';
+import type { EdgeIntent } from '../../../core/app/traffic.ts';
 import { appKey, decodeSplit, encodeSplit, endpointOf, layoutOf, routeKey, serverName, versionKey } from './layout.ts';
 import { parseIntent } from './schema.ts';
 import { allocate } from './slots.ts';

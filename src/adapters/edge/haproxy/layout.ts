@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { normalRoute } from '../../../core/edge/intent.ts';
-import type { EdgeIntent, EdgeRoute, Endpoint } from '../../../ports/edge.ts';
+import type { EdgeIntent, EdgeRoute, Endpoint } from '../../../core/app/traffic.ts';
 import type { KeeperState } from './schema.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { EdgeObservation } from '../../../ports/edge.ts';
+import type { EdgeObservation } from '../../../core/app/traffic.ts';
 import { appKey, backendOf, decodeSplit, endpointOf, serialOf } from './layout.ts';
 import { type BackendCounts, type Holding, parseBackends, say } from './runtime.ts';
 

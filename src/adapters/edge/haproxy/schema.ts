@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { problemOf } from '../../../core/edge/intent.ts';
 import { UserError } from '../../../core/errors.ts';
-import type { EdgeIntent } from '../../../ports/edge.ts';
+import type { EdgeIntent } from '../../../core/app/traffic.ts';
 
 const endpoint = z.object({ host: z.string().min(1), port: z.int().min(1).max(65_535) });
 

@@ -1,4 +1,4 @@
-import type { EdgeIntent } from '../../../ports/edge.ts';
+import type { EdgeIntent } from '../../../core/app/traffic.ts';
 import { backendOf } from './layout.ts';
 import type { KeeperState } from './schema.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError, OutsideError } from '../../../core/errors.ts';
-import type { AppRef } from '../../../ports/platform.ts';
+import type { AppRef } from '../../../core/app/run.ts';
 import { readJson, writeAtomic } from '../../../lib/atomic-file.ts';
 import { type HeldLock, tryLock } from '../../../supervisor/lock.ts';
 import { appPaths } from '../../../supervisor/paths.ts';

@@ -1,6 +1,7 @@
 import { UserError } from '../../../core/errors.ts';
 import { formsOf } from '../../../core/secrets/forms.ts';
-import type { DeployTarget, EnvValue } from '../../../ports/platform.ts';
+import type { DeployTarget } from '../../../ports/platform.ts';
+import type { EnvValue } from '../../../core/app/run.ts';
 
 /** What an app inherits from the control plane; everything else it gets by its own settings. */
 const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'] as const;

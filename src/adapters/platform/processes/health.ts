@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { DeployTarget, Health } from '../../../ports/platform.ts';
+import type { DeployTarget } from '../../../ports/platform.ts';
+import type { Health } from '../../../core/app/run.ts';
 import { isAlive } from '../../../lib/process-identity.ts';
 import type { Context } from './context.ts';
 import { crashLine } from './crash-line.ts';

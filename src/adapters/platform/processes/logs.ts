@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AppRef, LogLine, LogOptions } from '../../../ports/platform.ts';
+import type { LogLine, LogOptions } from '../../../ports/platform.ts';
+import type { AppRef } from '../../../core/app/run.ts';
 import type { Context } from './context.ts';
 import { versionsOf } from './observe.ts';
 import { versionPaths } from '../../../supervisor/paths.ts';

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
-import type { Endpoint } from '../../../ports/edge.ts';
-import type { AppRef, ObservedInstance, ObservedVersion } from '../../../ports/platform.ts';
+import type { Endpoint } from '../../../core/app/traffic.ts';
+import type { ObservedInstance, ObservedVersion } from '../../../ports/platform.ts';
+import type { AppRef } from '../../../core/app/run.ts';
 import { isAlive } from '../../../lib/process-identity.ts';
 import { appPaths, type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
 import { type InstanceState, readState, readWanted } from '../../../supervisor/records.ts';

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UNSTOPPED, until, untilHealth, untilHealthy } from '../../../../test/contracts/platform.ts';
 import { processesWorld, type ProcessesWorld } from '../../../../test/worlds/processes.ts';
-import type { AppRef, DeployTarget, Health, HealthSpec, Platform } from '../../../ports/platform.ts';
+import type { DeployTarget, Platform } from '../../../ports/platform.ts';
+import type { AppRef, Health, HealthSpec } from '../../../core/app/run.ts';
 
 /** What has to be so before an instance that listens is called healthy, with real processes. */
 

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import type { DeployTarget, StatusRange } from '../../../ports/platform.ts';
+import type { DeployTarget } from '../../../ports/platform.ts';
+import type { StatusRange } from '../../../core/app/run.ts';
 import { askHttp, type HttpAnswer } from '../../../lib/ask-http.ts';
 import { allListeners, answering, commandOf, holderOf, type Listener, nameOf, pidsOf, socketsOf, uidOf } from '../../../lib/sockets.ts';
 import { within } from '../../../lib/within.ts';

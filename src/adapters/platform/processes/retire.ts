@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OutsideError } from '../../../core/errors.ts';
-import type { AppRef } from '../../../ports/platform.ts';
+import type { AppRef } from '../../../core/app/run.ts';
 import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { removeTree } from '../../../lib/unfinished.ts';
 import { withFence } from './app-lock.ts';

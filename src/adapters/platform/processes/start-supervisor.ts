@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OutsideError } from '../../../core/errors.ts';
-import { PART_OF } from '../../../ports/part-of.ts';
+import { PART_OF } from '../../../core/app/part-of.ts';
 import { diskError } from '../../../lib/atomic-file.ts';
 import { selfCommand } from '../../../lib/spawn-self.ts';
 import type { Supervision } from '../../../supervisor/crew.ts';
@@ -11,7 +11,10 @@ import type { VersionPaths } from '../../../supervisor/paths.ts';
 import { SUPERVISOR_LOCK } from '../../../supervisor/supervise.ts';
 
 /** The entry beside this file, as source or built. */
-export const SUPERVISOR_ENTRY = new URL(import.meta.url.endsWith('.ts') ? '../../../supervisor/main.ts' : '../../../supervisor/main.js', import.meta.url);
+export const SUPERVISOR_ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? '../../../supervisor/main.ts' : '../../../supervisor/main.js',
+  import.meta.url,
+);
 
 export interface StartedSupervisor {
   /** Exit code once it has ended, null while it runs. */

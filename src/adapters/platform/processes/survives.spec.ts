@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UNSTOPPED, until, untilHealthy } from '../../../../test/contracts/platform.ts';
 import type { MortalControl } from '../../../../test/worlds/mortal-control.ts';
 import { processesWorld, type ProcessesWorld, supervisorPid } from '../../../../test/worlds/processes.ts';
-import type { AppRef, DeployTarget, Platform } from '../../../ports/platform.ts';
+import type { DeployTarget, Platform } from '../../../ports/platform.ts';
+import type { AppRef } from '../../../core/app/run.ts';
 import { startTimeOf } from '../../../lib/process-identity.ts';
 import type { SupervisorState } from '../../../supervisor/records.ts';
 

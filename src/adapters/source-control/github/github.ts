@@ -1,12 +1,6 @@
 import { UserError } from '../../../core/errors.ts';
-import type {
-  CheckRunReport,
-  CodeHost,
-  CommentReport,
-  DeploymentReport,
-  HostRef,
-  ProtectionAnswer,
-} from '../../../ports/source-control.ts';
+import type { CodeHost, CommentReport, HostRef, ProtectionAnswer } from '../../../ports/source-control.ts';
+import type { CheckRunReport, DeploymentReport } from '../../../core/source-control/report-types.ts';
 import { annotationBatches, cut, type GithubAnnotation, LIMITS, summaryOf } from './limits.ts';
 import type { GithubRequest } from './request.ts';
 import * as schema from './schema.ts';

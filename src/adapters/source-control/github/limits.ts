@@ -1,4 +1,4 @@
-import type { Annotation } from '../../../ports/source-control.ts';
+import type { Annotation } from '../../../core/source-control/report-types.ts';
 
 /** What GitHub takes, by its documentation; the description of its API does not enforce all of it. */
 export const LIMITS = {

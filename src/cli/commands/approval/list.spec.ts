@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type CommandLineWorld, commandLineWorld } from '../../../../test/worlds/command-line.ts';
 import type { Governance } from '../../../core/access/governance.ts';
-import type { ChecklistLine } from '../../../core/release/state/checklist.ts';
+import type { ChecklistLine } from '../../../core/release/state/checklist-line.ts';
 import type { Plan } from '../../../core/release/plan/plan.ts';
 
 vi.setConfig({ testTimeout: 60_000 });

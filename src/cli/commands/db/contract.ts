@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { refuse } from '../../../config/schema/data-migrations.ts';
+import { refuse } from '../../../config/resolve/data-migrations.ts';
 import { mayContract } from '../../../core/data/migrations/gates.ts';
 import { agreed, trafficGaps } from '../../../core/data/migrations/word.ts';
 import { UserError } from '../../../core/errors.ts';

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { refuse, refuseUnapproved } from '../../../config/schema/data-migrations.ts';
+import { refuse, refuseUnapproved } from '../../../config/resolve/data-migrations.ts';
 import { agreed } from '../../../core/data/migrations/word.ts';
 import { dbOptions, type DbOptions, interruptible, openDatabases, recordedApproval } from './migrations.ts';
 import { EXIT } from '../../session/exit.ts';

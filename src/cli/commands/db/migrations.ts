@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { ResolvedDatabase } from '../../../config/schema/data-migrations.ts';
+import type { ResolvedDatabase } from '../../../config/resolve/data-migrations.ts';
 import type { MigrationFile } from '../../../core/data/migrations/files.ts';
 import type { Migrations } from '../../../compose/migrations.ts';
 import type { PlannedMigration } from '../../../core/data/migrations/phases.ts';

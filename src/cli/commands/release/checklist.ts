@@ -1,4 +1,4 @@
-import type { ChecklistLine } from '../../../core/release/state/checklist.ts';
+import type { ChecklistLine } from '../../../core/release/state/checklist-line.ts';
 import { EXIT } from '../../session/exit.ts';
 import { command } from '../../session/session.ts';
 import { table } from '../../view/words.ts';

@@ -1,6 +1,6 @@
-import type { ChecklistLine } from '../../../core/release/state/checklist.ts';
+import type { ChecklistLine } from '../../../core/release/state/checklist-line.ts';
 import type { Manifest, ReleaseRow, ReleaseState } from '../../../engine/face.ts';
-import type { ServedApp } from '../../../server/parts.ts';
+import type { ServedApp } from '../../../services/serving/served-app.ts';
 import type { Client } from '../../control-plane/client.ts';
 import { EXIT, exitOfOutcome } from '../../session/exit.ts';
 import { follow } from '../../view/follow.ts';

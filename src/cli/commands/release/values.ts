@@ -1,5 +1,5 @@
 import type { Plan } from '../../../core/release/plan/plan.ts';
-import type { Variable } from '../../../server/routes/variables.ts';
+import type { Variable } from '../../../services/secrets/variables-port.ts';
 import type { Client } from '../../control-plane/client.ts';
 import type { Session } from '../../session/session.ts';
 

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { EdgeRoute, Sticky } from '../../../ports/edge.ts';
-import type { HealthSpec, RunSpec } from '../../../ports/platform.ts';
+import type { EdgeRoute, Sticky } from '../../app/traffic.ts';
+import type { HealthSpec, RunSpec } from '../../app/run.ts';
 import type { AnalysisPolicy, AutoSteps, NamedAnalysis } from '../../analysis/policy.ts';
 import { canonicalJson } from '../../text/canonical.ts';
 import type { PlannedStages } from '../preparations/stages.ts';

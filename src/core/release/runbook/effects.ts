@@ -1,5 +1,5 @@
 import type { Reading, SourceSettings } from '../../analysis/reading.ts';
-import type { Weights } from '../../../ports/platform.ts';
+import type { Weights } from '../../app/traffic.ts';
 import type { ReleaseEvent } from '../state/events.ts';
 import type { Concurrency, PlannedApp, VersionRef } from '../plan/plan.ts';
 import type { PlannedBackup, PlannedChecks, PlannedMigrations, PlannedProjections } from '../preparations/stages.ts';

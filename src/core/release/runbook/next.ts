@@ -4,7 +4,16 @@ import { isOut } from '../../rollout/steps.ts';
 import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
 import type { Decision } from './effects.ts';
 import type { Cause, Outcome } from '../state/events.ts';
-import { awaiting, checking, latestStart, preparing, revertProjections, scheduled, stuckOnSchema, tooLateToStart } from '../preparations/prepare.ts';
+import {
+  awaiting,
+  checking,
+  latestStart,
+  preparing,
+  revertProjections,
+  scheduled,
+  stuckOnSchema,
+  tooLateToStart,
+} from '../preparations/prepare.ts';
 import { checklistOf } from '../state/checklist.ts';
 import { levels } from '../plan/plan.ts';
 import type { Attempt, ReleaseState, RolloutState } from '../state/state.ts';

@@ -1,28 +1,7 @@
+import type { ChecklistLine } from './checklist-line.ts';
 import type { EvidenceLine } from '../../gates/report.ts';
 import { databasesWithoutBackup } from '../preparations/stages.ts';
 import type { ReleaseState, RolloutState } from './state.ts';
-
-/** What people look for before and after a deployment, each line from evidence or with the reason why it does not apply. */
-export interface ChecklistLine {
-  readonly item:
-    | 'quality'
-    | 'tests'
-    | 'coverage'
-    | 'scans'
-    | 'dependencies'
-    | 'approval'
-    | 'backup'
-    | 'migrations'
-    | 'projections'
-    | 'performance'
-    | 'health'
-    | 'dashboards'
-    | 'rollback plan';
-  readonly result: 'done' | 'failed' | 'open' | 'notApplicable';
-  readonly text: string;
-  /** Where it can be seen; null where there is nothing to see. */
-  readonly proof: string | null;
-}
 
 type Item = ChecklistLine['item'];
 

@@ -1,7 +1,7 @@
 import type { Reading } from '../../analysis/reading.ts';
 import type { Sample, Verdict } from '../../analysis/sample.ts';
-import type { Weights } from '../../../ports/platform.ts';
-import type { ChecklistLine } from './checklist.ts';
+import type { Weights } from '../../app/traffic.ts';
+import type { ChecklistLine } from './checklist-line.ts';
 import type { Plan, VersionRef } from '../plan/plan.ts';
 import type { AppliedMigration, CheckEvidence, ReadyProjection, RestorePoint, SchemaFit } from '../preparations/stages.ts';
 

@@ -1,4 +1,4 @@
-import type { Weights } from '../../../ports/platform.ts';
+import type { Weights } from '../../app/traffic.ts';
 import type { Outcome, ReleaseEvent } from './events.ts';
 import { type Hold, holdSettings } from './holds.ts';
 import type { VersionRef } from '../plan/plan.ts';

@@ -1,7 +1,7 @@
 import type { JudgeState } from '../../analysis/judge.ts';
 import type { Reading } from '../../analysis/reading.ts';
 import type { Verdict } from '../../analysis/sample.ts';
-import type { Weights } from '../../../ports/platform.ts';
+import type { Weights } from '../../app/traffic.ts';
 import type { Actor, Cause, Outcome, PauseReason } from './events.ts';
 import type { Plan, PlannedApp, VersionRef } from '../plan/plan.ts';
 import type { Preparation } from '../preparations/stages.ts';

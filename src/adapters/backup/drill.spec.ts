@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ClusterWorld, clusterWorld } from '../../../test/worlds/cluster.ts';
 import { judgeArchiver } from '../../core/backup/archiver.ts';
 import { judgeTransactionIds } from '../../core/backup/inspection.ts';
-import { beat } from '../../adapters/backup/heartbeat.ts';
-import { inDatabase, inspect } from '../../adapters/backup/inspect.ts';
+import { beat } from './heartbeat.ts';
+import { inDatabase, inspect } from './inspect.ts';
 
 const { signal } = new AbortController();
 const LONG = { timeout: 150_000 };

@@ -6,32 +6,11 @@ import type { BackupPolicy } from '../../core/backup/policy.ts';
 import { expiry } from '../../core/backup/retention.ts';
 import { dueBackup, isDrillDue, retryAfterMs } from '../../core/backup/schedule.ts';
 import { UserError } from '../../core/errors.ts';
-import type { Backup, Progress, Restored } from '../../ports/backup.ts';
+import type { Progress, Restored } from '../../ports/backup.ts';
 import { runDrill, type DrillResult } from './drill.ts';
-import { beat, clockOf, type EventStoreTable, lastBeatAt } from '../../adapters/backup/heartbeat.ts';
+import { beat, clockOf, lastBeatAt } from './heartbeat.ts';
+import type { KeeperOptions } from './keeper-options.ts';
 import { within } from '../../lib/within.ts';
-
-/** Where events are kept: the stream `backup/<source>` of the event log. */
-export interface Journal {
-  append(stream: string, events: readonly BackupEvent[]): Promise<void>;
-  read(stream: string): Promise<readonly { readonly at: number; readonly data: BackupEvent }[]>;
-}
-
-export interface KeeperOptions {
-  readonly source: string;
-  readonly backup: Backup;
-  readonly policy: BackupPolicy;
-  readonly journal: Journal;
-  /** Connection string of the source's database; null when it is none. */
-  readonly url: (() => Promise<string>) | null;
-  readonly eventStore: EventStoreTable | null;
-  /** Folder in which scratch copies are made; PostgreSQL's user can enter it. */
-  readonly scratch: string;
-  readonly isScheduled: boolean;
-  /** It is the control plane's own database: without it there is no control plane to ask. */
-  readonly isOwn?: boolean;
-  warn(message: string): void;
-}
 
 /** Looks after the backups of one source. One backup at a time, one look at a time: what takes long is not begun twice. */
 export interface Keeper {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Project } from '../../core/changes/project.ts';
-import type { ManifestState } from '../../services/affected/workspace.ts';
-import { fileGraphMemory } from './memory.ts';
+import type { ManifestState } from './workspace.ts';
+import { fileGraphMemory } from './graph-memory.ts';
 
 let dir: string;
 beforeAll(async () => {

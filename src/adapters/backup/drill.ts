@@ -16,11 +16,11 @@ import {
 import { type Heartbeat, judgeCounts, judgeMigration, judgeSums, judgeTransactionIds } from '../../core/backup/inspection.ts';
 import { someOf } from '../../core/backup/wal.ts';
 import type { Progress, Restored } from '../../ports/backup.ts';
-import { readBeats } from '../../adapters/backup/heartbeat.ts';
-import { databaseOf, inDatabase, inspect, smokeTest, sumOf } from '../../adapters/backup/inspect.ts';
-import type { KeeperOptions } from './keeper.ts';
-import { findingOf } from '../../adapters/backup/physical/small.ts';
-import { timed, withClient } from '../../adapters/backup/physical/scratch.ts';
+import { readBeats } from './heartbeat.ts';
+import { databaseOf, inDatabase, inspect, smokeTest, sumOf } from './inspect.ts';
+import type { KeeperOptions } from './keeper-options.ts';
+import { findingOf } from './physical/small.ts';
+import { timed, withClient } from './physical/scratch.ts';
 
 export interface DrillResult {
   readonly evidence: Evidence;

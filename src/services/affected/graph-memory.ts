@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Edge, Input, Project } from '../../core/changes/project.ts';
-import type { GraphMemory, ManifestState } from '../../services/affected/workspace.ts';
+import type { GraphMemory, ManifestState } from './workspace.ts';
 import { writeWhole } from '../../lib/whole-file.ts';
 
 /** Begins every file that is kept; another number is as good as no file. */
