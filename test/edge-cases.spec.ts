@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DEFAULT_RULES } from '../src/core/edge/rules.ts';
-import type { EdgeRules, EdgeVersion } from '../src/ports/edge.ts';
+import type { EdgeRules, EdgeVersion } from '../src/core/app/traffic.ts';
 import { freePort } from './free-port.ts';
 import { edgeKinds, withEdge } from './worlds/edges.ts';
 import { recorder } from './worlds/raw.ts';

@@ -5,7 +5,7 @@ import type { ManagedEdge } from '../../src/adapters/edge/embedded.ts';
 import { haproxyBinary } from '../../src/adapters/edge/haproxy/binary.ts';
 import { edges, type EdgeKind } from '../../src/adapters/edge/index.ts';
 import { DEFAULT_RULES } from '../../src/core/edge/rules.ts';
-import type { EdgeRules, EdgeVersion } from '../../src/ports/edge.ts';
+import type { EdgeRules, EdgeVersion } from '../../src/core/app/traffic.ts';
 
 /** Why HAProxy cannot be tried here; null when it can. */
 export const withoutHaproxy: string | null = await haproxyBinary().then(
