@@ -121,7 +121,9 @@ describe.each(edgeKinds)('a published input, through the edge %s', (kind) => {
       expect(source).toContain('66000');
       return source.replace('66000', '1100');
     });
-    const within = (answerMs: number): Partial<EdgeRules> => ({ timeouts: { ...DEFAULT_RULES.timeouts, answerMs: answerMs / 60 } });
+    const within = (answerMs: number): Partial<EdgeRules> => ({
+      timeouts: { ...DEFAULT_RULES.timeouts, answerMs: Math.round(answerMs / 60) },
+    });
     expect((await asked(within(DEFAULT_RULES.timeouts.answerMs), version, {}))[0]).toMatchObject({ status: 200, text: 'done' });
     expect((await asked(within(10_000), version, {}))[0]).toMatchObject({ status: 504, text: 'The app did not answer in time.\n' });
   });
