@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { descriptorLimit } from '../src/adapters/_shared/descriptor-limit.ts';
+import { descriptorLimit } from '../src/lib/descriptor-limit.ts';
 import { DEFAULT_RULES } from '../src/core/edge/rules.ts';
 import { type AppVersion, appVersion } from './worlds/app-version.ts';
 import { CLIENTS_A_PROCESS, type Crowd, startCrowd } from './worlds/crowd.ts';

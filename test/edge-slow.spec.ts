@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_RULES } from '../src/core/edge/rules.ts';
-import type { EdgeRules } from '../src/ports/edge.ts';
+import type { EdgeRules } from '../src/core/app/traffic.ts';
 import { type AppVersion, appVersion } from './worlds/app-version.ts';
 import { edgeKinds, type LoneEdge, withEdge } from './worlds/edges.ts';
 import { until } from './worlds/visitor.ts';

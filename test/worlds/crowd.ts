@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { selfCommand } from '../../src/adapters/_shared/spawn-self.ts';
+import { selfCommand } from '../../src/lib/spawn-self.ts';
 
 export interface CrowdOrder {
   readonly port: number;

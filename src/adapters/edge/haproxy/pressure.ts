@@ -1,4 +1,4 @@
-import type { EdgeRules } from '../../../ports/edge.ts';
+import type { EdgeRules } from '../../../core/app/traffic.ts';
 
 /** HAProxy is crowded from this share of its connections on, and no longer below the other one for so long. */
 const CROWDED_FROM = 0.75;

@@ -1,4 +1,4 @@
-import type { EdgeRules } from '../../../ports/edge.ts';
+import type { EdgeRules } from '../../../core/app/traffic.ts';
 import type { Master } from './master.ts';
 
 /** A stream this young has not had its time yet, s. */
