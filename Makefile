@@ -39,11 +39,12 @@ bench: DEBIAN_PACKAGES += nginx:nginx-light:the_edges wrk:wrk:the_edges
 bench: build packages ## Measure against named peers; results go to bench/RESULTS.md
 	@for file in bench/*.bench.ts; do echo "== $$file"; node --import tsx "$$file"; done
 
-soak: build ## Long runs: simulated releases, real kills, crowds and requests at each edge, damaged reports, read models under fire
+soak: build ## Long runs: simulated releases, real kills, crowds and requests at each edge, corrupted metrics, damaged reports, read models under fire
 	@SLUICE_SEEDS=1000000 vitest run test/simulation/simulation.spec.ts
 	@SLUICE_KILLS=100 vitest run test/e2e/kills.spec.ts
 	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/projections/chaos.spec.ts
 	@SLUICE_DRILLS=200 vitest run src/adapters/backup/moving.spec.ts
+	@SLUICE_STREAMS=20000 vitest run src/core/analysis/corruption.property.spec.ts
 	@SLUICE_FUZZ=20000 vitest run src/adapters/reports/fuzz.spec.ts
 	@SLUICE_CROWD=20000 SLUICE_CROWD_MS=60000 vitest run test/edge-crowd.spec.ts
 	@SLUICE_RAW_REQUESTS=2000000 SLUICE_RAW_ANSWERS=200000 vitest run test/edge-raw.spec.ts

@@ -1,17 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { ERROR_RATE, LATENCY, POLICY, T0 } from '../../../test/worlds/samples.ts';
-import { finishAnalysis, observeSample, startAnalysis } from './judge.ts';
+import { CORRUPTIONS, regressionOf, type Corruption, type Course, type Regression } from '../../../test/worlds/corruptions.ts';
+import { countedTraffic, shareBeyond, type Lie, type Truth, type Weather } from '../../../test/worlds/counted-traffic.ts';
+import { ERROR_RATE, LATENCY, POLICY } from '../../../test/worlds/samples.ts';
+import { finishAnalysis } from './judge.ts';
 import { KAYENTA_METRIC } from './kayenta.ts';
+import { playOn, type Played, type PlayedBake } from './play.ts';
 import { SEQUENTIAL_DEFAULTS, type AnalysisPolicy, type KayentaPolicy, type ThresholdPolicy } from './policy.ts';
-import type { ArmCounts, ArmName, Sample } from './sample.ts';
+import type { ArmName } from './sample.ts';
+import { binaryDistance } from './sequential/numbers.ts';
 import { randomFrom } from './simulate.ts';
 
 /** Streams tried with each judge, and the seed of the first. */
 const STREAMS = Number(process.env['SLUICE_STREAMS'] ?? 2000);
 const SEED = Number(process.env['SLUICE_SEED'] ?? 1);
-const LOOK = 10_000;
-const LOOKS = 60;
-const SETTING = { share: 0.25, bakeMs: LOOKS * LOOK, bakes: 1 };
+const SHARES = [0.05, 0.25, 0.5];
+/** So much has to be there of a regression for a judge to see it, whenever it begins. */
+const SHOWN_NATS = 40;
 
 const compared = {
   ...KAYENTA_METRIC,
@@ -26,7 +30,7 @@ const compared = {
 const effect = { ...KAYENTA_METRIC.effect, allowedIncrease: 1.1 };
 const KAYENTA: KayentaPolicy = {
   judge: 'kayenta',
-  intervalMs: LOOK,
+  intervalMs: 10_000,
   initialDelayMs: 0,
   noData: 'inconclusive',
   minRequests: 100,
@@ -36,7 +40,7 @@ const KAYENTA: KayentaPolicy = {
   ],
   scores: { pass: 95, marginal: 75 },
   groupWeights: {},
-  minPoints: 20,
+  minPoints: 12,
   maxPoints: 240,
 };
 const THRESHOLD: ThresholdPolicy = {
@@ -46,106 +50,171 @@ const THRESHOLD: ThresholdPolicy = {
     { ...LATENCY, failureLimit: 2, minRequests: 200 },
   ],
 };
-const JUDGES: Readonly<Record<string, AnalysisPolicy>> = {
-  sequential: { ...SEQUENTIAL_DEFAULTS, initialDelayMs: 0 },
-  threshold: THRESHOLD,
-  kayenta: KAYENTA,
+
+/** A judge, and what of a candidate it says is bad: more errors than so many, slower than so at a quantile. */
+interface Tried {
+  readonly policy: AnalysisPolicy;
+  readonly errorsAbove: (usual: number) => number;
+  readonly slowerThan: { readonly margin: number; readonly quantiles: readonly number[] };
+}
+const JUDGES: Readonly<Record<string, Tried>> = {
+  sequential: {
+    policy: SEQUENTIAL_DEFAULTS,
+    errorsAbove: (usual) => Math.min(0.01, 1.1 * usual + 0.005),
+    slowerThan: { margin: 1.1, quantiles: [0.5, 0.95] },
+  },
+  threshold: { policy: THRESHOLD, errorsAbove: () => 0.01, slowerThan: { margin: 1.2, quantiles: [0.95] } },
+  kayenta: {
+    policy: KAYENTA,
+    errorsAbove: (usual) => 1.1 * usual + 0.005,
+    slowerThan: { margin: 1.25, quantiles: [0.95] },
+  },
 };
 
-/** Shares of latencies by bucket: some hundred buckets of one slow-tailed distribution would cost time and tell no more. */
-const BUCKETS = Array.from({ length: 40 }, (_, i) => ({ bucket: 220 + 3 * i, share: Math.exp(-((i - 13) ** 2) / 110) }));
-const ALL_SHARES = BUCKETS.reduce((sum, { share }) => sum + share, 0);
-
-type Random = () => number;
-
-/** About Poisson: exact enough where there are many, and never below none. */
-function around(random: Random, mean: number): number {
-  if (mean > 30) return Math.max(0, Math.round(mean + Math.sqrt(mean) * (random() + random() + random() + random() - 2) * Math.sqrt(3)));
-  let [count, left] = [0, mean + Math.log(1 - random())];
-  for (; left > 0; left += Math.log(1 - random())) count += 1;
-  return count;
+/** A rollout on good traffic, before anything happens to it. */
+interface Rollout {
+  readonly bakes: readonly PlayedBake[];
+  readonly perSecond: number;
+  readonly usual: Weather;
+  readonly intervalMs: number;
+  readonly endsAt: number;
 }
 
-function answers(random: Random, mean: number): ArmCounts {
-  const latency: Record<string, number> = {};
-  let requests = 0;
-  for (const { bucket, share } of BUCKETS) {
-    const count = around(random, (mean * share) / ALL_SHARES);
-    if (count > 0) latency[bucket] = count;
-    requests += count;
-  }
-  return { requests, errors: Math.min(requests, around(random, requests * 0.0005)), latency };
-}
-
-function goodStream(random: Random, perSecond: number): Sample[] {
-  return Array.from({ length: LOOKS }, (_, look) => ({
-    fromAt: T0 + look * LOOK,
-    at: T0 + (look + 1) * LOOK,
-    candidate: answers(random, perSecond * SETTING.share * (LOOK / 1000)),
-    baseline: answers(random, perSecond * (1 - SETTING.share) * (LOOK / 1000)),
-    error: null,
+function rolloutOf(random: () => number, { intervalMs }: AnalysisPolicy, fromPerSecond = 1): Rollout {
+  const bakes = SHARES.slice(Math.floor(random() * SHARES.length)).map((share) => ({
+    share,
+    seconds: ((14 + Math.floor(random() * 16)) * intervalMs) / 1000,
   }));
+  return {
+    bakes,
+    perSecond: fromPerSecond * (5000 / fromPerSecond) ** random(),
+    usual: { errors: 0.0005 + 0.004 * random() ** 3, refused: 0.02, slower: 1 },
+    intervalMs,
+    endsAt: bakes.reduce((sum, { seconds }) => sum + seconds * 1000, 0),
+  };
 }
 
-type Corruption = (sample: Sample, arm: ArmName, before: Sample) => Sample;
-const inArm =
-  (change: (counts: ArmCounts) => ArmCounts | null): Corruption =>
-  (sample, arm) => ({ ...sample, [arm]: sample[arm] === null ? null : change(sample[arm]) });
-const scaled = (counts: ArmCounts['latency'], by: number) =>
-  Object.fromEntries(Object.entries(counts).map(([bucket, count]) => [bucket, Math.round(count * by)]));
+const truthOf = ({ perSecond, usual }: Rollout): Truth => ({ requestsPerSecond: perSecond, weather: () => usual });
 
-/** What can go wrong with the numbers of one arm, or of both, from some moment on. */
-const CORRUPTIONS: Readonly<Record<string, Corruption>> = {
-  'is silent': inArm((counts) => ({ ...counts, requests: 0, errors: 0, latency: {} })),
-  'is gone': inArm(() => null),
-  'has lost its latencies': inArm((counts) => ({ ...counts, latency: {} })),
-  'has lost its errors': inArm((counts) => ({ ...counts, errors: 0, unknown: ['errors'] })),
-  'has a hundred times the latencies': inArm((counts) => ({ ...counts, latency: scaled(counts.latency, 100) })),
-  'has only its fast latencies': inArm((counts) => ({
-    ...counts,
-    latency: Object.fromEntries(Object.entries(counts.latency).filter(([bucket]) => Number(bucket) < 245)),
-  })),
-  'has more errors than requests': inArm((counts) => ({ ...counts, errors: counts.requests + 1 })),
-  'counts less than nothing': inArm((counts) => ({ ...counts, requests: -counts.requests - 1 })),
-  'counts what is no number': inArm((counts) => ({ ...counts, requests: Number.NaN })),
-  'has a counter of another source': inArm((counts) => ({ ...counts, requests: counts.requests * 100 })),
-  'repeats its last look': (_sample, _arm, before) => before,
-  'has a clock that is an hour ahead': (sample) => ({ ...sample, fromAt: sample.fromAt + 3_600_000, at: sample.at + 3_600_000 }),
-  'cannot be read': (sample) => ({ ...sample, candidate: null, baseline: null, error: 'status 200, and an error in it' }),
-};
-
-function phaseAfter(policy: AnalysisPolicy, samples: readonly Sample[]): { phase: string; reason: string } {
-  const state = samples.reduce((before, sample) => observeSample(policy, before, sample), startAnalysis(policy, T0, SETTING));
-  return finishAnalysis(policy, state, T0 + LOOKS * LOOK);
+function truthWith({ perSecond, usual }: Rollout, regression: Regression, course: Course): Truth {
+  return {
+    requestsPerSecond: perSecond,
+    weather: (version, at) => (version === 'candidate' ? regression.weather(usual, course(at)) : usual),
+  };
 }
 
-describe.each(Object.entries(JUDGES))('streams for the %s judge', (_, policy) => {
+interface Look {
+  readonly at: number;
+  readonly share: number;
+  readonly isLast: boolean;
+}
+
+/** The looks of a rollout as it is planned. */
+function* looksOf({ bakes, intervalMs }: Rollout): Generator<Look> {
+  let at = 0;
+  for (const [i, { share, seconds }] of bakes.entries())
+    for (let look = 0; look < (seconds * 1000) / intervalMs; look++, at += intervalMs) yield { at, share, isLast: i === bakes.length - 1 };
+}
+
+/** What a stretch of a rollout brings to the version that gets the fewer, and whether a share in it is uneven. */
+function broughtIn(rollout: Rollout, is: (look: Look) => boolean): { looks: number; requests: number; errors: number; isUneven: boolean } {
+  const brought = { looks: 0, requests: 0, errors: 0, isUneven: false };
+  for (const look of looksOf(rollout)) {
+    if (!is(look)) continue;
+    const requests = ((rollout.perSecond * rollout.intervalMs) / 1000) * Math.min(look.share, 1 - look.share);
+    brought.looks += 1;
+    brought.requests += requests;
+    brought.errors += requests * rollout.usual.errors;
+    brought.isUneven ||= look.share !== 0.5;
+  }
+  return brought;
+}
+
+/** Whether what the last bake still brings can show a lie that begins so, at all. */
+function canShow(rollout: Rollout, from: number, needs: Corruption['needs']): boolean {
+  const left = broughtIn(rollout, ({ at, isLast }) => isLast && at >= from);
+  const before = broughtIn(rollout, ({ at }) => at < from);
+  if (left.looks < 4 || left.requests < 50) return false;
+  if (needs === 'uneven') return before.isUneven && before.requests > 1000;
+  return needs === undefined || (left.errors >= 60 && before.errors >= 60 && before.looks >= 20);
+}
+
+/** How much the remaining requests can show of a regression, nats. */
+function shownOf(rollout: Rollout, { errorsAbove, slowerThan }: Tried, truth: Truth): number {
+  let nats = 0;
+  for (const { at, share } of looksOf(rollout)) {
+    const now = truth.weather('candidate', at);
+    const n = (rollout.perSecond * share * rollout.intervalMs) / 1000;
+    const beyond = (seen: number, line: number) => (seen > line ? binaryDistance(Math.min(seen, 1 - 1e-9), line) : 0);
+    const slow = slowerThan.quantiles.map((q) => beyond(shareBeyond(q, now.slower, slowerThan.margin), 1 - q));
+    const refused = beyond(now.refused, 1.25 * rollout.usual.refused + 0.03);
+    nats += n * Math.max(beyond(now.errors, errorsAbove(rollout.usual.errors)), refused, ...slow);
+  }
+  return nats;
+}
+
+const LIES = Object.entries(CORRUPTIONS);
+
+interface Made {
+  readonly said: string;
+  readonly played: Played;
+}
+
+/** One corrupted stream, played; null where what is left of it cannot show the corruption. */
+function corrupted(tried: Tried, seed: number, number: number): Made | null {
+  const random = randomFrom(seed);
+  const rollout = rolloutOf(random, tried.policy);
+  const from = Math.floor((random() * rollout.endsAt) / rollout.intervalMs - 1) * rollout.intervalMs;
+  const where = `seed ${seed}: from ${from / 1000} of ${rollout.endsAt / 1000} s at ${rollout.perSecond.toFixed(1)} a second, bakes ${JSON.stringify(rollout.bakes)}`;
+  if (number % 2 === 0) {
+    const regression = regressionOf(random);
+    const isDrift = random() < 0.4;
+    const course: Course = (at) => (at < from ? 0 : isDrift ? Math.min(1, (at - from) / (rollout.endsAt - from)) : 1);
+    const truth = truthWith(rollout, regression, course);
+    if (shownOf(rollout, tried, truth) < SHOWN_NATS) return null;
+    return {
+      said: `${where}: ${isDrift ? 'slowly ' : ''}${regression.name}`,
+      played: playOn(tried.policy, rollout.bakes, countedTraffic(random, truth, null)),
+    };
+  }
+  const [name, { lie, needs }] = LIES[Math.floor(number / 2) % LIES.length] as (typeof LIES)[number];
+  const arm: ArmName = random() < 0.5 ? 'candidate' : 'baseline';
+  if (!canShow(rollout, from, needs)) return null;
+  const told: Lie = lie({ random, arm, from, intervalMs: rollout.intervalMs });
+  return { said: `${where}: ${arm}: ${name}`, played: playOn(tried.policy, rollout.bakes, countedTraffic(random, truthOf(rollout), told)) };
+}
+
+describe.each(Object.entries(JUDGES))('streams of up to three bakes for the %s judge', (_, tried) => {
   it('one that is corrupted from any moment on never ends Successful', () => {
-    const kinds = Object.entries(CORRUPTIONS);
-    for (let i = 0; i < STREAMS; i++) {
-      const random = randomFrom(SEED + i);
-      const perSecond = Math.exp(random() * Math.log(5000));
-      const [kind, corrupt] = kinds[i % kinds.length] ?? ['', (sample: Sample) => sample];
-      const arm: ArmName = random() < 0.5 ? 'candidate' : 'baseline';
-      // What is left has to be able to show it: four looks, and fifty requests of either version.
-      const left = Math.max(4, Math.ceil(50 / (perSecond * SETTING.share * (LOOK / 1000))));
-      if (left >= LOOKS) continue;
-      const from = 1 + Math.floor(random() * (LOOKS - left - 1));
-      const stream = goodStream(random, perSecond);
-      const before = stream[from - 1] as Sample;
-      const { phase, reason } = phaseAfter(
-        policy,
-        stream.map((sample, look) => (look < from ? sample : corrupt(sample, arm, before))),
-      );
-      expect(phase, `seed ${SEED + i}: ${arm} ${kind} from look ${from} at ${perSecond.toFixed(1)} a second: ${reason}`).not.toBe(
-        'Successful',
-      );
+    const passed: string[] = [];
+    for (let shown = 0, i = 0; shown < STREAMS; i++) {
+      const made = corrupted(tried, SEED + i, i);
+      if (made === null) continue;
+      shown += 1;
+      if (made.played.phase === 'Successful') passed.push(made.said);
     }
+    expect(passed).toEqual([]);
+  }, 3_600_000);
+
+  it('one with too few requests to show anything is never Successful, well or not', () => {
+    const passed: string[] = [];
+    for (let i = 0; i < 300; i++) {
+      const random = randomFrom(SEED + i);
+      const rollout = { ...rolloutOf(random, tried.policy), perSecond: 1 + random() };
+      const few = rollout.bakes.some(({ share, seconds }) => rollout.perSecond * share * seconds < tried.policy.minRequests * 0.6);
+      const { phase } = playOn(tried.policy, rollout.bakes, countedTraffic(random, truthOf(rollout), null));
+      if (few && phase === 'Successful') passed.push(`seed ${SEED + i}: ${JSON.stringify(rollout)}`);
+    }
+    expect(passed).toEqual([]);
   }, 120_000);
 
   it('most that are not corrupted do pass, so that this says something', () => {
-    let passed = 0;
-    for (let i = 0; i < 60; i++) if (phaseAfter(policy, goodStream(randomFrom(SEED + i), 200 + 20 * i)).phase === 'Successful') passed += 1;
-    expect(passed).toBeGreaterThanOrEqual(51);
+    const ended = Array.from({ length: 60 }, (_unused, i) => {
+      const random = randomFrom(SEED + i);
+      const rollout = rolloutOf(random, tried.policy, 500);
+      const { phase, judge, afterMs } = playOn(tried.policy, rollout.bakes, countedTraffic(random, truthOf(rollout), null));
+      return phase === 'Successful' ? phase : finishAnalysis(tried.policy, judge, afterMs).reason;
+    });
+    expect(ended.filter((one) => one === 'Successful').length, [...new Set(ended)].join('\n')).toBeGreaterThanOrEqual(57);
   }, 60_000);
 });

@@ -1,4 +1,5 @@
 import { failedIn } from './arms.ts';
+import { isCount } from './histogram.ts';
 import type { Counters, Reading } from './reading.ts';
 import type { ArmCounts, Restart, Sample } from './sample.ts';
 
@@ -20,10 +21,35 @@ export function sampleBetween(previous: Reading, current: Reading, candidate: st
     error: null,
     ...restartsBetween(previous, current, { candidate, baseline }),
   };
+  const error = faultBetween(previous, current, candidate, baseline);
+  return error === null ? sample : { ...sample, candidate: null, baseline: null, error };
+}
+
+function faultBetween(previous: Reading, current: Reading, candidate: string, baseline: string | null): string | null {
   const bad = [candidate, ...(baseline === null ? [] : [baseline])].find((id) => !isReadable(current.versions[id]));
-  return bad === undefined
-    ? sample
-    : { ...sample, candidate: null, baseline: null, error: `the edge's counters of version ${bad} are not numbers` };
+  if (bad !== undefined) return `the edge's counters of version ${bad} are not numbers`;
+  if (baseline === null || !isSame(current, candidate, baseline) || !isSame(previous, candidate, baseline)) return null;
+  return `both versions have the same counters, each of them to the last request: the source does not tell ${candidate} from ${baseline}`;
+}
+
+/** Requests from which two versions do not have the same counters by chance, twice in a row. */
+const LEAST_SAME = 100;
+
+/** Both versions have the numbers of one, as where a selector does not name the version. */
+function isSame({ versions }: Reading, candidate: string, baseline: string): boolean {
+  const [mine, theirs] = [versions[candidate], versions[baseline]];
+  if (mine === undefined || theirs === undefined) return false;
+  const { requests, latency } = countsOf(mine);
+  return (
+    requests >= LEAST_SAME &&
+    requests === countsOf(theirs).requests &&
+    errorsOf(mine) === errorsOf(theirs) &&
+    isEqual(latency, theirs.latency)
+  );
+}
+
+function isEqual(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+  return Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([key, count]) => b[key] === count);
 }
 
 function restartsBetween(
@@ -93,7 +119,5 @@ function anyLower(before: Readonly<Record<string, number>>, after: Readonly<Reco
 
 function isReadable(counters: Counters | undefined): boolean {
   if (counters === undefined) return true;
-  return [counters.requests, errorsOf(counters), ...Object.values(counters.byClass), ...Object.values(counters.latency)].every(
-    (count) => Number.isFinite(count) && count >= 0,
-  );
+  return [counters.requests, errorsOf(counters), ...Object.values(counters.byClass), ...Object.values(counters.latency)].every(isCount);
 }

@@ -1,12 +1,12 @@
 /**
  * Log-linear latency histogram shared by every source: bucket i holds (γ^(i-1), γ^i] in units of
- * 0.1 ms with γ = 1.1^(1/4), so four buckets are exactly the 10 % margin of the judge.
+ * 0.1 ms with γ = 1.1^(1/4), so four buckets are exactly the 10 % margin of the judge. This is ln γ.
  */
-const GAMMA_LN = Math.log(1.1) / 4;
+export const BUCKET_LN = Math.log(1.1) / 4;
 /** Smallest latency told apart, ms. Everything at or below it falls in bucket 0. */
 const UNIT_MS = 0.1;
 /** Highest bucket: 24 hours. */
-export const MAX_BUCKET = Math.ceil(Math.log(86_400_000 / UNIT_MS) / GAMMA_LN);
+export const MAX_BUCKET = Math.ceil(Math.log(86_400_000 / UNIT_MS) / BUCKET_LN);
 
 /** Sparse counts: bucket index → answers. */
 export type Histogram = Readonly<Record<string, number>>;
@@ -14,12 +14,12 @@ export type Histogram = Readonly<Record<string, number>>;
 /** Bucket of one latency in ms. Not a number, negative or tiny: 0. Beyond a day: MAX_BUCKET. */
 export function bucketOf(ms: number): number {
   if (!(ms > UNIT_MS)) return 0;
-  return Math.min(MAX_BUCKET, Math.ceil(Math.log(ms / UNIT_MS) / GAMMA_LN - 1e-9));
+  return Math.min(MAX_BUCKET, Math.ceil(Math.log(ms / UNIT_MS) / BUCKET_LN - 1e-9));
 }
 
 /** Upper edge of a bucket, ms. */
 export function upperEdgeMs(bucket: number): number {
-  return UNIT_MS * Math.exp(bucket * GAMMA_LN);
+  return UNIT_MS * Math.exp(bucket * BUCKET_LN);
 }
 
 /** A histogram summed up: how many answers the bucket `first`, `first` + 1, … and all before it have, up to its highest bucket. */

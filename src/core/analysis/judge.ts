@@ -4,6 +4,7 @@ import type { AnalysisPhase, Judge, Sample, Verdict } from './sample.ts';
 import { sequentialJudge } from './sequential/judge.ts';
 import { carryOn, UNKNOWN_SETTING, type AnalysisSetting, type SequentialState } from './sequential/state.ts';
 import { mayStillPass } from './sequential/verdict.ts';
+import { carryStreams } from './streams.ts';
 import { thresholdJudgeIn, type ThresholdState } from './threshold.ts';
 
 /** What a running analysis remembers between samples. Plain JSON; only the judge that made it reads it. */
@@ -55,7 +56,8 @@ export function startAnalysis(
   before: JudgeState | null = null,
 ): JudgeState {
   if (policy.judge === 'sequential' && before?.judge === 'sequential') return carryOn(policy, before, at, setting);
-  return judgeFor(policy, setting).start(policy, at);
+  const fresh = judgeFor(policy, setting).start(policy, at);
+  return before === null ? fresh : { ...fresh, streams: carryStreams(before.streams, setting.share) };
 }
 
 /** Whether an analysis that is Inconclusive now that its bake is over may become Successful if the bake lasts longer. */

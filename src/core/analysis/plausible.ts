@@ -1,4 +1,4 @@
-import { total } from './histogram.ts';
+import { BUCKET_LN, total } from './histogram.ts';
 import type { ArmCounts, ArmName, Restart, Sample } from './sample.ts';
 import { logSplitE } from './sequential/traffic.ts';
 
@@ -16,6 +16,14 @@ const MOST_AT_RESTART = 5;
 const MOST_AT_ONCE = 50;
 /** Evidence at which requests are split otherwise than was asked. */
 const SPLIT_NEEDED = Math.log(1e4);
+/** Share that the past keeps at each look, of how things are at present, and requests from which there is enough of it. */
+const LATELY_KEPT = 0.8;
+const LATELY_ENOUGH = 50;
+/** Share of errors of the old version from which nothing can be compared with it. */
+const FAILING = 0.5;
+/** How many times faster than the old version is no version any more, but another unit, and that in buckets. */
+const MOST_FASTER = 20;
+const MOST_FASTER_BUCKETS = Math.log(MOST_FASTER) / BUCKET_LN;
 
 /** Requests beside the latencies counted of them. */
 export interface Timed {
@@ -108,6 +116,18 @@ export function surgeFault(arm: ArmName, requests: number, usual: number | null,
   return `the counters of ${whose(arm)} rose by ${requests} requests at once, where about ${Math.round(usual)} are usual: they come from another source than before`;
 }
 
+/**
+ * Why the counters of the two versions have changed places; null: they have not. The one that was higher falls to where the
+ * other was, which rises by as much.
+ */
+export function swapFault(sample: Sample, arm: ArmName, usual: number | null): string | null {
+  const fallen = sample.restarted?.[arm === 'candidate' ? 'baseline' : 'candidate'];
+  const rise = sample[arm]?.requests ?? 0;
+  if (fallen === undefined || fallen.after >= fallen.before || usual === null) return null;
+  if (rise < fallen.before - fallen.after || rise <= MOST_AT_RESTART * usual + COMPARED) return null;
+  return `the counters of ${whose(arm)} rose by ${rise} requests at once while those of the other fell from ${fallen.before} to ${fallen.after}: they have changed places`;
+}
+
 /** From below where it was before to above it in one look, and most of the way. */
 function isBackAtOnce(restart: Restart | null, requests: number): boolean {
   if (restart === null || restart.after >= restart.before || requests <= UNDER_WAY) return false;
@@ -122,4 +142,54 @@ export function splitFault(share: number | null, candidate: number, baseline: nu
   if (logSplitE(share, candidate, baseline) < SPLIT_NEEDED) return null;
   const percent = (part: number) => `${Number((100 * part).toPrecision(3))} %`;
   return `the new version lately got ${percent(seen)} of the requests where ${percent(share)} was asked, so the two do not serve the same traffic`;
+}
+
+/**
+ * What one version had lately, older looks counting less: requests, the share of them that failed, latencies by request, and the
+ * mean of their buckets, which is one on the scale of logarithms. A list, because it is stored with every look.
+ */
+export type Lately = readonly [requests: number, failed: number, timed: number, bucket: number];
+
+export const NO_LATELY: Lately = [0, 0, 0, 0];
+
+export function latelyAfter([requests, failed, timed, bucket]: Lately, counts: ArmCounts | null): Lately {
+  if (counts === null) return [digits(requests * keptOf(requests)), failed, timed, bucket];
+  let [more, buckets] = [0, 0];
+  for (const [its, count] of Object.entries(counts.latency)) {
+    more += count;
+    buckets += Number(its) * count;
+  }
+  const past = requests * keptOf(requests);
+  const all = past + counts.requests;
+  const allTimed = past * timed + more;
+  if (all === 0) return NO_LATELY;
+  return [
+    digits(all),
+    digits((past * failed + counts.errors) / all),
+    digits(allTimed / all),
+    allTimed === 0 ? 0 : digits((past * timed * bucket + buckets) / allTimed),
+  ];
+}
+
+function keptOf(requests: number): number {
+  return requests < LATELY_ENOUGH ? 1 : LATELY_KEPT;
+}
+
+/** Enough of them for what is told by these numbers. */
+function digits(value: number): number {
+  return Number(value.toPrecision(5));
+}
+
+/** Why nothing can be compared with an old version that hardly answers any more; null: it answers. */
+export function failingFault([requests, failed]: Lately): string | null {
+  if (failed * requests < COMPARED || failed < FAILING) return null;
+  return `the old version itself fails: about ${Math.round(100 * failed)} % of what it was lately asked, so nothing can be compared with it`;
+}
+
+/** Why the latencies of the two versions are not of one unit; null: they may be. */
+export function tempoFault([mine, , timed, bucket]: Lately, [theirs, , theirTimed, theirBucket]: Lately): string | null {
+  if (mine * timed < COMPARED || theirs * theirTimed < COMPARED) return null;
+  const faster = theirBucket - bucket;
+  if (faster <= MOST_FASTER_BUCKETS) return null;
+  return `the new version answers ${Math.round(Math.exp(faster * BUCKET_LN))} times as fast as the old one: that is another unit, or another kind of answers, until a person says that it is not`;
 }

@@ -1,9 +1,10 @@
 import { addCounts, NOTHING_COUNTED } from './arms.ts';
 import { finalPhaseOf, mayYetPass, observeSample, phaseOf, startAnalysis, type JudgeState } from './judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
-import type { AnalysisPhase, ArmCounts } from './sample.ts';
+import type { AnalysisPhase, ArmCounts, Sample } from './sample.ts';
 import { longerMs } from './sequential/state.ts';
 import { simulate, type Scenario } from './simulate.ts';
+import { isBlind } from './watching.ts';
 
 /** One bake of a rollout. */
 export interface PlayedBake {
@@ -25,65 +26,90 @@ export interface Played {
   readonly judge: JudgeState;
 }
 
-/**
- * A whole rollout on simulated traffic, as the runbook has it judged: bake after bake, with evidence carried on, the usual looks,
- * and a little longer where the judge may yet pass. It ends with the first bake that does not end Successful.
- */
+/** Where the looks of a played rollout come from. Times in ms since it began. */
+export interface Looks {
+  /** A bake begins. `share`: of the requests, that the candidate is to get, 0…1. */
+  begin(at: number, share: number): void;
+  /** What is seen of (fromAt, at]. Asked for once, in the order of time. */
+  look(fromAt: number, at: number): Sample;
+}
+
+/** A whole rollout on simulated traffic: see `playOn`. */
 export function playRollout(policy: AnalysisPolicy, bakes: readonly PlayedBake[], scenario: Scenario, seed: number): Played {
-  const player = new Player(policy, bakes, scenario, seed);
+  return playOn(policy, bakes, simulatedLooks(bakes, scenario, seed));
+}
+
+/**
+ * A whole rollout as the runbook has it judged: bake after bake, with evidence carried on, the usual looks, a little longer where
+ * the judge may yet pass, and as long again where the metrics are at fault. It ends with the first bake that does not end Successful.
+ */
+export function playOn(policy: AnalysisPolicy, bakes: readonly PlayedBake[], looks: Looks): Played {
   const rolloutMs = bakes.reduce((sum, { seconds }) => sum + seconds * 1000, 0);
+  const player: Player = { policy, looks, at: 0, requests: 0 };
   let judge: JudgeState | null = null;
   let phase: AnalysisPhase = 'Successful';
   for (const [i, { share, seconds }] of bakes.entries()) {
-    player.share = share;
+    looks.begin(player.at, share);
     judge = startAnalysis(policy, player.at, { share, bakeMs: seconds * 1000, bakes: bakes.length, rolloutMs }, judge);
-    ({ judge, phase } = player.bake(judge, seconds * 1000));
+    ({ judge, phase } = bakeOf(player, judge, seconds * 1000));
     if (phase !== 'Successful' || i === bakes.length - 1) return { phase, bake: i, afterMs: player.at, requests: player.requests, judge };
   }
   throw new RangeError('a rollout without bakes has nothing to judge');
 }
 
-class Player {
-  share = 0;
-  at = 0;
-  requests = 0;
-  readonly #policy: AnalysisPolicy;
-  readonly #traffic: ReturnType<typeof simulate>;
+interface Player {
+  readonly policy: AnalysisPolicy;
+  readonly looks: Looks;
+  at: number;
+  requests: number;
+}
 
-  constructor(policy: AnalysisPolicy, bakes: readonly PlayedBake[], scenario: Scenario, seed: number) {
-    this.#policy = policy;
-    const seconds = bakes.reduce((sum, bake) => sum + bake.seconds + longerMs(bake.seconds * 1000) / 1000 + 1, 0);
-    this.#traffic = simulate({ ...scenario, seconds }, seed, () => this.share);
+function bakeOf(player: Player, begun: JudgeState, forMs: number): { judge: JudgeState; phase: AnalysisPhase } {
+  const { policy } = player;
+  const endsAt = player.at + forMs;
+  let [judge, until] = [begun, endsAt];
+  for (;;) {
+    judge = lookOf(player, judge, Math.min(until, player.at + policy.intervalMs));
+    const phase = phaseOf(policy, judge, player.at);
+    if (phase === 'Failed' || phase === 'Error' || phase === 'Inconclusive') return { judge, phase };
+    if (player.at < until) continue;
+    const ended = finalPhaseOf(policy, judge, player.at);
+    until = ended === 'Inconclusive' ? endsAt + moreMs(policy, judge, player.at, forMs) : endsAt;
+    if (player.at >= until) return { judge, phase: ended };
   }
+}
 
-  bake(begun: JudgeState, forMs: number): { judge: JudgeState; phase: AnalysisPhase } {
-    const policy = this.#policy;
-    const endsAt = this.at + forMs;
-    const latest = endsAt + longerMs(forMs);
-    let judge = begun;
-    for (;;) {
-      const until = this.at < endsAt ? endsAt : latest;
-      judge = this.#look(judge, Math.min(until, this.at + policy.intervalMs));
-      const phase = phaseOf(policy, judge, this.at);
-      if (phase === 'Failed' || phase === 'Error' || phase === 'Inconclusive') return { judge, phase };
-      if (this.at < endsAt) continue;
-      const ended = finalPhaseOf(policy, judge, this.at);
-      if (ended !== 'Inconclusive' || this.at >= latest || !mayYetPass(policy, judge, this.at)) return { judge, phase: ended };
-    }
-  }
+/** How much longer a bake lasts that is over and has shown nothing, ms. */
+function moreMs(policy: AnalysisPolicy, judge: JudgeState, now: number, forMs: number): number {
+  if (policy.onInconclusive === 'extend' || isBlind(policy, judge, now)) return forMs;
+  return mayYetPass(policy, judge, now) ? longerMs(forMs) : 0;
+}
 
-  #look(judge: JudgeState, until: number): JudgeState {
-    const fromAt = this.at;
-    let arms: { candidate: ArmCounts; baseline: ArmCounts } = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
-    while (this.at < until) {
-      const { value } = this.#traffic.next();
-      arms = {
-        candidate: addCounts(arms.candidate, value?.candidate ?? NOTHING_COUNTED),
-        baseline: addCounts(arms.baseline, value?.baseline ?? NOTHING_COUNTED),
-      };
-      this.at += 1000;
-    }
-    this.requests += arms.candidate.requests;
-    return observeSample(this.#policy, judge, { fromAt, at: this.at, ...arms, error: null });
-  }
+function lookOf(player: Player, judge: JudgeState, until: number): JudgeState {
+  const sample = player.looks.look(player.at, until);
+  player.at = until;
+  player.requests += sample.candidate?.requests ?? 0;
+  return observeSample(player.policy, judge, sample);
+}
+
+function simulatedLooks(bakes: readonly PlayedBake[], scenario: Scenario, seed: number): Looks {
+  let [now, share] = [0, 0];
+  const seconds = bakes.reduce((sum, bake) => sum + bake.seconds + Math.max(bake.seconds, longerMs(bake.seconds * 1000) / 1000) + 1, 0);
+  const traffic = simulate({ ...scenario, seconds }, seed, () => share);
+  return {
+    begin(_at, its) {
+      share = its;
+    },
+    look(fromAt, at) {
+      let arms: { candidate: ArmCounts; baseline: ArmCounts } = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
+      for (; now < at; now += 1000) {
+        const { value } = traffic.next();
+        arms = {
+          candidate: addCounts(arms.candidate, value?.candidate ?? NOTHING_COUNTED),
+          baseline: addCounts(arms.baseline, value?.baseline ?? NOTHING_COUNTED),
+        };
+      }
+      return { fromAt, at, ...arms, error: null };
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import { BUCKET_LN } from './histogram.ts';
 import { normalQuantile } from './normal.ts';
 import type { ArmCounts, Arms } from './sample.ts';
 
@@ -76,8 +77,7 @@ const SPREAD = 0.6;
 /** Share of requests of a second, slower kind (a cache missed), and how much slower. */
 const SLOW_SHARE = 0.03;
 const SLOW_FACTOR = 4;
-/** ln of a bucket's width, and of the first one's edge in ms (histogram.ts). */
-const BUCKET_LN = Math.log(1.1) / 4;
+/** ln of the first bucket's edge in ms (histogram.ts). */
 const UNIT_LN = Math.log(0.1);
 
 interface Weather {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { arm, ERROR_RATE, LATENCY, latency, LOOK, POLICY, sampleAt, T0 } from '../../../test/worlds/samples.ts';
 import { sampleBetween } from './from-counters.ts';
+import { BUCKET_LN } from './histogram.ts';
 import { finishAnalysis, observeSample, startAnalysis, verdictOf, type JudgeState } from './judge.ts';
 import { KAYENTA_METRIC } from './kayenta.ts';
 import { SEQUENTIAL_DEFAULTS, type AnalysisPolicy, type KayentaPolicy } from './policy.ts';
@@ -160,6 +161,104 @@ describe.each(Object.entries(JUDGES))('streams of the %s judge', (_, policy) => 
       look < 50 ? {} : { candidate: { requests: 10, errors: 0, latency: candidate.latency[0] === undefined ? latency({ 20: 10 }) : {} } },
     );
     expect(finish(policy, shifted).phase).not.toBe('Successful');
+  });
+
+  it('errors that came steadily and come no more, of either version, are those of a counter that stopped', () => {
+    const failing = (look: number, errors: number) => ({ requests: 1000, errors, latency: SPREAD, look });
+    for (const arm of ['candidate', 'baseline'] as const) {
+      const counted = good((look) => ({
+        candidate: failing(look, 4),
+        baseline: failing(look, 4),
+        ...(look < 50 ? {} : { [arm]: failing(look, 0) }),
+      }));
+      const { phase, reason } = finish(policy, counted);
+      // Beside an old version whose failures are lost, the new one may also look worse.
+      if (arm === 'candidate' || phase !== 'Failed')
+        expect({ phase, reason }).toEqual({ phase: 'Inconclusive', reason: expect.stringContaining('seems to have stopped') });
+    }
+    // One that had trouble for a minute and has none since is well.
+    const incident = good((look) => ({ candidate: failing(look, look < 6 ? 4 : 0), baseline: failing(look, look < 6 ? 4 : 0) }));
+    expect(finish(policy, incident).phase).toBe('Successful');
+  });
+
+  it('an old version that fails itself is nothing to compare with', () => {
+    const failing = good((look, { baseline }) => (look < 50 ? {} : { baseline: { ...baseline, errors: 900 } }));
+    expect(finish(policy, failing).phase).toBe('Inconclusive');
+  });
+
+  it('latencies of another unit are told, and a version that is three times faster passes', () => {
+    const faster = (by: number) =>
+      good((look, { candidate }) => (look < 30 ? {} : { candidate: { ...candidate, latency: moved(candidate.latency, by) } }));
+    expect(finish(policy, faster(1000))).toMatchObject({
+      phase: 'Inconclusive',
+      reason: expect.stringContaining('times as fast as the old one'),
+    });
+    expect(finish(policy, faster(3)).phase).toBe('Successful');
+  });
+
+  it('twice as many latencies as requests are too many, however few there are', () => {
+    const few = good((_look, { candidate, baseline }) => ({
+      candidate: { ...candidate, requests: 5, errors: 0, latency: latency({ 20: 10 }) },
+      baseline: { ...baseline, requests: 5, errors: 0, latency: latency({ 20: 5 }) },
+    }));
+    expect(finish(policy, few)).toMatchObject({ phase: 'Inconclusive' });
+    expect(verdictOf(policy, after(policy, few), NOW).reason).toContain('contradict one another');
+  });
+});
+
+/** All latencies faster by a factor. */
+function moved(counts: ArmCounts['latency'], by: number): ArmCounts['latency'] {
+  const buckets = Math.round(Math.log(by) / BUCKET_LN);
+  const faster: Record<string, number> = {};
+  for (const [bucket, count] of Object.entries(counts)) {
+    const to = Math.max(0, Number(bucket) - buckets);
+    faster[to] = (faster[to] ?? 0) + count;
+  }
+  return faster;
+}
+
+describe("counters that are another version's", () => {
+  const of = (requests: number, errors = 0) => ({
+    requests,
+    errors,
+    byClass: {},
+    latency: requests > 0 ? { '200': requests - errors } : {},
+  });
+  const play = (versions: (look: number) => Reading['versions'], share: number) => {
+    const readings = Array.from({ length: 31 }, (_, look): Reading => ({ epoch: 'total', at: T0 + look * LOOK, versions: versions(look) }));
+    const samples = readings.slice(1).map((reading, i) => sampleBetween(readings[i] ?? reading, reading, 'n', 'o'));
+    const policy: AnalysisPolicy = { ...POLICY, metrics: [ERROR_RATE] };
+    const earlier = samples
+      .slice(0, 10)
+      .reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, T0, { ...SETTING, share }));
+    // A next bake begins, and what is usual is known of the one before.
+    const begun = startAnalysis(policy, T0 + 10 * LOOK, { ...SETTING, share }, earlier);
+    const state = samples.slice(10).reduce((before, sample) => observeSample(policy, before, sample), begun);
+    return finishAnalysis(policy, state, T0 + 30 * LOOK);
+  };
+
+  it.each([10, 11, 20, 26])('labels that change places are told, from look %i on', (from) => {
+    const verdict = play((look) => {
+      const [mine, theirs] = [of(500 + 100 * look), of(90_000 + 100 * look)];
+      return look <= from ? { n: mine, o: theirs } : { n: theirs, o: mine };
+    }, 0.5);
+    expect(verdict).toMatchObject({ phase: 'Inconclusive', reason: expect.stringContaining('have changed places') });
+  });
+
+  it('a selector that does not name the version is told, and two versions with as many requests are not', () => {
+    const same = play((look) => ({ n: of(500 + 100 * look), o: of(500 + 100 * look) }), 0.25);
+    expect(['Inconclusive', 'Error']).toContain(same.phase);
+    expect(same.reason).toContain('does not tell n from o');
+    expect(play((look) => ({ n: of(500 + 100 * look), o: of(500 + 100 * look + (look % 2)) }), 0.5).phase).toBe('Successful');
+  });
+
+  it('a counter that is no count any more makes the look unreadable, not one of its buckets', () => {
+    const reading = (look: number, count: number): Reading => ({
+      epoch: 'total',
+      at: look,
+      versions: { n: { ...of(100 + look), latency: { '200': count } }, o: of(100 + look) },
+    });
+    for (const count of [1e300, Number.NaN, -1]) expect(sampleBetween(reading(1, count), reading(2, count), 'n', 'o').error).not.toBeNull();
   });
 });
 

@@ -8,13 +8,20 @@ import {
   splitFault,
   surgeFault,
   timedOf,
+  latelyAfter,
+  failingFault,
+  NO_LATELY,
+  swapFault,
+  tempoFault,
   tooFewTimed,
   tooManyTimed,
   whose,
+  type Lately,
   type Restarts,
   type Timed,
 } from './plausible.ts';
 import type { AnalysisPolicy } from './policy.ts';
+import { isQuiet, NO_QUIET, quietAfter, type Quiet } from './quiet.ts';
 import type { ArmName, Sample, StreamEvidence, StreamMeasure } from './sample.ts';
 
 const ARMS: readonly ArmName[] = ['candidate', 'baseline'];
@@ -27,8 +34,6 @@ const DARK_LOOKS = 2;
 const DARK_FLOW = 12;
 /** Share of an arm's requests that may lie in looks with too few latencies, which are judged all the same. */
 const UNTIMED_TOLERATED = 0.1;
-/** Share that the past keeps at each look, of how requests are split at present. */
-const SPLIT_KEPT = 0.8;
 
 /** What is kept of one stream. */
 interface Stream {
@@ -43,9 +48,9 @@ interface Stream {
 
 interface Arm {
   readonly requests: Stream;
-  /** Null: as of the requests, for every one is vouched for, and has a latency. */
-  readonly errors: Stream | null;
-  readonly latency: Stream | null;
+  /** Null: as of the requests, for every one is vouched for, and has a latency. A number: so many, over the same time as those. */
+  readonly errors: Stream | number | null;
+  readonly latency: Stream | number | null;
   /** Of looks too small to be compared alone: their requests, and the latencies of those. */
   readonly open?: Timed;
   readonly restarts?: Restarts;
@@ -53,6 +58,8 @@ interface Arm {
   readonly contradiction?: string;
   /** Requests judged of which too few had a latency; left out: none. */
   readonly untimed?: number;
+  /** How often its errors come; left out: none was seen. */
+  readonly quiet?: Quiet;
 }
 
 /** Whether the numbers that an analysis rests on are fresh, and agree with one another. Plain JSON, kept beside the judge's state. */
@@ -61,8 +68,10 @@ export interface Streams {
   readonly share: number | null;
   readonly candidate: Arm;
   readonly baseline: Arm;
-  /** Requests of the newest looks, older ones counting less. */
-  readonly split: { readonly candidate: number; readonly baseline: number };
+  /** What the newest looks had, older ones counting less. */
+  readonly lately: readonly [candidate: Lately, baseline: Lately];
+  /** Requests of both by ms, as the bake before this one had them; left out: there was none. */
+  readonly perMs?: number;
   /** What has been counted as evidence before it was found to contradict: no later look takes that back. */
   readonly spoilt?: string;
 }
@@ -76,7 +85,26 @@ const NO_ARM: Arm = {
 };
 
 export function startStreams(share: number | null): Streams {
-  return { share, candidate: NO_ARM, baseline: NO_ARM, split: { candidate: 0, baseline: 0 } };
+  return { share, candidate: NO_ARM, baseline: NO_ARM, lately: [NO_LATELY, NO_LATELY] };
+}
+
+/** The streams of the next bake of a rollout: each has to show that it lives, and what is usual of its numbers is known. */
+export function carryStreams(before: Streams, share: number | null): Streams {
+  const perMs = perMsOf(before);
+  const of = ({ quiet }: Arm): Arm => (quiet === undefined ? NO_ARM : { ...NO_ARM, quiet });
+  return {
+    ...startStreams(share),
+    candidate: of(before.candidate),
+    baseline: of(before.baseline),
+    ...(perMs === null ? {} : { perMs }),
+  };
+}
+
+function perMsOf({ candidate, baseline, perMs }: Streams): number | null {
+  const of = ({ requests: { count, from, until } }: Arm) =>
+    from === null || until === null || until <= from ? null : count / (until - from);
+  const [mine, theirs] = [of(candidate), of(baseline)];
+  return mine === null || theirs === null ? (perMs ?? null) : rounded(mine + theirs);
 }
 
 /** Why a look that can be read cannot be believed, after those before it; null when it can. It is no evidence then, good or bad. */
@@ -87,8 +115,9 @@ export function contradictionIn(streams: Streams, sample: Sample): string | null
 function faultIn(streams: Streams, sample: Sample, arm: ArmName): string | null {
   const counts = sample[arm];
   if (counts === null) return null;
-  const usual = usualIn(streams[arm].requests, sample);
+  const usual = usualIn(streams, arm, sample);
   return (
+    swapFault(sample, arm, usual) ??
     restartFault(streams[arm].restarts ?? NO_RESTARTS, sample, arm, usual) ??
     surgeFault(arm, counts.requests, usual, busyness(streams, sample, arm)) ??
     tooManyTimed(arm, timedOf(counts))
@@ -98,14 +127,16 @@ function faultIn(streams: Streams, sample: Sample, arm: ArmName): string | null 
 /** How many times its usual requests the other arm has in a look; 1 where that is not known. */
 function busyness(streams: Streams, sample: Sample, arm: ArmName): number {
   const other = arm === 'candidate' ? 'baseline' : 'candidate';
-  const usual = usualIn(streams[other].requests, sample);
+  const usual = usualIn(streams, other, sample);
   return usual === null || usual <= 0 ? 1 : Math.max(1, (sample[other]?.requests ?? 0) / usual);
 }
 
-/** Requests that a look as long as this one usually has. */
-function usualIn({ count, from, until }: Stream, { fromAt, at }: Sample): number | null {
-  if (from === null || until === null || until <= from) return null;
-  return (count * (at - fromAt)) / (until - from);
+/** Requests that a look as long as this one usually has; null: not known. */
+function usualIn(streams: Streams, arm: ArmName, { fromAt, at }: Sample): number | null {
+  const { count, from, until } = streams[arm].requests;
+  if (from !== null && until !== null && until > from) return (count * (at - fromAt)) / (until - from);
+  const { share, perMs } = streams;
+  return share === null || perMs === undefined ? null : perMs * (arm === 'candidate' ? share : 1 - share) * (at - fromAt);
 }
 
 /** The streams after a look that contradicts: what it told of restarts is kept, so that the next ones are known for what they are. */
@@ -116,9 +147,19 @@ export function refused(streams: Streams, sample: Sample): Streams {
     const contradiction = faultIn(streams, sample, arm) ?? before.contradiction;
     return { ...before, ...(restarts === undefined ? {} : { restarts }), ...(contradiction === undefined ? {} : { contradiction }) };
   };
-  const alternating = ARMS.filter((arm) => restartFault(streams[arm].restarts ?? NO_RESTARTS, sample, arm, null) !== null);
-  const spoilt = streams.spoilt ?? (alternating.length === 0 ? null : contradictionIn(streams, sample));
+  const spoilt = streams.spoilt ?? (ARMS.some((arm) => isSpoiltBy(streams, sample, arm)) ? contradictionIn(streams, sample) : null);
   return { ...streams, candidate: of('candidate'), baseline: of('baseline'), ...(spoilt === null ? {} : { spoilt }) };
+}
+
+/** What no later look takes back: counters that are not those of one source, or of another one than before. */
+function isSpoiltBy(streams: Streams, sample: Sample, arm: ArmName): boolean {
+  const usual = usualIn(streams, arm, sample);
+  const requests = sample[arm]?.requests ?? 0;
+  return (
+    swapFault(sample, arm, usual) !== null ||
+    restartFault(streams[arm].restarts ?? NO_RESTARTS, sample, arm, null) !== null ||
+    surgeFault(arm, requests, usual, busyness(streams, sample, arm)) !== null
+  );
 }
 
 /** The streams after a look that the judge has taken. */
@@ -127,10 +168,8 @@ export function watched(streams: Streams, sample: Sample): Streams {
     share: streams.share,
     candidate: armAfter(streams, sample, 'candidate'),
     baseline: armAfter(streams, sample, 'baseline'),
-    split: {
-      candidate: rounded(streams.split.candidate * SPLIT_KEPT + (sample.candidate?.requests ?? 0)),
-      baseline: rounded(streams.split.baseline * SPLIT_KEPT + (sample.baseline?.requests ?? 0)),
-    },
+    lately: [latelyAfter(streams.lately[0], sample.candidate), latelyAfter(streams.lately[1], sample.baseline)],
+    ...(streams.perMs === undefined ? {} : { perMs: streams.perMs }),
     ...(streams.spoilt === undefined ? {} : { spoilt: streams.spoilt }),
   };
 }
@@ -144,11 +183,16 @@ function armAfter(streams: Streams, sample: Sample, arm: ArmName): Arm {
   const open = addTimed(before.open ?? NO_TIMED, { requests, errors, timed });
   const isDue = isComparable(open);
   const tooFew = tooFewTimed(arm, open);
+  const tooMany = tooManyTimed(arm, open);
   const restarts = restartsAfter(before.restarts, sample, arm);
-  const contradiction = isDue ? tooFew : (before.contradiction ?? null);
+  const contradiction = isDue ? (tooFew ?? tooMany) : (before.contradiction ?? null);
   const untimed = (before.untimed ?? 0) + (tooFew === null ? 0 : open.requests);
   const all = streamAfter(before.requests, requests, sample.at, expectedOf(streams, arm, others));
-  const orAll = (stream: Stream) => (stream.count === all.count && stream.until === all.until ? null : stream);
+  const quiet = counts === null || !isVouched ? before.quiet : quietAfter(before.quiet ?? NO_QUIET, requests, errors);
+  const orAll = (stream: Stream) => {
+    if (stream.from !== all.from || stream.until !== all.until || (stream.dark?.looks ?? 0) > 0) return stream;
+    return stream.count === all.count ? null : stream.count;
+  };
   return {
     requests: all,
     errors: orAll(streamAfter(streamOf(before, 'errors'), isVouched ? requests : 0, sample.at, requests)),
@@ -157,11 +201,13 @@ function armAfter(streams: Streams, sample: Sample, arm: ArmName): Arm {
     ...(restarts === undefined ? {} : { restarts }),
     ...(contradiction === null ? {} : { contradiction }),
     ...(untimed === 0 ? {} : { untimed }),
+    ...(quiet === undefined || quiet[0] === 0 ? {} : { quiet }),
   };
 }
 
 function streamOf(arm: Arm, measure: StreamMeasure): Stream {
-  return arm[measure] ?? { ...arm.requests, dark: NOT_DARK };
+  const own = arm[measure];
+  return typeof own === 'object' && own !== null ? own : { ...arm.requests, count: own ?? arm.requests.count, dark: NOT_DARK };
 }
 
 function streamAfter(stream: Stream, brought: number, at: number, expected: number): Stream {
@@ -222,7 +268,20 @@ export function holdOf(streams: Streams, needs: Needs, now: number): string | nu
     const dark = darkness(streamOf(streams[arm], measure), arm, measure, now);
     if (dark !== null) return dark;
   }
-  return needs.baseline ? splitFault(streams.share, streams.split.candidate, streams.split.baseline) : null;
+  const [candidate, baseline] = streams.lately;
+  return (
+    (needs.errors ? quietOf(streams, needs) : null) ??
+    (needs.baseline && needs.errors ? failingFault(baseline) : null) ??
+    (needs.baseline && needs.latency ? tempoFault(candidate, baseline) : null) ??
+    (needs.baseline ? splitFault(streams.share, candidate[0], baseline[0]) : null)
+  );
+}
+
+function quietOf(streams: Streams, { baseline }: Needs): string | null {
+  const arm = (baseline ? ARMS : CANDIDATE).find((one) => isQuiet(streams[one].quiet ?? NO_QUIET));
+  if (arm === undefined) return null;
+  const [, , longest, since] = streams[arm].quiet ?? NO_QUIET;
+  return `errors of ${whose(arm)} came at least about every ${longest} requests, and there is none in its newest ${since}: the counter of errors seems to have stopped`;
 }
 
 function contradictionOf({ contradiction, untimed = 0, requests }: Arm, arm: ArmName): string | null {

@@ -1,6 +1,6 @@
 import { CLASS_ALTERNATIVES, COMPARED, type ClassTotals, type ComparedClass } from '../classes.ts';
 import type { SequentialPolicy } from '../policy.ts';
-import { startStreams } from '../streams.ts';
+import { carryStreams } from '../streams.ts';
 import { startTimeline, type Timeline } from '../timeline.ts';
 import { UNKNOWN_BASELINE, type Baseline } from './baseline.ts';
 import type { Hits } from './binary.ts';
@@ -229,11 +229,11 @@ export function startSequential(policy: SequentialPolicy, at: number, setting: A
 export function carryOn(policy: SequentialPolicy, before: SequentialState, at: number, setting: AnalysisSetting): SequentialState {
   const fresh = startSequential(policy, at, setting);
   if (setting.rolloutMs === undefined || isAlone(before.setting) !== isAlone(setting))
-    return { ...fresh, streams: startStreams(setting.share) };
+    return { ...fresh, streams: carryStreams(before.streams, setting.share) };
   const { bakes, bakedMs, candidateRequests } = before.carried ?? { bakes: 0, bakedMs: 0, candidateRequests: 0 };
   return {
     ...fresh,
-    streams: startStreams(setting.share),
+    streams: carryStreams(before.streams, setting.share),
     warmUntil: warmUntil(policy, before),
     carried: {
       bakes: bakes + 1,
