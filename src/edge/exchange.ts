@@ -109,7 +109,7 @@ export function tookMs(exchange: Exchange): number {
 export function count(exchange: Exchange, outcome: string, took: number): void {
   if (exchange.isCounted) return;
   exchange.isCounted = true;
-  if (!exchange.isPinned) countRequest(exchange.version, outcome, took);
+  if (!exchange.isPinned) countRequest(exchange.version, exchange.head.target, outcome, took);
 }
 
 export function classOf(status: number): string {

@@ -2,6 +2,7 @@ import { bucketOf } from '../core/analysis/histogram.ts';
 import { endsOf, type PlaceKey } from '../core/edge/assign.ts';
 import { findRoute, routeTable, type RouteTable } from '../core/edge/routes.ts';
 import type { EdgeIntent, EdgeObservation, EdgeStats, Endpoint, Sticky, VersionCounters } from '../core/app/traffic.ts';
+import { toldRoutes, type ToldRoutes } from '../core/edge/told-routes.ts';
 
 /** One version as the data path sees it: where it listens, and what it has done. */
 export interface LiveVersion {
@@ -14,6 +15,9 @@ export interface LiveVersion {
   requests: number;
   readonly byClass: Record<string, number>;
   readonly latency: Record<string, number>;
+  /** Of the app, and what this version has done at each. */
+  told: ToldRoutes;
+  routes: Record<string, Record<string, number>>;
 }
 
 export interface LiveApp {
@@ -49,14 +53,33 @@ export function createTable(epoch: string, key: PlaceKey): Table {
   const known = new Map<string, Map<string, LiveVersion>>();
   let routes: RouteTable<LiveApp> = new Map();
 
-  function live(app: string, id: string): LiveVersion {
+  function live(app: string, id: string, told: ToldRoutes): LiveVersion {
     const versions = known.get(app) ?? new Map<string, LiveVersion>();
     known.set(app, versions);
-    const version = versions.get(id) ?? { id, weight: 0, endpoints: [], turn: 0, inFlight: 0, requests: 0, byClass: {}, latency: {} };
+    const version = versions.get(id) ?? {
+      id,
+      weight: 0,
+      endpoints: [],
+      turn: 0,
+      inFlight: 0,
+      requests: 0,
+      byClass: {},
+      latency: {},
+      told,
+      routes: {},
+    };
     // Last in the order of the map: the ones used longest ago are forgotten first.
     versions.delete(id);
     versions.set(id, version);
+    if (version.told !== told) Object.assign(version, { told, routes: {} });
     return version;
+  }
+
+  /** With a version that was not here before, which routes there are shows anew. */
+  function toldBy({ app, versions }: EdgeIntent): ToldRoutes {
+    const before = known.get(app);
+    const isNew = versions.some(({ id }) => before?.get(id) === undefined);
+    return (isNew ? undefined : before?.get(versions[0]?.id ?? '')?.told) ?? toldRoutes();
   }
 
   function forgetOld(app: string, kept: readonly LiveVersion[]): void {
@@ -76,7 +99,8 @@ export function createTable(epoch: string, key: PlaceKey): Table {
   return {
     key,
     apply(intent) {
-      const versions = intent.versions.map(({ id, weight, endpoints }) => Object.assign(live(intent.app, id), { weight, endpoints }));
+      const told = toldBy(intent);
+      const versions = intent.versions.map(({ id, weight, endpoints }) => Object.assign(live(intent.app, id, told), { weight, endpoints }));
       intents.set(intent.app, intent);
       apps.set(intent.app, liveApp(intent, versions));
       forgetOld(intent.app, versions);
@@ -103,7 +127,12 @@ export function createTable(epoch: string, key: PlaceKey): Table {
     stats(app, at) {
       const versions = [...(known.get(app)?.values() ?? [])].map((version): [string, VersionCounters] => [
         version.id,
-        { requests: version.requests, byClass: { ...version.byClass }, latency: { ...version.latency } },
+        {
+          requests: version.requests,
+          byClass: { ...version.byClass },
+          latency: { ...version.latency },
+          routes: structuredClone(version.routes),
+        },
       ]);
       return { epoch, at, versions: Object.fromEntries(versions) };
     },
@@ -123,10 +152,14 @@ function liveApp(intent: EdgeIntent, versions: readonly LiveVersion[]): LiveApp 
   };
 }
 
-/** A request has ended: its status class, `failed` or `aborted`, and how long the version took. */
-export function countRequest(version: LiveVersion, outcome: string, tookMs: number): void {
+/** A request has ended: what it asked for, its status class, `failed` or `aborted`, and how long the version took. */
+export function countRequest(version: LiveVersion, target: string, outcome: string, tookMs: number): void {
   version.requests += 1;
   version.byClass[outcome] = (version.byClass[outcome] ?? 0) + 1;
   const bucket = bucketOf(tookMs);
   version.latency[bucket] = (version.latency[bucket] ?? 0) + 1;
+  const route = version.told.nameOf(target, outcome);
+  if (route === null) return;
+  const at = (version.routes[route] ??= {});
+  at[outcome] = (at[outcome] ?? 0) + 1;
 }

@@ -58,12 +58,13 @@ function paceOf(judge: AnalysisPolicy['judge']): { readonly interval: string; re
 }
 
 /** What no judge needs to know is left out where nothing is said of it: plans made before stay what they are. */
-function frameOf({ source, onInconclusive, early, classes }: Analysis): PolicyFrame {
+function frameOf({ source, onInconclusive, early, classes, routes }: Analysis): PolicyFrame {
   return {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it came from JSON or a file of data
     ...(source === undefined || source.kind === 'edge' ? {} : { source: source as SourceSettings }),
     ...(onInconclusive === undefined || onInconclusive === 'pause' ? {} : { onInconclusive }),
     ...(classes === false ? { classes } : {}),
+    ...(routes === false ? { routes } : {}),
     ...(early === undefined ? {} : { early: { minBakeMs: ms(early === true ? D.early.minBake : (early.minBake ?? D.early.minBake)) } }),
   };
 }

@@ -102,11 +102,16 @@ describe('the judge', () => {
     expect(analysis(false)).toBeNull();
   });
 
-  test.each(['sequential', 'threshold', 'kayenta'] as const)('compares status classes, unless that is switched off: %s', (judge) => {
-    expect(analysis({ judge })).not.toHaveProperty('classes');
-    expect(analysis({ judge, classes: true })).toEqual(analysis({ judge }));
-    expect(analysis({ judge, classes: false })).toMatchObject({ judge, classes: false });
-  });
+  test.each(['sequential', 'threshold', 'kayenta'] as const)(
+    'compares status classes and routes, unless that is switched off: %s',
+    (judge) => {
+      for (const what of ['classes', 'routes']) {
+        expect(analysis({ judge })).not.toHaveProperty(what);
+        expect(analysis({ judge, [what]: true })).toEqual(analysis({ judge }));
+        expect(analysis({ judge, [what]: false })).toMatchObject({ judge, [what]: false });
+      }
+    },
+  );
 });
 
 test('steps are written out in order', () => {

@@ -152,6 +152,11 @@ const analysisObject = object({
       "Compare the status classes of answers that are no errors (3xx, 4xx, requests that clients gave up) with the old version's, where the source tells them. All judges.",
     default: D.analysis.classes,
   }),
+  routes: flag.optional().meta({
+    description:
+      'Look at each route by itself too (the first two segments of a path), where the source tells them apart, so that an endpoint with little traffic that is broken altogether is found. All judges.',
+    default: D.analysis.routes,
+  }),
   errors: errors.optional().describe('Sequential: what of its errors is tested.'),
   latency: latency.optional().describe('Sequential: what of its latency is tested.'),
   alphaFail: share(SHARE_ALLOWED).optional().meta({

@@ -1,13 +1,17 @@
 import { readSample, type SampleRead } from './arms.ts';
-import { NO_CLASS_WATCH, uncleanClass, watchClasses, worseClass, type ClassWatch } from './class-watch.ts';
+import { NO_CLASS_WATCH, STAKE_LATER, uncleanClass, watchClasses, worseClass, type ClassWatch } from './class-watch.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { Recent } from './recent.ts';
 import type { Judge, Ruling, Sample } from './sample.ts';
+import { brokenRoute, routeEvidence, uncleanRoute, watchRoutes, type Routes } from './routes.ts';
+import { addToFail, type Pace } from './sequential/process.ts';
 import type { Timeline } from './timeline.ts';
 
 /** What is kept of a version's answers beside the metrics of a policy. Plain JSON. */
 export interface AnswerWatch {
   readonly classes: ClassWatch;
+  /** Left out: the source does not tell routes apart. */
+  readonly routes?: Routes;
   /** Set once: what is worse, in one sentence. */
   readonly worse?: string;
 }
@@ -21,11 +25,15 @@ export interface MetricsState extends Timeline {
 }
 
 const NO_ANSWERS: AnswerWatch = { classes: NO_CLASS_WATCH };
+/** How much one look can say of one route, as of one class. */
+const PACE: Pace = { aSecond: 0.65, atOnce: 6.5, atMost: 6.5 };
+/** Evidence at which a route counts as broken: so much comes of a version that is no worse once in a thousand releases. */
+const NEEDED = Math.log(1000);
 
 /**
  * A judge of single metrics that also sees what they do not: a version whose answers are of other status classes than the old
- * version's fails, whatever its error rate and latency are, and so it does not pass where its newest answers are. As of the
- * sequential judge, this costs a version that is no worse its release once in a thousand at most, by this and by each look alike.
+ * version's, or which is broken at one route, fails whatever its error rate and latency are; and where its newest answers are
+ * so, it does not pass.
  */
 export function withAnswers<P extends AnalysisPolicy, S extends MetricsState>(judge: Judge<P, S>): Judge<P, S> {
   return {
@@ -49,10 +57,17 @@ export function withAnswers<P extends AnalysisPolicy, S extends MetricsState>(ju
 
 function answersAfter(before: AnswerWatch | undefined, sample: Sample): AnswerWatch | undefined {
   const read = readSample(sample);
-  if (typeof read === 'string' || (before === undefined && !isTold(read))) return before;
+  if (typeof read === 'string') return before;
+  const routes = routesAfter(before?.routes, read);
+  if (before === undefined && routes === undefined && !isTold(read)) return undefined;
   const classes = watchClasses((before ?? NO_ANSWERS).classes, read);
-  const worse = before?.worse ?? worseClass(classes);
-  return worse === null ? { classes } : { classes, worse };
+  const worse = before?.worse ?? worseClass(classes) ?? (routeEvidence(routes, 0) >= NEEDED ? brokenRoute(routes) : null);
+  return { classes, ...(routes === undefined ? {} : { routes }), ...(worse === null ? {} : { worse }) };
+}
+
+function routesAfter(before: Routes | undefined, read: SampleRead): Routes | undefined {
+  const ms = read.at - read.fromAt;
+  return watchRoutes(before, read, (process, evidence) => addToFail(process, evidence, STAKE_LATER, { lookMs: ms, sinceMs: ms }, PACE));
 }
 
 function isTold({ candidate, baseline }: SampleRead): boolean {
@@ -70,5 +85,5 @@ function unlessUnclean(ruling: Ruling, state: MetricsState): Ruling {
 }
 
 function uncleanIn({ answers, recent }: MetricsState): string | null {
-  return answers === undefined ? null : uncleanClass(answers.classes, recent);
+  return answers === undefined ? null : (uncleanClass(answers.classes, recent) ?? uncleanRoute(answers.routes));
 }

@@ -1,5 +1,5 @@
 import { cumulated, isCount, MAX_BUCKET, type Cumulated, type Histogram } from './histogram.ts';
-import type { ArmCounts, Arms, ClassCounts, Sample } from './sample.ts';
+import type { ArmCounts, Arms, ClassCounts, Counts, Sample } from './sample.ts';
 
 /** Nothing counted yet. */
 export const NOTHING_COUNTED: ArmCounts = { requests: 0, errors: 0, latency: {} };
@@ -13,6 +13,23 @@ export function addCounts(a: ArmCounts, b: ArmCounts): ArmCounts {
     latency: addEach(a.latency, b.latency),
     ...(classes === undefined ? {} : { classes }),
   };
+}
+
+/** What two times brought to both arms, and to each stratum. An arm that one of them has not has nothing there. */
+export function addArms(a: Counts, b: Counts): Counts {
+  const both = armsOf(a, b);
+  if (a.strata === undefined && b.strata === undefined) return both;
+  const strata: Record<string, Arms> = { ...a.strata };
+  for (const [name, arms] of Object.entries(b.strata ?? {})) {
+    const before = strata[name];
+    strata[name] = before === undefined ? arms : armsOf(before, arms);
+  }
+  return { ...both, strata };
+}
+
+function armsOf(a: Arms, b: Arms): Arms {
+  const add = (one: ArmCounts | null, other: ArmCounts | null) => (one === null || other === null ? (one ?? other) : addCounts(one, other));
+  return { candidate: add(a.candidate, b.candidate), baseline: add(a.baseline, b.baseline) };
 }
 
 function addClasses(a: ArmCounts, b: ArmCounts): ClassCounts | undefined {

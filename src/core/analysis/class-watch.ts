@@ -36,10 +36,10 @@ const LOOK_NATS = 6.5;
 /** Evidence at which a class counts as more frequent: so much comes of a version that is no worse once in a thousand releases. */
 const NEEDED = Math.log(1000);
 /** Stake on a change that begins with the next look: what was well for long is found to be so no longer. */
-const LOG_LATER = -Math.log(300);
+export const STAKE_LATER = 1 / 300;
 const LEAST_REQUESTS = 20;
-/** Log likelihood ratio from which the newest requests speak against passing, as in the sequential judge. */
-const UNCLEAN = 6;
+/** Log likelihood ratio from which the newest requests speak against passing. */
+const UNCLEAN = 4;
 
 /** After one more block. */
 export function watchClasses(watch: ClassWatch, arms: ArmsRead): ClassWatch {
@@ -47,7 +47,7 @@ export function watchClasses(watch: ClassWatch, arms: ArmsRead): ClassWatch {
   return {
     candidate: addToClasses(watch.candidate, arms.candidate),
     baseline: addToClasses(watch.baseline, arms.baseline),
-    log: watch.log.map((log, g) => logAddExp(log, LOG_LATER) + Math.min(LOOK_NATS, evidence[g] ?? 0)),
+    log: watch.log.map((log, g) => logAddExp(log, Math.log(STAKE_LATER)) + Math.min(LOOK_NATS, evidence[g] ?? 0)),
   };
 }
 

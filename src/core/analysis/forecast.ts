@@ -1,7 +1,7 @@
-import { addCounts, NOTHING_COUNTED } from './arms.ts';
+import { addArms, NOTHING_COUNTED } from './arms.ts';
 import { finalPhaseOf, observeSample, phaseOf, startAnalysis } from './judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
-import type { ArmCounts } from './sample.ts';
+import type { Counts } from './sample.ts';
 import { simulate, type Scenario } from './simulate.ts';
 
 /** What a policy does to one kind of traffic, over many runs with seeds of their own. */
@@ -22,17 +22,14 @@ export function forecast(policy: AnalysisPolicy, scenario: Scenario, runs: numbe
   for (let run = 0; run < runs; run++) {
     let judge = startAnalysis(policy, 0, setting);
     let [from, second, failedAt] = [0, 0, -1];
-    let arms: { candidate: ArmCounts; baseline: ArmCounts } = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
+    let counts: Counts = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
     for (const one of simulate(scenario, seed + run)) {
       second += 1;
-      arms = {
-        candidate: addCounts(arms.candidate, one.candidate ?? NOTHING_COUNTED),
-        baseline: addCounts(arms.baseline, one.baseline ?? NOTHING_COUNTED),
-      };
+      counts = addArms(counts, one);
       if (second * 1000 - from < policy.intervalMs && second < scenario.seconds) continue;
-      judge = observeSample(policy, judge, { fromAt: from, at: second * 1000, ...arms, error: null });
+      judge = observeSample(policy, judge, { fromAt: from, at: second * 1000, ...counts, error: null });
       from = second * 1000;
-      arms = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
+      counts = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
       if (phaseOf(policy, judge, from) !== 'Failed') continue;
       failedAt = from;
       break;

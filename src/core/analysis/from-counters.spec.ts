@@ -83,6 +83,21 @@ describe('sampleBetween', () => {
     });
   });
 
+  it('tells routes apart where the edge does, from what they were at the last reading', () => {
+    const of = (routes: Record<string, Record<string, number>>) => ({ ...counters(100), routes });
+    const before = reading(0, { a: of({ '/x': { '2xx': 10, '5xx': 1 } }), b: of({ '/x': { '2xx': 5 }, '/y': { '2xx': 7 } }) });
+    const after = reading(1, {
+      a: of({ '/x': { '2xx': 10, '5xx': 4 }, '/z': { '4xx': 2 } }),
+      b: of({ '/x': { '2xx': 2 }, '/y': { '2xx': 7 } }),
+    });
+    const part = (requests: number, errors: number, classes: Record<string, number>) => ({ requests, errors, latency: {}, classes });
+    expect(sampleBetween(before, after, 'a', 'b').strata).toEqual({
+      '/x': { candidate: part(3, 3, { '5xx': 3 }), baseline: part(2, 0, { '2xx': 2 }) },
+      '/z': { candidate: part(2, 0, { '4xx': 2 }), baseline: null },
+    });
+    expect(sampleBetween(reading(0, { a: counters(1) }), reading(1, { a: counters(2) }), 'a', null)).not.toHaveProperty('strata');
+  });
+
   it('blocks of any readings of growing counters add up to the whole, however they are cut', () => {
     const step = fc.record({ ok: fc.nat(50), failed: fc.nat(5), fivexx: fc.nat(5) });
     fc.assert(

@@ -20,6 +20,7 @@ export function sampleBetween(previous: Reading, current: Reading, candidate: st
     baseline: baseline === null ? null : armBetween(previous, current, baseline),
     error: null,
     ...restartsBetween(previous, current, { candidate, baseline }),
+    ...strataBetween(previous, current, candidate, baseline),
   };
   const error = faultBetween(previous, current, candidate, baseline);
   return error === null ? sample : { ...sample, candidate: null, baseline: null, error };
@@ -50,6 +51,28 @@ function isSame({ versions }: Reading, candidate: string, baseline: string): boo
 
 function isEqual(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
   return Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([key, count]) => b[key] === count);
+}
+
+/** The same by route, where the edge tells them apart; routes without a request are left out. */
+function strataBetween(previous: Reading, current: Reading, candidate: string, baseline: string | null): Pick<Sample, 'strata'> {
+  const mine = routesBetween(previous, current, candidate);
+  const theirs = baseline === null ? {} : routesBetween(previous, current, baseline);
+  const names = [...new Set([...Object.keys(mine), ...Object.keys(theirs)])];
+  if (names.length === 0) return {};
+  return { strata: Object.fromEntries(names.map((name) => [name, { candidate: mine[name] ?? null, baseline: theirs[name] ?? null }])) };
+}
+
+function routesBetween(previous: Reading, current: Reading, version: string): Record<string, ArmCounts> {
+  const before = previous.epoch === current.epoch ? (previous.versions[version]?.routes ?? {}) : {};
+  const counted: Record<string, ArmCounts> = {};
+  for (const [name, after] of Object.entries(current.versions[version]?.routes ?? {})) {
+    const earlier = before[name] ?? {};
+    const since = anyLower(earlier, after) ? after : minusEach(after, earlier);
+    const classes = Object.fromEntries(Object.entries(since).filter(([, count]) => count > 0));
+    const requests = Object.values(classes).reduce((sum, count) => sum + count, 0);
+    if (requests > 0) counted[name] = { requests, errors: failedIn(classes), latency: {}, classes };
+  }
+  return counted;
 }
 
 function restartsBetween(

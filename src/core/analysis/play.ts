@@ -1,7 +1,7 @@
-import { addCounts, NOTHING_COUNTED } from './arms.ts';
+import { addArms, NOTHING_COUNTED } from './arms.ts';
 import { finalPhaseOf, mayYetPass, observeSample, phaseOf, startAnalysis, type JudgeState } from './judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
-import type { AnalysisPhase, ArmCounts, Sample } from './sample.ts';
+import type { AnalysisPhase, Counts, Sample } from './sample.ts';
 import { longerMs } from './sequential/state.ts';
 import { simulate, type Scenario } from './simulate.ts';
 import { isBlind } from './watching.ts';
@@ -92,6 +92,8 @@ function lookOf(player: Player, judge: JudgeState, until: number): JudgeState {
   return observeSample(player.policy, judge, sample);
 }
 
+const NO_COUNTS: Counts = { candidate: null, baseline: null };
+
 function simulatedLooks(bakes: readonly PlayedBake[], scenario: Scenario, seed: number): Looks {
   let [now, share] = [0, 0];
   const seconds = bakes.reduce((sum, bake) => sum + bake.seconds + Math.max(bake.seconds, longerMs(bake.seconds * 1000) / 1000) + 1, 0);
@@ -101,15 +103,9 @@ function simulatedLooks(bakes: readonly PlayedBake[], scenario: Scenario, seed: 
       share = its;
     },
     look(fromAt, at) {
-      let arms: { candidate: ArmCounts; baseline: ArmCounts } = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
-      for (; now < at; now += 1000) {
-        const { value } = traffic.next();
-        arms = {
-          candidate: addCounts(arms.candidate, value?.candidate ?? NOTHING_COUNTED),
-          baseline: addCounts(arms.baseline, value?.baseline ?? NOTHING_COUNTED),
-        };
-      }
-      return { fromAt, at, ...arms, error: null };
+      let counts: Counts = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
+      for (; now < at; now += 1000) counts = addArms(counts, traffic.next().value ?? NO_COUNTS);
+      return { fromAt, at, ...counts, error: null };
     },
   };
 }

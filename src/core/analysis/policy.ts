@@ -12,6 +12,8 @@ export interface PolicyFrame {
   readonly early?: { readonly minBakeMs: number };
   /** False: status classes that are no errors are not compared. Left out: they are, where the source tells them. */
   readonly classes?: false;
+  /** False: routes are not looked at one by one. Left out: they are, where the source tells them apart. */
+  readonly routes?: false;
 }
 
 /**

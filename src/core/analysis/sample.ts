@@ -33,6 +33,9 @@ export interface Arms {
   readonly baseline: ArmCounts | null;
 }
 
+/** What a sample counts, whenever it was. */
+export type Counts = Pick<Sample, 'candidate' | 'baseline' | 'strata'>;
+
 export interface ArmCounts {
   readonly requests: number;
   /** Answers 5xx, and requests that got no answer. */

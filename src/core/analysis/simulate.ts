@@ -1,6 +1,7 @@
 import { BUCKET_LN } from './histogram.ts';
 import { normalQuantile } from './normal.ts';
-import type { ArmCounts, Arms } from './sample.ts';
+import type { Histogram } from './histogram.ts';
+import type { ArmCounts, Counts } from './sample.ts';
 
 /**
  * Traffic of two versions, second by second, to try judges on: the same seed gives the same requests
@@ -24,6 +25,8 @@ export interface Scenario {
   readonly burst?: number;
   /** Share of answers 4xx of the baseline; left out: as of a source that does not tell status classes. */
   readonly refusedRate?: number;
+  /** Share of the requests that go to one endpoint, whose counts are told apart; left out: none are. */
+  readonly endpointShare?: number;
   /** Trouble that both arms have alike. */
   readonly incident?: Incident;
   readonly candidate: Regression;
@@ -49,11 +52,14 @@ export interface Regression {
   readonly coldSeconds?: number;
   /** Share of answers 4xx. */
   readonly refusedRate?: number;
-  /** Share of requests that go to an endpoint which is broken: each of them fails. */
-  readonly brokenShare?: number;
+  /** The endpoint is broken: each of its requests fails. */
+  readonly isEndpointBroken?: boolean;
   /** Stops answering at all. */
   readonly silentFrom?: number;
 }
+
+/** What the one endpoint that is told apart is called. */
+const ENDPOINT = '/endpoint';
 
 /** Uniform numbers in [0, 1) from a seed (sfc32). */
 export function randomFrom(seed: number): () => number {
@@ -86,10 +92,12 @@ interface Weather {
   /** ln of what multiplies every latency. */
   readonly shift: number;
   readonly tail: { readonly share: number; readonly ln: number } | null;
+  readonly endpointShare: number;
+  readonly isEndpointBroken: boolean;
 }
 
 /** The run of one scenario: what each second brought to both arms. `shareAt`: the candidate's share in a second, where it changes. */
-export function* simulate(scenario: Scenario, seed: number, shareAt = (_second: number): number => scenario.share): Generator<Arms> {
+export function* simulate(scenario: Scenario, seed: number, shareAt = (_second: number): number => scenario.share): Generator<Counts> {
   const random = randomFrom(seed);
   const noise = { candidate: 0, baseline: 0 };
   const phase = random();
@@ -104,10 +112,19 @@ export function* simulate(scenario: Scenario, seed: number, shareAt = (_second: 
     const share = shareAt(second);
     const candidate = silent ? 0 : poisson(random, rate * share);
     const baseline = poisson(random, rate * (1 - share));
-    yield {
-      candidate: answers(random, candidate, candidateWeather(scenario, both, noise.candidate, second), scenario.errorClump ?? 1),
-      baseline: answers(random, baseline, { ...both, shift: both.shift + noise.baseline }, scenario.errorClump ?? 1),
-    };
+    const clump = scenario.errorClump ?? 1;
+    const mine = answers(random, candidate, candidateWeather(scenario, both, noise.candidate, second), clump);
+    const theirs = answers(random, baseline, { ...both, shift: both.shift + noise.baseline }, clump);
+    const whole = { candidate: mine.counts, baseline: theirs.counts };
+    if (scenario.endpointShare === undefined) yield whole;
+    else
+      yield {
+        ...whole,
+        strata: {
+          [ENDPOINT]: { candidate: mine.endpoint, baseline: theirs.endpoint },
+          '/': { candidate: mine.rest, baseline: theirs.rest },
+        },
+      };
   }
 }
 
@@ -120,6 +137,8 @@ function bothArms(scenario: Scenario, second: number, phase: number): Weather {
     refusedRate: scenario.refusedRate ?? null,
     shift: Math.log1p(drift) + (inIncident ? Math.log(incident.latencyFactor) : 0),
     tail: null,
+    endpointShare: scenario.endpointShare ?? 0,
+    isEndpointBroken: false,
   };
 }
 
@@ -128,26 +147,52 @@ function candidateWeather(scenario: Scenario, both: Weather, noise: number, seco
   const changed = second >= (candidate.from ?? 0);
   const cold = Math.max(0, 1 - second / (candidate.coldSeconds ?? 1));
   return {
-    errorRate: changed ? Math.max(both.errorRate, candidate.errorRate ?? 0, candidate.brokenShare ?? 0) : both.errorRate,
+    errorRate: changed ? Math.max(both.errorRate, candidate.errorRate ?? 0) : both.errorRate,
+    isEndpointBroken: changed && candidate.isEndpointBroken === true,
     refusedRate: changed ? (candidate.refusedRate ?? both.refusedRate) : both.refusedRate,
     shift: both.shift + noise + (changed ? Math.log(candidate.latencyFactor ?? 1) : 0) + cold * Math.log(candidate.coldFactor ?? 1),
+    endpointShare: both.endpointShare,
     tail: changed && candidate.tailFactor !== undefined ? { share: candidate.tailShare ?? 0.03, ln: Math.log(candidate.tailFactor) } : null,
   };
 }
 
-function answers(random: () => number, requests: number, weather: Weather, clump: number): ArmCounts {
+interface Answers {
+  readonly counts: ArmCounts;
+  /** Of the one endpoint, and of all else. */
+  readonly endpoint: ArmCounts;
+  readonly rest: ArmCounts;
+}
+
+interface Tally {
+  requests: number;
+  errors: number;
+  refused: number;
+}
+
+function answers(random: () => number, requests: number, weather: Weather, clump: number): Answers {
   const latency: Record<string, number> = {};
-  let [errors, refused, failing] = [0, 0, 0];
+  const endpoint: Tally = { requests: 0, errors: 0, refused: 0 };
+  const rest: Tally = { requests: 0, errors: 0, refused: 0 };
+  let failing = 0;
   for (let i = 0; i < requests; i++) {
+    const isAtEndpoint = weather.endpointShare > 0 && random() < weather.endpointShare;
+    const tally = isAtEndpoint ? endpoint : rest;
+    tally.requests += 1;
     if (failing > 0) failing -= 1;
     else if (random() < weather.errorRate / clump) failing = clump;
-    if (failing > 0) errors += 1;
-    else if (weather.refusedRate !== null && random() < weather.refusedRate) refused += 1;
+    if (failing > 0 || (isAtEndpoint && weather.isEndpointBroken)) tally.errors += 1;
+    else if (weather.refusedRate !== null && random() < weather.refusedRate) tally.refused += 1;
     if (clump === 1) failing = 0;
     const bucket = latencyBucket(random, weather);
     latency[bucket] = (latency[bucket] ?? 0) + 1;
   }
-  if (weather.refusedRate === null) return { requests, errors, latency };
+  const isTold = weather.refusedRate !== null;
+  const all: Tally = { requests, errors: endpoint.errors + rest.errors, refused: endpoint.refused + rest.refused };
+  return { counts: counted(all, isTold, latency), endpoint: counted(endpoint, isTold, {}), rest: counted(rest, isTold, {}) };
+}
+
+function counted({ requests, errors, refused }: Tally, isTold: boolean, latency: Histogram): ArmCounts {
+  if (!isTold) return { requests, errors, latency };
   return { requests, errors, latency, classes: { '2xx': requests - errors - refused, '4xx': refused, '5xx': errors } };
 }
 

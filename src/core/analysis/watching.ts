@@ -3,7 +3,7 @@ import { clockAfter, clockBehind, isWithinOddLook, nowOf } from './clocks.ts';
 import { setBack } from './timeline.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import { EDGE_SOURCE } from './reading.ts';
-import type { ArmCounts, Judge, Sample, StreamEvidence, Verdict } from './sample.ts';
+import type { ArmCounts, Arms, Judge, Sample, StreamEvidence, Verdict } from './sample.ts';
 import { contradictionIn, evidenceOf, holdOf, needsOf, refused, startStreams, watched, type Needs, type Streams } from './streams.ts';
 import { isOld, isOutage, type Timeline } from './timeline.ts';
 
@@ -16,7 +16,7 @@ export function watching<P extends AnalysisPolicy, S extends Timeline>(judge: Ju
   return {
     start: (policy, at) => ({ ...judge.start(policy, at), streams: startStreams(share) }),
     observe(policy, given, told) {
-      const sample = policy.classes === false ? withoutClasses(told) : told;
+      const sample = wanted(policy, told);
       const isOdd = isWithinOddLook(given.clock, sample) && faultOf(sample) === null;
       const state = isOdd ? { ...setBack(given, sample), clock: { ...given.clock, odd: (given.clock.odd ?? 0) + 1 } } : given;
       const { streams, clock } = state;
@@ -54,13 +54,22 @@ export function watching<P extends AnalysisPolicy, S extends Timeline>(judge: Ju
 }
 
 /** What the policy does not want to be compared is as if it were not told. */
-function withoutClasses(sample: Sample): Sample {
+function wanted({ classes, routes }: AnalysisPolicy, sample: Sample): Sample {
+  if (classes !== false && routes !== false) return sample;
+  const { strata: told, ...whole } = sample;
+  const strata = routes === false || told === undefined ? {} : { strata: told };
+  if (classes !== false) return { ...whole, ...strata };
+  const parts = Object.entries(strata.strata ?? {}).map(([name, arms]) => [name, withoutClasses(arms)] as const);
+  return { ...whole, ...withoutClasses(whole), ...(parts.length === 0 ? {} : { strata: Object.fromEntries(parts) }) };
+}
+
+function withoutClasses({ candidate, baseline }: Arms): Arms {
   const of = (counts: ArmCounts | null): ArmCounts | null => {
     if (counts === null) return null;
     const { classes: _, ...rest } = counts;
     return rest;
   };
-  return { ...sample, candidate: of(sample.candidate), baseline: of(sample.baseline) };
+  return { candidate: of(candidate), baseline: of(baseline) };
 }
 
 /** A look that contradicts itself, or those before it, is one that could not be read. */

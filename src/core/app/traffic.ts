@@ -66,6 +66,8 @@ export interface VersionCounters {
   readonly byClass: Readonly<Record<string, number>>;
   /** Sparse counts by bucket of `core/analysis/histogram.ts`: bucket index → answers. */
   readonly latency: Readonly<Record<string, number>>;
+  /** The same classes by route, of those routes that are told apart (`core/edge/told-routes.ts`); left out: none are. */
+  readonly routes?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** How an edge treats whoever connects to it: the same words on every edge. Addresses are IPs or networks (`10.0.0.0/8`). */

@@ -73,6 +73,24 @@ export const stats: EdgeSuite = (check) => {
     expect(total(versions['v2']?.latency ?? {})).toBe(0);
   });
 
+  check('requests are counted by route too, of those that have been answered well', async (world) => {
+    const [one, two] = [await world.version('v1'), await world.version('v2')];
+    const app = world.app();
+    await app.apply([one.at(100)]);
+    const client = app.visitor();
+    await client.get({ path: '/unknown/status?code=404' });
+    for (const code of [200, 404, 500]) await client.get({ path: `/shop/status?code=${code}` });
+    for (const id of [17, 18]) await client.get({ path: `/users/${id}?from=/shop/status` });
+    expect((await settled(world, app, 'v1', 6)).routes).toEqual({
+      '/shop/status': { '2xx': 1, '4xx': 1, '5xx': 1 },
+      '/users/*': { '2xx': 2 },
+    });
+    await app.apply([one.at(0), two.at(100)]);
+    await client.get({ path: '/users/19' });
+    expect((await settled(world, app, 'v2', 1)).routes).toEqual({ '/users/*': { '2xx': 1 } });
+    expect((await world.edge.stats(app.name)).versions['v1']).toMatchObject({ requests: 6, routes: {} });
+  });
+
   check('a version that never answered has counters of zero', async (world) => {
     const [one, two] = [await world.version('v1'), await world.version('v2')];
     const app = world.app();

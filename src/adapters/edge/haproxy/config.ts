@@ -122,7 +122,7 @@ function frontendText({ host, port, headers, rules, placeKey }: ConfigOptions): 
   # A worker that a reload has replaced hands its last requests over to its successor.
   bind unix@relay.sock mode 600 accept-proxy proto h1
   log ring@${RING} len 256 format raw local0
-  log-format "%[var(txn.token)] %ST %ts %[date(0,us),sub(txn.start)] %Ta"
+  log-format "%[var(txn.token)] %ST %ts %[date(0,us),sub(txn.start)] %Ta %[var(txn.path),bytes(0,80)]"
 ${all.map((rule) => `  ${rule}\n`).join('')}  use_backend relay if ${RELAYED}
   use_backend %[var(txn.token),field(1,.)]
 `;

@@ -1,5 +1,6 @@
 import { bucketOf } from '../../../core/analysis/histogram.ts';
 import type { VersionCounters } from '../../../core/app/traffic.ts';
+import { toldRoutes, type ToldRoutes } from '../../../core/edge/told-routes.ts';
 import { createLost, type Lost } from './lost.ts';
 
 /** How many versions an app no longer has keep their counters. */
@@ -11,6 +12,8 @@ interface Tally {
   requests: number;
   readonly byClass: Record<string, number>;
   readonly latency: Record<string, number>;
+  /** By route, then by class. */
+  routes: Record<string, Record<string, number>>;
 }
 
 /** Counters per version, fed with HAProxy's log lines. */
@@ -28,6 +31,7 @@ export interface Counters {
 export function createCounters(): Counters {
   const lost = createLost();
   const apps = new Map<string, Map<string, Tally>>();
+  const told = new Map<string, ToldRoutes>();
   const byToken = new Map<string, { readonly app: string; readonly version: string; readonly tally: Tally }>();
 
   function forgetOldest(app: string, versions: Map<string, Tally>): void {
@@ -41,7 +45,12 @@ export function createCounters(): Counters {
     know(token, app, version) {
       const versions = apps.get(app) ?? new Map<string, Tally>();
       apps.set(app, versions);
-      const tally = versions.get(version) ?? { requests: 0, byClass: {}, latency: {} };
+      const tally = versions.get(version) ?? { requests: 0, byClass: {}, latency: {}, routes: {} };
+      if (!versions.has(version)) {
+        // With a version that was not here before, which routes there are shows anew.
+        told.set(app, toldRoutes());
+        for (const other of versions.values()) other.routes = {};
+      }
       // Taken out and put back: the version used last is forgotten last.
       versions.delete(version);
       versions.set(version, tally);
@@ -50,18 +59,24 @@ export function createCounters(): Counters {
     },
     forget(app) {
       apps.delete(app);
+      told.delete(app);
       for (const [token, known] of byToken) if (known.app === app) byToken.delete(token);
     },
     begin: lost.begin,
     take(line) {
-      const [token = '', status = '', ended = '', micros = '', millis = ''] = line.split(' ');
-      const tally = byToken.get(token)?.tally;
+      const [token = '', status = '', ended = '', micros = '', millis = '', path = ''] = line.split(' ');
+      const known = byToken.get(token);
+      const tally = known?.tally;
       const outcome = outcomeOf(Number(status), ended);
       if (tally === undefined) return;
       tally.requests += 1;
       tally.byClass[outcome] = (tally.byClass[outcome] ?? 0) + 1;
       const bucket = bucketOf(latencyMs(Number(micros) / 1_000, Number(millis)));
       tally.latency[bucket] = (tally.latency[bucket] ?? 0) + 1;
+      const route = path === '' ? null : (told.get(known?.app ?? '')?.nameOf(path, outcome) ?? null);
+      if (route === null) return;
+      const at = (tally.routes[route] ??= {});
+      at[outcome] = (at[outcome] ?? 0) + 1;
     },
     settle(token, ...counts) {
       const tally = byToken.get(token)?.tally;
@@ -72,9 +87,9 @@ export function createCounters(): Counters {
     },
     read(app) {
       return Object.fromEntries(
-        [...(apps.get(app) ?? [])].map(([id, { requests, byClass, latency }]) => [
+        [...(apps.get(app) ?? [])].map(([id, { requests, byClass, latency, routes }]) => [
           id,
-          { requests, byClass: { ...byClass }, latency: { ...latency } },
+          { requests, byClass: { ...byClass }, latency: { ...latency }, routes: structuredClone(routes) },
         ]),
       );
     },

@@ -131,13 +131,24 @@ describe('counters', () => {
     const counters = createCounters();
     counters.know('b1.1', 'app', 'v1');
     for (const line of ['b1.1 200 -- 1500 1', 'b1.1 404 -- 900 0', '- 404 LR - 0', 'b9.9 200 -- 5 0', 'rubbish']) counters.take(line);
-    expect(counters.read('app')).toEqual({ v1: { requests: 2, byClass: { '2xx': 1, '4xx': 1 }, latency: expect.any(Object) } });
+    expect(counters.read('app')).toEqual({ v1: { requests: 2, byClass: { '2xx': 1, '4xx': 1 }, latency: expect.any(Object), routes: {} } });
     counters.know('b2.5', 'app', 'v1');
     counters.take('b2.5 200 -- 100 0');
     counters.take('b1.1 200 -- 100 0');
     expect(counters.read('app')['v1']?.requests).toBe(4);
     counters.forget('app');
     expect(counters.read('app')).toEqual({});
+  });
+
+  test('lines that tell a path are counted by route, anew with each new version', () => {
+    const counters = createCounters();
+    counters.know('b1.1', 'app', 'v1');
+    for (const line of ['b1.1 200 -- 5 0 /shop/cart', 'b1.1 500 -- 5 0 /shop/cart', 'b1.1 404 -- 5 0 /wp-admin']) counters.take(line);
+    expect(counters.read('app')['v1']?.routes).toEqual({ '/shop/cart': { '2xx': 1, '5xx': 1 } });
+    counters.know('b1.2', 'app', 'v2');
+    counters.take('b1.2 500 -- 5 0 /shop/cart');
+    counters.take('b1.1 200 -- 5 0 /shop/cart');
+    expect(Object.values(counters.read('app')).map(({ routes }) => routes)).toEqual([{ '/shop/cart': { '2xx': 1 } }, {}]);
   });
 
   test('a clock that was set is not believed', () => {

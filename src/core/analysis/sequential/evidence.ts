@@ -1,6 +1,7 @@
 import { COMPARED, NO_CLASSES } from '../classes.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { AnalysisPhase, Effect, Estimate, Evidence, MetricVerdict } from '../sample.ts';
+import { routeEvidence } from '../routes.ts';
 import { WORSE_STAKES } from './block.ts';
 import { errorDifference, errorEstimate, quantileEstimate, quantileRatio } from './confidence.ts';
 import { TILT_STAKES } from './ordered.ts';
@@ -25,10 +26,12 @@ const LOG_STAKES: Readonly<Record<FailTest['name'], readonly number[] | null>> =
   latency: TILT_STAKES.map(Math.log),
   classes: null,
   failures: null,
+  routes: null,
 };
 
 /** Log-evidence that the candidate is worse, by test. */
 export function evidenceToFail(state: SequentialState, test: FailTest['name']): number {
+  if (test === 'routes') return routeEvidence(state.routes, heldBack(state));
   const process = state.fail[test];
   return process === undefined ? 0 : failEvidence(process, heldBack(state), LOG_STAKES[test]);
 }
@@ -69,9 +72,9 @@ function failTestOf(test: PassTest): FailTest['name'] {
   return test.quantile !== null ? 'latency' : test.name === 'limit' ? 'limit' : 'errors';
 }
 
-/** A class is blamed by name; failures in great numbers are errors. */
+/** A class is blamed by name; failures in great numbers, and those of one route, are errors. */
 function isBlamed({ test: cause, class: its }: Decided, test: PassTest): boolean {
-  if (cause === 'failures') return test.name === 'errors';
+  if (cause === 'failures' || cause === 'routes') return test.name === 'errors';
   return cause === failTestOf(test) && (its === undefined || its === test.class);
 }
 

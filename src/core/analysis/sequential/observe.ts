@@ -2,6 +2,7 @@ import { addCounts, readArms, readSample, type ArmRead, type ArmsRead, type Samp
 import type { SequentialPolicy } from '../policy.ts';
 import type { ArmCounts, Arms, Sample } from '../sample.ts';
 import { addToClasses, classEvidence, NO_CLASSES } from '../classes.ts';
+import { watchRoutes } from '../routes.ts';
 import { countedTimeline, isOld, isRepeatedError, missed } from '../timeline.ts';
 import { learn, UNKNOWN_BASELINE } from './baseline.ts';
 import type { Hits } from './binary.ts';
@@ -23,7 +24,17 @@ import { cutsOf, type Cuts } from './edges.ts';
 import { passing, scaled } from './passing.ts';
 import { addToFail, BLOCK_MS, FAILURE_PACE, PACE, releasedBy, startFail, type FailProcess, type Progress } from './process.ts';
 import { addStretch } from './recent.ts';
-import { COARSE, failTests, tellsClasses, USUAL_BAKE_MS, warmUntil, type FailTest, type SequentialState, type Totals } from './state.ts';
+import {
+  COARSE,
+  failTests,
+  isAlone,
+  tellsClasses,
+  USUAL_BAKE_MS,
+  warmUntil,
+  type FailTest,
+  type SequentialState,
+  type Totals,
+} from './state.ts';
 import { overStrata, summed } from './strata.ts';
 import { logSilenceE } from './traffic.ts';
 import { decide } from './verdict.ts';
@@ -103,12 +114,18 @@ function judge(
     addToFail(process, scaled(evidence, Math.max(policy.designEffect, noise)), release, lasted, pace);
   const fail: Record<string, FailProcess> = {};
   for (const test of failTests(policy, state.setting)) {
-    // What no source has told is not kept.
-    if (test.name === 'classes' && !isTold) continue;
+    // What no source has told is not kept, and routes are kept one by one.
+    if (test.name === 'routes' || (test.name === 'classes' && !isTold)) continue;
     const process = state.fail[test.name] ?? startFail(test.alternatives);
     const shown = test.name === 'latency' && !isWarm ? [] : failingEvidence(policy, test, cuts, sample, parts);
     fail[test.name] = put(process, shown, noiseOf(dispersion, test), test.name === 'failures' ? FAILURE_PACE : PACE);
   }
+  const noise = Math.max(dispersionOf(dispersion.errors), dispersionOf(dispersion.classes ?? NO_DISPERSION));
+  // Strata that all tests tell apart need no test of their own.
+  const routes =
+    isAlone(state.setting) || policy.strata > 0
+      ? undefined
+      : watchRoutes(state.routes, sample, (process, evidence) => put(process, evidence, noise));
   const timeline = countedTimeline(state, sample);
   const { pass, hits } = passing(policy, state, { cuts, sample, parts, isWarm, isTold });
   // All fields by name: two copies made by spreading took a tenth of a look.
@@ -132,6 +149,7 @@ function judge(
     released: state.released + release,
     baselines,
     fail,
+    ...(routes === undefined ? {} : { routes }),
     pass,
     silence: addToFail(state.silence, isWarm ? [silence(state, sample)] : [], release, {
       ...lasted,

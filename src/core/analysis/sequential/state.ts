@@ -1,6 +1,7 @@
 import { CLASS_ALTERNATIVES, COMPARED, type ClassTotals, type ComparedClass } from '../classes.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import { carryStreams } from '../streams.ts';
+import { ROUTE_ALTERNATIVES, type Routes } from '../routes.ts';
 import { startTimeline, type Timeline } from '../timeline.ts';
 import { UNKNOWN_BASELINE, type Baseline } from './baseline.ts';
 import type { Hits } from './binary.ts';
@@ -44,6 +45,8 @@ export interface SequentialState extends Timeline {
   readonly setting: AnalysisSetting;
   /** Until when latency is not judged, for the candidate starts cold; left out: until the policy's delay after the start. */
   readonly warmUntil?: number;
+  /** Routes looked at one by one; left out: the source does not tell them apart. */
+  readonly routes?: Routes;
   /** What earlier bakes of the same rollout brought; left out: this is the first. */
   readonly carried?: Carried;
   /** The newest stretches, oldest first. */
@@ -107,8 +110,8 @@ export interface Decided {
 
 /** One test that can fail a candidate: its share of the risk, and how many alternatives it weighs. */
 export interface FailTest {
-  /** `failures`: so many that no cap need hold. `classes`: answers that are no errors, but others. */
-  readonly name: 'errors' | 'latency' | 'limit' | 'classes' | 'failures';
+  /** `failures`: so many that no cap need hold. `classes`: answers that are no errors, but others. `routes`: of each route alone. */
+  readonly name: 'errors' | 'latency' | 'limit' | 'classes' | 'failures' | 'routes';
   readonly weight: number;
   readonly alternatives: number;
 }
@@ -137,8 +140,9 @@ export function failTests(policy: SequentialPolicy, setting: AnalysisSetting): r
   const errors = WORSE_ODDS.length;
   const ofErrors = policy.latency === null ? 0.94 : 0.34;
   const tests: readonly FailTest[] = [
-    { name: 'failures', weight: 0.03, alternatives: FAILURE_ODDS.length },
-    { name: 'classes', weight: 0.03, alternatives: CLASS_ALTERNATIVES },
+    { name: 'failures', weight: 0.02, alternatives: FAILURE_ODDS.length },
+    { name: 'classes', weight: 0.02, alternatives: CLASS_ALTERNATIVES },
+    { name: 'routes', weight: 0.02, alternatives: ROUTE_ALTERNATIVES },
     { name: 'errors', weight: policy.errors.strict ? ofErrors / 2 : ofErrors, alternatives: errors },
     ...(policy.errors.strict ? [{ name: 'limit', weight: ofErrors / 2, alternatives: errors } as const] : []),
     ...(policy.latency === null ? [] : [{ name: 'latency', weight: 0.6, alternatives: TILTS.length } as const]),
@@ -182,6 +186,11 @@ export function tellsClasses({ totals: { candidate, baseline } }: Pick<Sequentia
   return candidate.classes !== undefined || baseline.classes !== undefined;
 }
 
+/** What many sources never tell is not kept before they do. */
+function isKeptOnceTold({ name }: FailTest): boolean {
+  return name === 'classes' || name === 'routes';
+}
+
 export function startPassCount(): PassCount {
   const none: Hits = { n: 0, k: 0 };
   return { ...startPass(BETTER_STAKES), candidate: none, baseline: none };
@@ -210,7 +219,7 @@ export function startSequential(policy: SequentialPolicy, at: number, setting: A
     released: 0,
     baselines: { '': UNKNOWN_BASELINE },
     fail: Object.fromEntries(
-      failTests(policy, setting).flatMap((test) => (test.name === 'classes' ? [] : [[test.name, startFail(test.alternatives)]])),
+      failTests(policy, setting).flatMap((test) => (isKeptOnceTold(test) ? [] : [[test.name, startFail(test.alternatives)]])),
     ),
     pass: Object.fromEntries(passTests(policy, setting, false).map((test) => [test.name, startPassCount()])),
     silence: startFail(1),
@@ -243,6 +252,7 @@ export function carryOn(policy: SequentialPolicy, before: SequentialState, at: n
     released: before.released,
     baselines: before.baselines,
     fail: before.fail,
+    ...(before.routes === undefined ? {} : { routes: before.routes }),
     dispersion: before.dispersion,
   };
 }

@@ -3,6 +3,7 @@ import { upperEdgeMs } from '../histogram.ts';
 import { formatValue } from '../measure.ts';
 import type { SequentialPolicy } from '../policy.ts';
 import type { AnalysisPhase, Effect, MetricVerdict, Ruling } from '../sample.ts';
+import { brokenRoute, uncleanRoute } from '../routes.ts';
 import { countOf, missingEvidence, noDataPhase } from '../timeline.ts';
 import { indexesAt, NO_BUCKETS } from './buckets.ts';
 import { quantileEstimate } from './confidence.ts';
@@ -65,8 +66,8 @@ function moreFrequent({ fail }: SequentialState): ComparedClass {
 function mayHaveFailed(policy: SequentialPolicy, state: SequentialState): boolean {
   const needed = failNeeded(policy, state.setting);
   for (const test of failTests(policy, state.setting)) {
-    const process = state.fail[test.name];
-    if (process === undefined || mayFail(process, heldBack(state), needed)) return true;
+    const processes = test.name === 'routes' ? Object.values(state.routes ?? {}) : [state.fail[test.name]];
+    if (processes.some((process) => process !== undefined && mayFail(process, heldBack(state), needed))) return true;
   }
   return false;
 }
@@ -78,6 +79,7 @@ function causeOf(policy: SequentialPolicy, state: SequentialState, test: FailTes
   const rest = `after ${countOf(requestsInAll(state), 'request')}`;
   if (test === 'classes')
     return `${classesDiffer(moreFrequent(state), candidate.classes ?? NO_CLASSES, baseline.classes ?? NO_CLASSES)}, ${rest}`;
+  if (test === 'routes') return `${brokenRoute(state.routes)}, ${rest}`;
   if (test === 'errors' || test === 'failures') {
     const more = atLeast(effectOf(state, null));
     return `the new version fails more often: ${rate(candidate)} errors against ${rate(baseline)} of the old version${more}, ${rest}`;
@@ -160,7 +162,7 @@ function finalRuling(policy: SequentialPolicy, state: SequentialState, now: numb
   const wrong =
     wrongTraffic(state) ??
     refusal(state) ??
-    (isPassed(policy, state) ? uncleanOf(policy, state) : (unhealthy(policy, state) ?? unproven(policy, state)));
+    (isPassed(policy, state) ? unclean(policy, state) : (unhealthy(policy, state) ?? unproven(policy, state)));
   return wrong === null ? { phase: 'Successful', reason: passedIn(policy, state) } : { phase: 'Inconclusive', reason: wrong };
 }
 
@@ -171,8 +173,13 @@ function finalRuling(policy: SequentialPolicy, state: SequentialState, now: numb
 export function mayStillPass(policy: SequentialPolicy, state: SequentialState, now: number): boolean {
   if (state.decided !== null || missingEvidence(policy, state, now) !== null) return false;
   if (wrongTraffic(state) !== null || refusal(state) !== null) return false;
-  if (isPassed(policy, state)) return uncleanOf(policy, state) !== null;
+  if (isPassed(policy, state)) return unclean(policy, state) !== null;
   return unhealthy(policy, state) === null && weakest(policy, state)?.missing != null;
+}
+
+/** What the newest requests say against passing, of all traffic or of one route. */
+function unclean(policy: SequentialPolicy, state: SequentialState): string | null {
+  return uncleanOf(policy, state) ?? uncleanRoute(state.routes);
 }
 
 /** With all traffic on the candidate nothing can be compared; but one that answers nothing else than 4xx is not well. */
