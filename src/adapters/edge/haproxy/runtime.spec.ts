@@ -123,6 +123,10 @@ describe('counters', () => {
       [-1, 'CH', 'aborted'],
       [200, 'CD', '2xx'],
       [-1, 'cD', 'aborted'],
+      // Ended by the keeper, because the body came too slowly.
+      [-1, 'KH', 'aborted'],
+      [200, 'KD', '2xx'],
+      [200, 'KH', '2xx'],
     ];
     for (const [status, ended, outcome] of cases) expect([status, ended, outcomeOf(status, ended)]).toEqual([status, ended, outcome]);
   });

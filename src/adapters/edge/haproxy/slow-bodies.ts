@@ -100,7 +100,7 @@ function isTooSlow(one: Watched, detail: StreamDetail, { limits, timeouts }: Edg
     one.measured = received;
   }
   Object.assign(one, { received, answered });
-  if (isWhole || isBlocked) return false;
+  if (isWhole) return false;
   if (now - one.movedAt > timeouts.bodyMs) return true;
   if (!isUnanswered || now - one.measuredAt < rateMs) return false;
   const isSlow = (received - one.measured) * 1_000 < limits.bodyRate * (now - one.measuredAt);

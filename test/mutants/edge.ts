@@ -1,0 +1,138 @@
+import type { Mutant } from './mutant.ts';
+
+const FIELDS = 'src/edge/fields.ts';
+const HTTP1 = 'src/edge/http1.ts';
+const HTTP1_SPEC = 'src/edge/http1.spec.ts';
+const DATA_PATH_SPEC = 'src/edge/data-path.spec.ts';
+const SLOW_BODIES_SPEC = 'src/adapters/edge/haproxy/slow-bodies.spec.ts';
+
+export default [
+  {
+    name: 'of two lengths the edge takes the second',
+    file: FIELDS,
+    from: "if (before !== null) throw new BadMessage(400, 'Content-Length is given twice');",
+    to: '',
+    spec: HTTP1_SPEC,
+    title: 'is refused with',
+  },
+  {
+    name: 'a folded line is a part of the line before it',
+    file: FIELDS,
+    from: String.raw`[\t\x20-\x7e\x80-\xff]*\r\n/y`,
+    to: String.raw`[\t\x20-\x7e\x80-\xff]*(?:\r\n[ \t][\t\x20-\x7e\x80-\xff]*)*\r\n/y`,
+    spec: HTTP1_SPEC,
+    title: 'is refused with',
+  },
+  {
+    name: 'CONNECT is passed on',
+    file: HTTP1,
+    from: '/^(?:connect|trace|track)$/i',
+    to: '/^(?:trace|track)$/i',
+    spec: HTTP1_SPEC,
+    title: 'is refused with',
+  },
+  {
+    name: 'a client drops a header of its choice by naming it in Connection',
+    file: HTTP1,
+    from: "if (connection !== '') checkConnection(connection);",
+    to: '',
+    spec: HTTP1_SPEC,
+    title: 'is refused with',
+  },
+  {
+    name: 'trailers go on to the version',
+    file: 'src/edge/body.ts',
+    from: "throw new BadMessage(400, 'A trailer is malformed');\n  return null;",
+    to: "throw new BadMessage(400, 'A trailer is malformed');\n  return Buffer.from(`${line}\\r\\n`);",
+    spec: HTTP1_SPEC,
+    title: 'ends where it ends and goes on in one form, however it is written, cut and followed',
+  },
+  {
+    name: 'the protocol that any client invents is passed on',
+    file: 'src/edge/messages.ts',
+    from: "const proto = isTrusted ? (head.forwardedProto ?? 'http') : 'http';",
+    to: "const proto = head.forwardedProto ?? 'http';",
+    spec: HTTP1_SPEC,
+    title: 'is passed on as it came, with hop-by-hop fields replaced by ours',
+  },
+  {
+    name: 'a head may have any size',
+    file: HTTP1,
+    from: 'if (length > maxBytes) throw',
+    to: 'if (length > maxBytes * 99) throw',
+    spec: HTTP1_SPEC,
+    title: 'is not read for ever',
+  },
+  {
+    name: 'an app may take any time to answer',
+    file: 'src/edge/dispatch.ts',
+    from: '} else if (now - exchange.movedAt > answerMs) {',
+    to: '} else if (now - exchange.movedAt > answerMs * 99) {',
+    spec: DATA_PATH_SPEC,
+    title: 'a version that does not answer: 504, failed, and its connection is closed',
+  },
+  {
+    name: 'an unknown version is the first one',
+    file: 'src/edge/choose.ts',
+    from: 'app.versions.find((one) => one.id === id);',
+    to: 'app.versions.find((one) => one.id === id) ?? app.versions[0];',
+    spec: 'test/edge-cases.spec.ts',
+    title: 'edge-unknown-version: an unknown version is not found, a version named twice neither',
+  },
+  {
+    name: 'a version is chosen from any address',
+    file: 'src/edge/client.ts',
+    from: 'return user !== null && isAllowed(user);',
+    to: 'return user !== null && isAllowed !== isProxy;',
+    spec: DATA_PATH_SPEC,
+    title: 'is taken from the addresses that may use it alone, 403 otherwise',
+  },
+  {
+    name: 'a connection to a version carries the next user at once',
+    file: 'src/edge/upstream.ts',
+    from: 'if (one.quietAt > now) continue;',
+    to: '',
+    spec: DATA_PATH_SPEC,
+    title: "carry no other user's request just after an answer, however much longer it turns out to be",
+  },
+  {
+    name: 'those who do nothing keep their connection while others are turned away',
+    file: 'src/edge/room.ts',
+    from: 'if (clients.size >= most) shed(',
+    to: 'if (clients.size > most) shed(',
+    spec: DATA_PATH_SPEC,
+    title: 'make room for others, and the descriptors do not run out',
+  },
+  {
+    name: 'HAProxy is never crowded',
+    file: 'src/adapters/edge/haproxy/pressure.ts',
+    from: 'if (connections >= most * CROWDED_FROM) isCrowded = true;\n      else if',
+    to: 'if',
+    spec: 'src/adapters/edge/haproxy/pressure.spec.ts',
+    title: 'is one from three quarters of its connections on',
+  },
+  {
+    name: 'a body that stops is waited for on HAProxy',
+    file: 'src/adapters/edge/haproxy/slow-bodies.ts',
+    from: 'if (now - one.movedAt > timeouts.bodyMs) return true;',
+    to: '',
+    spec: SLOW_BODIES_SPEC,
+    title: 'that stop are ended when the time for one is over, whatever the least speed is',
+  },
+  {
+    name: 'a body that the version does not read is the fault of the client',
+    file: 'src/adapters/edge/haproxy/slow-bodies.ts',
+    from: 'if (isFirst || isBlocked || received !== one.received',
+    to: 'if (isFirst || received !== one.received',
+    spec: SLOW_BODIES_SPEC,
+    title: 'are not ended',
+  },
+  {
+    name: 'a body that the keeper has cut is the failure of the version',
+    file: 'src/adapters/edge/haproxy/counters.ts',
+    from: "if (by === 'K' && status < 200) return 'aborted';",
+    to: "if (by === 'K') return 'failed';",
+    spec: 'src/adapters/edge/haproxy/runtime.spec.ts',
+    title: 'outcome by status and termination state',
+  },
+] satisfies readonly Mutant[];
