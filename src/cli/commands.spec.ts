@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CommandLineWorld, commandLineWorld } from '../../test/worlds/command-line.ts';
 import { canary } from '../../test/worlds/memory-planner.ts';
+import type { ServedApp } from '../services/serving/served-app.ts';
 import { COMMANDS } from './command-table.ts';
 
 /** A folder with nothing in it. */
@@ -11,11 +12,15 @@ const NOWHERE = mkdtempSync(join(tmpdir(), 'sluice-nowhere-'));
 afterAll(() => rmSync(NOWHERE, { recursive: true }));
 
 let world: CommandLineWorld;
+/** What users get, as the control plane finds it. */
+let served: readonly ServedApp[] = [];
 beforeEach(async () => {
+  served = [];
   world = await commandLineWorld({
     server: {
       shutdown: () => {},
       doctor: async () => [{ name: 'database', status: 'ok', message: 'answers', hint: null }],
+      served: async () => served,
       async *logs(ref) {
         yield { version: 'abc', instance: '1', line: `hello from ${ref.app}` };
       },
@@ -340,6 +345,24 @@ describe('one release', () => {
     expect((await world.run(['history'])).out).toMatch(/r-0003.*Rolled back.*\n.*r-0002.*Succeeded/);
     expect((await world.run(['manifest', '-e', 'production'])).out).toMatch(/web\n {2}stable[^]*before[^]*held/);
   });
+});
+
+test('status says who is served, and of each app that is not why', async () => {
+  await past();
+  const route = { route: '/', status: 502, trouble: 'is answered with 502' };
+  served = [
+    { app: 'web', routes: [route], trouble: '/ is answered with 502' },
+    { app: 'api', routes: [{ ...route, status: 200, trouble: null }], trouble: null },
+  ];
+  const { out } = await world.run(['status', '-e', 'production']);
+  expect(out).toMatch(/\napi .*, serves\nweb .*, NOT SERVED \[1 held\]\n/);
+  expect(out).toMatch(/\nNot served \(`sluice doctor` says what to do\)\n {2}web +production +\/ is answered with 502\n/);
+  const { environments } = JSON.parse((await world.run(['status', '-e', 'production', '--json'])).out);
+  const apps = environments[0].apps as { readonly app: string; readonly served: ServedApp | null }[];
+  expect(apps.map((one) => [one.app, one.served?.trouble])).toEqual([
+    ['api', null],
+    ['web', '/ is answered with 502'],
+  ]);
 });
 
 test('a broken chain is exit code 3', async () => {

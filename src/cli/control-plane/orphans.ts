@@ -12,9 +12,14 @@ export interface Orphan {
   readonly startTime: string;
 }
 
-/** Time from SIGTERM to SIGKILL, and from there until it is said that something stays, ms. */
-const DRAIN_MS = 10_000;
-const KILL_MS = 5_000;
+interface Patience {
+  /** Time from SIGTERM to SIGKILL, ms. */
+  readonly drainMs: number;
+  /** Time from SIGKILL until it is said that something stays, ms. */
+  readonly killMs: number;
+}
+
+const PATIENCE: Patience = { drainMs: 10_000, killMs: 5_000 };
 
 /**
  * Processes that belong to a workspace by the environment that Sluice gave them, whether or not `.sluice` still knows them: apps,
@@ -45,14 +50,14 @@ export function belongs(environment: readonly string[], folders: readonly string
  * it is looked until nothing is left.
  * @returns how many were ended. @throws OutsideError ORPHANS_LEFT
  */
-export async function endOrphans(workspace: string): Promise<number> {
+export async function endOrphans(workspace: string, { drainMs, killMs }: Patience = PATIENCE): Promise<number> {
   const ended = new Set<string>();
   const since = Date.now();
   for (;;) {
     const left = await orphansOf(workspace);
     if (left.length === 0) return ended.size;
     const waitedMs = Date.now() - since;
-    if (waitedMs > DRAIN_MS + KILL_MS)
+    if (waitedMs > drainMs + killMs)
       throw new OutsideError(
         'ORPHANS_LEFT',
         `these processes of the workspace do not end: ${left.map(({ pid }) => pid).join(', ')}`,
@@ -62,7 +67,7 @@ export async function endOrphans(workspace: string): Promise<number> {
       const isNew = !ended.has(`${pid}/${startTime}`);
       ended.add(`${pid}/${startTime}`);
       // Looked at again just before: the pid may have been given to another program.
-      if ((isNew || waitedMs > DRAIN_MS) && (await isRunning(pid, startTime))) tryKill(pid, waitedMs > DRAIN_MS ? 'SIGKILL' : 'SIGTERM');
+      if ((isNew || waitedMs > drainMs) && (await isRunning(pid, startTime))) tryKill(pid, waitedMs > drainMs ? 'SIGKILL' : 'SIGTERM');
     }
     await sleep(50);
   }
