@@ -87,7 +87,7 @@ export function backupContract(name: string, open: () => Promise<BackupHarness>)
     });
 
     it('may be made ready again', async () => {
-      await harness.backup.prepare(signal);
+      await expect(harness.backup.prepare(signal)).resolves.toBeUndefined();
     });
 
     it('lists what was taken, and finds it sound', async () => {

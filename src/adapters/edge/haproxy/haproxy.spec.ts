@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { edgeContract } from '../../../../test/contracts/edge.ts';
 import { until } from '../../../../test/worlds/visitor.ts';
 import { isAlive } from '../../../lib/process-identity.ts';
@@ -22,10 +22,8 @@ async function killed(dir: string): Promise<void> {
   );
 }
 
-if (missing !== null)
-  describe.skip(`edge: haproxy (skipped: ${missing})`, () => {
-    test('contract', () => {});
-  });
+// A file without tests would be a mistake to the runner; this one says why there are none.
+if (missing !== null) test.skipIf(true)(`edge: haproxy (skipped: ${missing})`, () => expect(missing).toBeNull());
 else {
   edgeContract(
     'haproxy',
