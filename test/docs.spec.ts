@@ -7,6 +7,9 @@ const root = join(import.meta.dirname, '..');
 const commands = new Map(await Promise.all(COMMANDS.map(async ({ path, load }) => [path.join(' '), (await load()).options] as const)));
 const COMMON = ['--json', '--no-input', '-C', '--workspace', '-h', '--help'];
 
+/** `| [1](0001-name.md) | date | status | title |` */
+const ROW = /^\| \[(\d+)\]\(([^)]+)\) \| \d{4}-\d\d-\d\d \| (.+?) \| (.+) \|$/gm;
+
 /** Pages that people read; what is made from source is compared with it elsewhere. */
 async function pages(): Promise<{ path: string; text: string }[]> {
   const inDocs = (await readdir(join(root, 'docs'), { recursive: true }))
@@ -50,6 +53,25 @@ describe('documentation', () => {
     const index = await readFile(join(root, 'docs/README.md'), 'utf8');
     const names = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md') && name !== 'README.md');
     expect(names.filter((name) => !index.includes(`](${name})`))).toEqual([]);
+  });
+
+  it('docs/decisions/README.md has a row for every decision: number, date, status, title', async () => {
+    const folder = join(root, 'docs/decisions');
+    const index = await readFile(join(folder, 'README.md'), 'utf8');
+    const rows = new Map([...index.matchAll(ROW)].map(([, number, file, status, title]) => [file, { number, status, title }]));
+    const names = (await readdir(folder)).filter((name) => /^\d/.test(name));
+    for (const name of names) {
+      const text = await readFile(join(folder, name), 'utf8');
+      const [, number, title] = /^# (\d+)\. (.+)$/m.exec(text) ?? [];
+      const by = /Superseded by \[(\d+)\]/.exec(text)?.[1];
+      const supersedes = /Supersedes \[(\d+)\]/.exec(text)?.[1];
+      expect({ name, number: Number(number) }).toEqual({ name, number: Number(name.slice(0, 4)) });
+      expect({ name, ...rows.get(name) }).toMatchObject({ name, number, title });
+      if (by !== undefined) expect({ name, ...rows.get(name) }).toMatchObject({ status: expect.stringContaining(`superseded by [${by}]`) });
+      if (supersedes !== undefined)
+        expect({ name, ...rows.get(name) }).toMatchObject({ status: expect.stringContaining(`supersedes [${supersedes}]`) });
+    }
+    expect([...rows.keys()].filter((name) => !names.includes(name ?? ''))).toEqual([]);
   });
 });
 
