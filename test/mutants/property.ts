@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
 const spec = 'src/core/analysis/streams.spec.ts';
+const DOUBT = 'src/adapters/metrics/doubt.spec.ts';
 const PLACES = 'labels that change places are told';
 
 export default [
@@ -83,5 +84,53 @@ export default [
     to: '...Object.values(counters.latency)].every((count) => isCount(count) || count > 1)',
     spec,
     title: 'a counter that is no count any more',
+  },
+  {
+    name: 'nobody is told that a clock was wrong',
+    file: 'src/core/analysis/watching.ts',
+    from: 'return odd === 0',
+    to: 'return odd >= 0',
+    spec,
+    title: 'an odd clock is dropped, and a steady skew is none of the version',
+  },
+  {
+    name: 'a selector of errors that matches nothing is one of no errors',
+    file: 'src/adapters/metrics/prometheus.ts',
+    from: 'settings.errorsMayBeAbsent ||',
+    to: '!settings.errorsMayBeAbsent ||',
+    spec: DOUBT,
+    title: 'vouches for no errors where the list of series',
+  },
+  {
+    name: 'a list of series that cannot be asked vouches for errors',
+    file: 'src/adapters/metrics/prometheus-schema.ts',
+    from: 'parsed.data.data.length > 0 : null',
+    to: 'parsed.data.data.length > 0 : true',
+    spec: DOUBT,
+    title: 'vouches for no errors where the list of series',
+  },
+  {
+    name: 'an answer with warnings is whole',
+    file: 'src/adapters/metrics/prometheus-schema.ts',
+    from: 'if (warnings.length > 0)',
+    to: 'if (warnings.length > 1000)',
+    spec: DOUBT,
+    title: 'is an outage, and no numbers: one that',
+  },
+  {
+    name: 'an attribute that no point has tells no errors',
+    file: 'src/adapters/metrics/otlp.ts',
+    from: 'const isVouched = settings.errorsMayBeAbsent || tellsErrors(settings, intake);',
+    to: 'const isVouched = settings.errorsMayBeAbsent || tellsErrors(settings, intake) || true;',
+    spec: DOUBT,
+    title: 'otlp: without a point that has the attribute',
+  },
+  {
+    name: 'a pattern that no line matches tells no errors',
+    file: 'src/adapters/metrics/logs.ts',
+    from: 'let isVouched = settings.errorsMayBeAbsent ||',
+    to: 'let isVouched = true || settings.errorsMayBeAbsent ||',
+    spec: DOUBT,
+    title: 'logs: without a line that the pattern of errors matches',
   },
 ] satisfies readonly Mutant[];

@@ -44,6 +44,12 @@ export function advanced(before: Counters | undefined, since: Counted): Counters
   };
 }
 
+/** What a source answers of errors that nothing has ever matched: no errors are not known of it. */
+export function doubted(told: Counters, isVouched: boolean): Counters {
+  const { unknown: _, ...counters } = told;
+  return isVouched ? counters : { ...counters, unknown: ['errors'] };
+}
+
 function addEach(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
   const sum: Record<string, number> = { ...a };
   for (const [key, count] of Object.entries(b)) sum[key] = (sum[key] ?? 0) + count;

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Reading } from '../../core/analysis/reading.ts';
 import type { MetricSource } from '../../ports/metric-source.ts';
-import { advanced, NOTHING, unreadable } from './counters.ts';
-import { filled, settingsOf } from './settings.ts';
+import { advanced, doubted, NOTHING, unreadable } from './counters.ts';
+import { errorsMayBeAbsent, filled, settingsOf } from './settings.ts';
 
 export interface LogSourceOptions {
   /** Folder that relative ones in the settings are in: the workspace. */
@@ -25,11 +25,16 @@ const schema = z.strictObject({
   latency: pattern.optional(),
   folder: z.string().optional(),
   bucketsMs: z.unknown().optional(),
+  errorsMayBeAbsent,
 });
 
 /** Read at one look, at most; the rest comes with the next. */
 const BYTES_MAX = 32 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
+/** At the end of each file, where a line that says of an error is looked for as an analysis begins. */
+const EARLIER_BYTES = 4 * 1024 * 1024;
+/** Told in the cursor once such a line was seen. No file has this name: theirs begin with a version. */
+const ERRORS_SEEN = 'errors';
 
 /** Lines in the log files of a version, each counted once, wherever the looking was cut off. */
 export function logSource({ dir, folder, now }: LogSourceOptions): MetricSource {
@@ -42,6 +47,7 @@ export function logSource({ dir, folder, now }: LogSourceOptions): MetricSource 
       const at = now();
       const cursor: Record<string, number> = {};
       const versions: Record<string, Reading['versions'][string]> = {};
+      let isVouched = settings.errorsMayBeAbsent || previous?.cursor?.[ERRORS_SEEN] === 1;
       for (const version of query.versions) {
         const path = resolve(dir, filled(settings.folder ?? folder, query, version));
         const files = await logsIn(path);
@@ -54,11 +60,14 @@ export function logSource({ dir, folder, now }: LogSourceOptions): MetricSource 
         for (const name of files) {
           const key = `${version}/${name}`;
           const from = previous === null ? null : Number(previous.cursor?.[key] ?? 0);
+          if (from === null && !isVouched) await readEnd(join(path, name), (line) => tally.take(line), signal);
           cursor[key] = await readOn(join(path, name), from, (line) => tally.take(line), signal);
         }
+        isVouched ||= tally.counted().errors > 0;
         versions[version] = previous === null ? advanced(undefined, NOTHING) : advanced(before, tally.counted());
       }
-      return { epoch: 'logs', at, versions, cursor };
+      const told = Object.entries(versions).map(([version, counters]) => [version, doubted(counters, isVouched)] as const);
+      return { epoch: 'logs', at, versions: Object.fromEntries(told), cursor: isVouched ? { ...cursor, [ERRORS_SEEN]: 1 } : cursor };
     },
     async stop() {},
   };
@@ -100,6 +109,12 @@ async function readOn(path: string, from: number | null, take: (line: string) =>
   const rotated = await stat(`${path}.1`).catch(() => null);
   if (rotated !== null && rotated.size > from) await readFile(`${path}.1`, from, rotated.size, take, signal);
   return readFile(path, 0, size, take, signal);
+}
+
+/** Lines that were there before: of what the pattern of errors may match, and never counted. */
+async function readEnd(path: string, take: (line: string) => void, signal: AbortSignal): Promise<void> {
+  const { size } = await stat(path);
+  await readFile(path, Math.max(0, size - EARLIER_BYTES), size, take, signal);
 }
 
 async function readFile(path: string, from: number, size: number, take: (line: string) => void, signal: AbortSignal): Promise<number> {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { MetricQuery, MetricSource } from '../../ports/metric-source.ts';
-import { countersOf, refuseWithin, stale } from './counters.ts';
+import { countersOf, doubted, refuseWithin, stale } from './counters.ts';
 import type { OtlpIntake, Stream } from './otlp-intake.ts';
-import { duration, settingsOf } from './settings.ts';
+import { duration, errorsMayBeAbsent, settingsOf } from './settings.ts';
 
 export interface OtlpSourceOptions {
   readonly intake: OtlpIntake;
@@ -25,6 +25,7 @@ const schema = z.strictObject({
   /** Without a point of any version for so long there is no data. */
   stale: duration.default(120_000),
   bucketsMs: z.unknown().optional(),
+  errorsMayBeAbsent,
 });
 type Settings = z.infer<typeof schema>;
 
@@ -48,13 +49,23 @@ export function otlpSource({ intake, now }: OtlpSourceOptions): MetricSource {
         throw stale(
           `${query.app} has reported nothing ${Number.isFinite(heardAt) ? `for ${Math.round((at - heardAt) / 1000)} s` : 'so far'} (${settings.requests})`,
         );
+      const isVouched = settings.errorsMayBeAbsent || tellsErrors(settings, intake);
       const versions = known
         .filter(({ streams }) => streams.length > 0)
-        .map(({ version, streams }) => [version, countersOf(countedIn(streams, version, intake, settings, query))] as const);
+        .map(
+          ({ version, streams }) =>
+            [version, doubted(countersOf(countedIn(streams, version, intake, settings, query)), isVouched)] as const,
+        );
       return { epoch: intake.epoch, at, versions: Object.fromEntries(versions) };
     },
     async stop() {},
   };
+}
+
+/** Whether what stands for errors has ever been reported: a metric of theirs, or the attribute that tells them from the others. */
+function tellsErrors({ errors, requests, errorAttribute }: Settings, intake: OtlpIntake): boolean {
+  if (errors !== undefined) return intake.streams(errors).length > 0;
+  return intake.streams(requests).some(({ attributes }) => attributes[errorAttribute] !== undefined);
 }
 
 function streamsOf(streams: readonly Stream[], settings: Settings, query: MetricQuery, version: string): Stream[] {

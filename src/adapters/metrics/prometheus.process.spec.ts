@@ -1,5 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -129,6 +131,43 @@ test.skipIf(!hasPrometheus())(
     } finally {
       for (const child of children) child.kill('SIGKILL');
       await edge.stop();
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    }
+  },
+);
+
+test.skipIf(!hasPrometheus())(
+  'a real Prometheus: a selector of errors that has never matched anything vouches for none (skipped where Debian’s prometheus is not installed)',
+  { timeout: 120_000 },
+  async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'sluice-prometheus-'));
+    const exporter = createServer((_, response) => {
+      response.end(
+        '# TYPE http_requests_total counter\nhttp_requests_total{version="new",code="2xx"} 5\nhttp_requests_total{version="past",code="2xx"} 5\nhttp_requests_total{version="past",code="5xx"} 1\n',
+      );
+    });
+    await new Promise<void>((done) => exporter.listen(0, '127.0.0.1', done));
+    const port = await freePort();
+    const prometheus = startPrometheus(dir, port, [(exporter.address() as AddressInfo).port]);
+    try {
+      const source = prometheusSource({ env: {}, now: () => Date.now() });
+      const of = async (errors: string, more: object = {}) => {
+        const requests = 'http_requests_total{version="{{version}}"}';
+        const settings = { kind: 'prometheus', url: `http://127.0.0.1:${port}`, requests, errors, delay: 0, ...more };
+        const query = { environment: 'production', app: 'web', versions: ['new'], settings };
+        return (await source.collect(query, null, new AbortController().signal)).versions['new'];
+      };
+      await until('Prometheus to have scraped', async () => (await of('x')) !== undefined);
+      const right = 'http_requests_total{version="{{version}}",code="5xx"}';
+      expect(await of(right)).not.toHaveProperty('unknown');
+      for (const mistyped of [right.replace('requests', 'reqests'), right.replace('5xx', '5x'), right.replace('code', 'status')]) {
+        expect(await of(mistyped), mistyped).toMatchObject({ errors: 0, unknown: ['errors'] });
+        expect(await of(mistyped, { errorsMayBeAbsent: true }), mistyped).not.toHaveProperty('unknown');
+      }
+    } finally {
+      prometheus.kill('SIGKILL');
+      exporter.closeAllConnections();
+      exporter.close();
       rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
     }
   },

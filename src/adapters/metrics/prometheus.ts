@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Reading } from '../../core/analysis/reading.ts';
 import type { MetricQuery, MetricSource } from '../../ports/metric-source.ts';
-import { advanced, type Counted, NOTHING, refuseWithin, stale, unreadable } from './counters.ts';
+import { advanced, type Counted, doubted, NOTHING, refuseWithin, stale, unreadable } from './counters.ts';
 import { fetchJson } from './fetch-json.ts';
 import { bucketsOf, increaseOf, type Increase, isSeenBefore, latencyIncrease } from './prometheus-increase.ts';
-import { matrix, type Series } from './prometheus-schema.ts';
-import { duration, filled, headersOf, secret, settingsOf } from './settings.ts';
+import { anySeries, matrix, type Series } from './prometheus-schema.ts';
+import { duration, errorsMayBeAbsent, filled, headersOf, secret, settingsOf } from './settings.ts';
 
 export interface PrometheusOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -32,7 +32,9 @@ const schema = z.strictObject({
   stale: duration.default(60_000),
   timeout: duration.default(8000),
   bucketsMs: z.unknown().optional(),
+  errorsMayBeAbsent,
 });
+type Settings = z.infer<typeof schema>;
 
 /** How far back a series is looked for before it counts as new, ms. */
 const LOOKBACK_MS = 300_000;
@@ -53,13 +55,15 @@ export function prometheusSource({ env, now }: PrometheusOptions): MetricSource 
       const since = previous?.at ?? at;
       if (at < since) return previous ?? nothing(at);
       const rangeMs = at - since + LOOKBACK_MS;
+      const get = async (path: string, parameters: Readonly<Record<string, string>>) => {
+        const url = new URL(`${settings.url.replace(/\/+$/, '')}/api/v1/${path}`);
+        for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+        return fetchJson(url, { headers, signal, timeoutMs: settings.timeout });
+      };
       const ask = async (text: string, version: string) => {
-        const url = new URL(`${settings.url.replace(/\/+$/, '')}/api/v1/query`);
         // Vector selectors are plain text here: what is filled in must not end the quotes it stands in.
         const filledIn = filled(text, query, version, {}, (value) => value.replaceAll(/["\\\n]/g, ''));
-        url.searchParams.set('query', `${filledIn}[${Math.ceil(rangeMs / 1000)}s]`);
-        url.searchParams.set('time', (at / 1000).toFixed(3));
-        return matrix(await fetchJson(url, { headers, signal, timeoutMs: settings.timeout }));
+        return matrix(await get('query', { query: `${filledIn}[${Math.ceil(rangeMs / 1000)}s]`, time: (at / 1000).toFixed(3) }));
       };
       const counted = await Promise.all(
         query.versions.map(async (version) => {
@@ -81,11 +85,37 @@ export function prometheusSource({ env, now }: PrometheusOptions): MetricSource 
       );
       const newest = Math.max(...counted.map(({ requests }) => requests.newestAt ?? -Infinity));
       if (previous !== null || counted.some(({ requests }) => requests.newestAt !== null)) refuseStale(newest, at, settings.stale, query);
-      const versions = counted.flatMap(({ version, requests, errors, latency }) => versionOf(version, requests, errors, latency, previous));
+      const isVouched =
+        settings.errorsMayBeAbsent ||
+        counted.some(({ errors }) => errors.newestAt !== null) ||
+        (await hasEverMatched(settings, query, (selector) => get('series', { 'match[]': selector, limit: '1' }), signal));
+      const versions = counted
+        .flatMap(({ version, requests, errors, latency }) => versionOf(version, requests, errors, latency, previous))
+        .map(([version, counters]) => [version, doubted(counters, isVouched)] as const);
       return { epoch: 'prometheus', at, versions: Object.fromEntries(versions) };
     },
     async stop() {},
   };
+}
+
+/**
+ * Whether a series that stands for errors has ever been kept, of any version: a selector that is mistyped matches nothing, and so
+ * does one of a version that has never failed.
+ */
+async function hasEverMatched(
+  settings: Settings,
+  query: MetricQuery,
+  series: (selector: string) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const ofAnyVersion = settings.errors.replaceAll(/(=~|=)\s*(["'`])[^"'`]*\{\{\s*version\s*\}\}[^"'`]*\2/g, '=~".+"');
+  try {
+    return anySeries(await series(filled(ofAnyVersion, query, '.+', {}, (value) => value.replaceAll(/["\\\n]/g, '')))) === true;
+  } catch {
+    signal.throwIfAborted();
+    // What cannot be asked vouches for nothing.
+    return false;
+  }
 }
 
 function refuseOtherBuckets(series: readonly Series[], bucketsMs: unknown, toMs: number): void {

@@ -56,3 +56,6 @@ export const duration = z.union([
     .regex(/^\d+(ms|s|m|h)$/, 'a time such as "5s"')
     .transform((text) => Number.parseInt(text, 10) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[/[a-z]+$/.exec(text)?.[0] ?? 'ms']!),
 ]);
+
+/** That nothing has ever matched what stands for errors is no doubt, for there has never been one. */
+export const errorsMayBeAbsent = z.boolean().default(false);

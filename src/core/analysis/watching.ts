@@ -36,14 +36,15 @@ export function watching<P extends AnalysisPolicy, S extends Timeline>(judge: Ju
       const dark = ruling.phase === 'Running' && state.readable > 0 ? holdIn(policy, state, now) : null;
       return {
         ...ruling,
-        reason: dark === null ? ruling.reason : `${ruling.reason}; nothing can pass now: ${dark}`,
+        reason: dark === null ? told(ruling.reason, state) : `${told(ruling.reason, state)}; nothing can pass now: ${dark}`,
         streams: streamsIn(policy, state),
       };
     },
     finish(policy, state, now) {
       const ruling = judge.finish(policy, state, nowOf(state.clock, state.newestDataAt, now));
       const held = ruling.phase === 'Successful' ? holdIn(policy, state, now) : null;
-      return { ...ruling, ...(held === null ? {} : { phase: 'Inconclusive', reason: held }), streams: streamsIn(policy, state) };
+      const reason = told(held ?? ruling.reason, state);
+      return { ...ruling, ...(held === null ? {} : { phase: 'Inconclusive' }), reason, streams: streamsIn(policy, state) };
     },
     phase: (policy, state, now) => judge.phase(policy, state, now),
     finalPhase(policy, state, now) {
@@ -51,6 +52,13 @@ export function watching<P extends AnalysisPolicy, S extends Timeline>(judge: Ju
       return phase === 'Successful' && holdIn(policy, state, now) !== null ? 'Inconclusive' : phase;
     },
   };
+}
+
+/** The reason, and of a source whose clock jumped that it did: what its looks say then is of another time than they say. */
+function told(reason: string, { clock: { odd = 0 } }: Timeline): string {
+  return odd === 0
+    ? reason
+    : `${reason} (${odd === 1 ? 'one look' : `${odd} looks`} told by a clock that was wrong: their time was dropped)`;
 }
 
 /** What the policy does not want to be compared is as if it were not told. */
