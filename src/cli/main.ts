@@ -7,7 +7,7 @@ import { ownVersion } from './version.ts';
 // The program. Every command but `sluice server` is a client of the API; that one loads ../compose/control-plane.ts, and only when it runs.
 const { stdin, stdout, stderr, env, argv, execArgv, execPath } = process;
 
-// `sluice history | head`: whoever reads has read enough.
+// EPIPE means that the reader (for example `head` in `sluice history | head`) closed the pipe: exit 0.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;

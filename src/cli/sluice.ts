@@ -12,7 +12,7 @@ async function start(): Promise<void> {
 async function affected(): Promise<{ readonly text: string } | null> {
   const { quickAnswer } = await import('./quick-affected.ts');
   const answer = quickAnswer(argv.slice(3), process.cwd());
-  // It takes a while to be loaded itself, so that is while git is asked. `sluice affected | head`: whoever reads has read enough.
+  // Touching process.stdout loads slowly, so do it while git runs. EPIPE means that the reader (for example `head`) closed the pipe: exit 0.
   setImmediate(() => process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1)));
   return answer;
 }

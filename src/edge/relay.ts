@@ -36,7 +36,7 @@ function passHead(exchange: Exchange, bytes: Buffer): void {
   exchange.answer = answer;
   exchange.latencyMs = tookMs(exchange);
   exchange.response = bodyMeter(answer.body);
-  // An event stream may last for hours, and whoever ends it, it is no failure: it counts when it begins.
+  // An event stream may last for hours, and its end, by either side, is no failure: it counts when it begins.
   if (answer.isEventStream) count(exchange, classOf(answer.status), exchange.latencyMs);
   const close = client.isClosing || !head.keepAlive || head.minor === 0 || !exchange.request.done;
   passBody(exchange, rest, returnedHead(answer, exchange.cookie, close));

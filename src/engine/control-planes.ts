@@ -8,7 +8,7 @@ import type { Database } from './postgres/database.ts';
 export interface Membership {
   /** Ours, new after each time we were taken for dead. */
   id(): string;
-  /** Say that we live, and bury whoever does not. */
+  /** Say that we live, and free what a dead one held. */
   beat(): Promise<Beat>;
   /** Leave, handing back all leases. */
   leave(): Promise<void>;
@@ -114,7 +114,7 @@ async function silentOnes(
   return dead;
 }
 
-/** Free what it held, for whoever comes first. @returns false when another survivor was quicker, or it beat once more */
+/** Free what it held, for the first that comes. @returns false when another survivor was quicker, or it beat once more */
 async function bury(database: Database, row: Row): Promise<boolean> {
   return database.transaction(async (sql) => {
     const gone = await sql.query('DELETE FROM sluice.control_plane WHERE id = $1 AND beats = $2', [row.id, row.beats]);

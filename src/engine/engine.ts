@@ -245,7 +245,7 @@ async function lookAtDue({ duty, supervisor, clock, heartbeatMs, membership }: H
      UNION ALL (SELECT release, 0 AS at FROM sluice.wake ORDER BY id LIMIT $2)`,
     [now + 1.5 * heartbeatMs, DUE_AT_ONCE],
   );
-  // Whoever worked on it last looks at the very moment; the others a little later, so that they do not all come at once.
+  // The scheduler that worked on it last looks at the very moment; the others a little later, so that they do not all come at once.
   const courtesy = membership.hasOthers() ? heartbeatMs / 4 : 0;
   for (const { release, at } of due.rows) supervisor.lookAt(release, Math.max(at + courtesy, now));
 }

@@ -31,7 +31,7 @@ interface Waiting {
   readonly apps: readonly string[];
 }
 
-/** Who stands in the way of `apps`: whoever has one, or waits for one since before `place`. App → release. */
+/** Who stands in the way of `apps`: the releases that have one, or wait for one since before `place`. App → release. */
 async function inTheWay(
   sql: Sql,
   environment: string,
@@ -136,7 +136,7 @@ async function supersede(
   return told;
 }
 
-/** Give everything back and wake whoever can go on because of it. */
+/** Give everything back and wake the releases that can go on because of it. */
 export async function unreserve(sql: Sql, state: ReleaseState): Promise<ReservationResult> {
   const { environment } = state.plan;
   await lockReservations(sql, environment);

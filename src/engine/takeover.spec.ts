@@ -50,7 +50,7 @@ async function allSucceeded(from: Engine, ids: readonly string[], timeoutMs = 25
   );
 }
 
-/** Each effect ended once for each release, whoever did it; begun again only where a process died in the middle. */
+/** Each effect ended once for each release, by any of them; begun again only where a process died in the middle. */
 function endedKeys(): string[] {
   return readJournal(journal)
     .filter(({ what }) => what === 'end')

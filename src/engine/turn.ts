@@ -141,10 +141,10 @@ function isOwn(effect: Effect): effect is Own {
   return effect.kind === 'record' || effect.kind === 'reserve' || effect.kind === 'unreserve';
 }
 
-/** Other releases have something to do now, whoever gets to them. */
+/** Other releases have something to do now, for any scheduler that gets to them. */
 async function wake(sql: Sql, others: readonly NewEvents[]): Promise<string[]> {
   const releases = others.flatMap(({ stream }) => releaseOf(stream) ?? []).toSorted();
-  // Not in their rows of `active`: whoever has those locked may be waiting for a lock of ours.
+  // Not in their rows of `active`: a transaction that has those locked may be waiting for a lock of ours.
   if (releases.length > 0) await sql.query('INSERT INTO sluice.wake (release) SELECT unnest($1::text[])', [releases]);
   return releases;
 }
@@ -166,7 +166,7 @@ async function keepLease(sql: Sql, request: TurnRequest, work: Work, lease: Leas
     if (lease.wakeAt !== lookAt) await sql.query('UPDATE sluice.active SET wake_at = $2 WHERE release = $1', [release, lookAt]);
     return lease.fence;
   }
-  // A newer token than whoever had the apps before: it may have drawn its own while this release waited.
+  // Draw a new fencing token: the previous holder of these apps may have drawn one after ours while this release waited.
   const drawn = await sql.query<{ fence: number }>(
     `UPDATE sluice.active SET fence = nextval('sluice.fence'), wake_at = $2 WHERE release = $1 RETURNING fence`,
     [release, lookAt],

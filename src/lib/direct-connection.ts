@@ -6,7 +6,7 @@ import { UserError } from '../core/errors.ts';
 const ANSWER_MS = 5_000;
 
 /**
- * That an address leads to PostgreSQL itself, or to something as good. Errors of connecting are left to whoever connects next.
+ * That an address leads to PostgreSQL itself, or to something as good. Errors of connecting are left to the next connection.
  * @param why what does not work through a pooler
  * @throws UserError DATABASE_URL_POOLED
  */

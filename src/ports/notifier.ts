@@ -7,7 +7,7 @@ export interface Notifier {
   /** Occasions it is meant for; null: all. */
   readonly on: readonly Occasion[] | null;
   /**
-   * At least once: the same notice may come again after a crash, with the same key, and whoever receives it can tell by that.
+   * At least once: the same notice may come again after a crash, with the same key, and the receiver can tell a repeat by that.
    * @throws OutsideError `NOTIFY_FAILED` when nobody was told: it is tried again.
    */
   tell(notice: Notice, signal: AbortSignal): Promise<void>;

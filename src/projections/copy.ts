@@ -24,7 +24,7 @@ const [COPY_DATA, COPY_OUT, COPY_DONE, COMPLETE, ERROR, READY] = [0x64, 0x48, 0x
 
 /**
  * Run `COPY … TO STDOUT` and hand over each message as it comes in, without a copy. The connection is used for nothing
- * else any more and closed at the end. The reader is slowed down by whoever takes the messages: as long as `take`
+ * else any more and closed at the end. The reader is slowed down by the reader of the messages: as long as `take`
  * is busy, nothing is read.
  * @throws the server's error, OutsideError `DATABASE_UNREACHABLE` when the connection breaks
  */

@@ -42,7 +42,7 @@ interface Sighting {
 const POLL_MS = 20;
 
 /**
- * A position that is missing may still come, as long as a transaction that had taken it is open. Whoever writes holds a
+ * A position that is missing may still come, as long as a transaction that had taken it is open. A writer holds a
  * lock on the table, or on the sequence, from before it takes a position until it ends: once all who held one after a
  * position was seen have gone, everything up to that position is final. A transaction that does not write events holds nobody up.
  */

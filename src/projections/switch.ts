@@ -148,7 +148,7 @@ export async function removeVersion({ pool, schema }: Context, projection: strin
     const [live] = await readLive(sql, projection);
     if (live?.version === version)
       throw new UserError('PROJECTION_LIVE', `readers use version ${version} of ${projection}`, 'Switch to another version first.');
-    // Whoever still folds it finds its checkpoint gone, and stops.
+    // A worker that still folds it finds its checkpoint gone, and stops.
     for (const table of ['checkpoint', 'dead_letter', 'build'])
       await sql.query(`DELETE FROM ${SCHEMA}.${table} WHERE projection = $1 AND version = $2`, [projection, version]);
     await sql.query(`UPDATE ${SCHEMA}.live SET previous = NULL WHERE projection = $1 AND previous = $2`, [projection, version]);

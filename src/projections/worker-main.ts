@@ -8,7 +8,7 @@ import { runWorker } from './worker.ts';
 
 /*
  * A process of its own for folding: it keeps a core busy for as long as a rebuild takes, and runs code of the workspace.
- * It is told on standard input what to work on, says on standard error what is wrong, and ends with whoever started it.
+ * It is told on standard input what to work on, says on standard error what is wrong, and ends with the process that started it.
  */
 export interface WorkerOrder {
   readonly url: string;
@@ -85,7 +85,7 @@ async function answer(order: WorkerOrder, job: Job, signal: AbortSignal): Promis
 const order = JSON.parse(await text(process.stdin)) as WorkerOrder;
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-// The channel to whoever started it closes with them, however they end.
+// The channel to the parent process closes when the parent ends, in whatever way.
 process.on('disconnect', () => stop.abort());
 
 if (order.job === undefined) await runWorker({ ...order, signal: stop.signal, warn: (message) => process.stderr.write(`${message}\n`) });

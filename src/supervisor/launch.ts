@@ -24,7 +24,7 @@ export interface Launched {
 
 /**
  * Waits at descriptor 3 for the word, then becomes the program (same pid, same start time). So a process can be
- * recorded before it does anything: whoever dies in between leaves either nothing or a recorded process. The
+ * recorded before it does anything: a process that dies in between leaves either nothing or a recorded process. The
  * arguments are handed over as they are; the shell does not read them.
  */
 const GATE = 'read -r word <&3 && [ "$word" = go ] && exec 3<&- && exec "$@"';

@@ -141,7 +141,7 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Both output channels into the log, and line by line to whoever looks on. */
+/** Both output channels into the log, and line by line to the listener. */
 function collect(guard: ChildProcess, log: Writable, onLine: (line: string) => void): void {
   for (const stream of [guard.stdout, guard.stderr]) {
     if (stream === null) continue;

@@ -67,7 +67,7 @@ const STOP_MS = 12_000;
 const CALL_MS = 5_000;
 const CALL_TRIES = 3;
 
-/** The edge that comes with Sluice: its own Node process, which outlives whoever started it. */
+/** The edge that comes with Sluice: its own Node process, which outlives the process that started it. */
 export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
   const dir = resolve(options.dir);
   const host = options.host ?? '127.0.0.1';
@@ -137,7 +137,7 @@ export function embeddedEdge(options: EmbeddedEdgeOptions): EmbeddedEdge {
     return found;
   }
 
-  /** The edge that serves once the start is over, whoever started it; null when none does. */
+  /** The edge that serves once the start is over, started by any process; null when none does. */
   async function settled(exit: () => number | null): Promise<EdgeAddress | null> {
     let until = Date.now() + START_MS;
     while (Date.now() < until) {

@@ -15,7 +15,7 @@ export interface WebhookNotifierOptions {
 
 const TIMEOUT_MS = 10_000;
 
-/** By POST, as JSON; whoever receives it knows a repeat by the notice's key. */
+/** By POST, as JSON; the receiver knows a repeat by the notice's key. */
 export function webhookNotifier({ on, url, format = 'json', secret = null, timeoutMs = TIMEOUT_MS }: WebhookNotifierOptions): Notifier {
   // The address may hold a token: only its hash is ever written down.
   const name = `webhook ${createHash('sha256').update(`${format} ${url}`).digest('hex').slice(0, 12)}`;

@@ -8,7 +8,7 @@ import { environmentOfGit } from './run.ts';
 const PIECE = 256 * 1024;
 
 /**
- * Thousands of files at once, by id, in the order asked for. Git hands out each file by itself, and whoever listens is
+ * Thousands of files at once, by id, in the order asked for. Git hands out each file by itself, and a listener is
  * woken for each: it writes them into a file instead, which is read when it is done. False: that did not work.
  */
 export async function manyObjects(dir: string, ids: readonly string[], take: Take): Promise<boolean> {

@@ -10,7 +10,7 @@ const CLAIM = /^control-plane\.claim\.(\d+)$/;
 /**
  * Make this process the one control plane of the workspace. The claim with the highest number counts, as
  * long as the process that made it runs; nothing has to be given back, so a crash leaves nothing behind.
- * Numbers only grow: whoever looked a while ago and takes a number that has been overtaken sees it and loses.
+ * Numbers only grow: a process that takes a number which has been overtaken sees the higher one and loses.
  * @throws UserError `CONTROL_PLANE_RUNNING`.
  */
 export async function claim(workspace: string): Promise<void> {

@@ -148,7 +148,7 @@ function secret({ fromEnv }: FromEnv): Pick<Use, 'value' | 'what'> {
   return { value: `fromEnv ${fromEnv}`, what: `secret ${fromEnv}` };
 }
 
-/** Where an address leads, whoever it names as user and whatever settings follow; null: no address. */
+/** Where an address leads, leaving out its user and its settings; null: no address. */
 function dataAt(text: string): string | null {
   if (!/^[a-z][a-z0-9+.-]*:\/\/\S+/i.test(text) || !URL.canParse(text)) return null;
   const { protocol, host, pathname } = new URL(text);

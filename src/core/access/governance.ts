@@ -10,7 +10,7 @@ export interface Governance {
   readonly branches: readonly string[] | null;
   /** Environments whose versions may be promoted here; null: as `branches` says. */
   readonly promoteFrom: readonly string[] | null;
-  /** Whether those who wrote the change may approve it; whoever asks for the release never may. */
+  /** Whether those who wrote the change may approve it; the requester of the release never may. */
   readonly byAuthors: boolean;
   readonly otherNames: OtherNames;
   /** How long one other person has for an emergency, ms. */

@@ -59,7 +59,7 @@ export function errorRateOf(counts: ArmCounts): number | null {
   return counts.requests > 0 ? counts.errors / counts.requests : null;
 }
 
-/** The counts of one arm, believed, and the histogram read: whoever looks at it a dozen times has that done once. */
+/** The counts of one arm, believed, and the histogram read: a judge that looks at it a dozen times has that done once. */
 export interface ArmRead {
   readonly requests: number;
   readonly errors: number;

@@ -70,7 +70,7 @@ export interface VersionCounters {
   readonly routes?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** How an edge treats whoever connects to it: the same words on every edge. Addresses are IPs or networks (`10.0.0.0/8`). */
+/** How an edge treats the clients that connect to it: the same words on every edge. Addresses are IPs or networks (`10.0.0.0/8`). */
 export interface EdgeRules {
   /** Proxies of one's own in front of the edge: what they say in `X-Forwarded-*` and `Forwarded` is believed. */
   readonly trustedProxies: readonly string[];

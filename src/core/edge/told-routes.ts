@@ -10,7 +10,7 @@ const ONE_OF_MANY = /^(?:\d+|[0-9a-f-]{16,}|.{33,}|.*[^\w.~@-].*)$/i;
 /**
  * The routes of one app that are told apart, so that an endpoint with little traffic can be judged by itself: the first two
  * segments of a path, one where there are too many. Which ones, shows from the traffic: a path counts as a route once it has been
- * answered well, so that whoever asks for what does not exist takes no room.
+ * answered well, so that requests for what does not exist take no room.
  */
 export interface ToldRoutes {
   /** Name of the route that a request target belongs to; null: it is counted with none. `outcome`: its class, as `2xx`. */

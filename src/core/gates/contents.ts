@@ -5,7 +5,7 @@ import type { FindingKind, Severity } from './finding.ts';
 export const FORMATS = ['lcov', 'cobertura', 'junit', 'sarif', 'cyclonedx', 'sonarqube', 'k6', 'npm-audit', 'osv'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** What a report says, whatever its format. Paths are as the report has them; whoever reads it resolves them. */
+/** What a report says, whatever its format. Paths are as the report has them; the reader resolves them. */
 export type ReportContent =
   | {
       readonly kind: 'coverage';

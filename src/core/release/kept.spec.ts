@@ -8,7 +8,7 @@ import { projectApp, type EnvironmentApp } from './state/readmodels.ts';
 import type { ReleaseState } from './state/state.ts';
 
 /**
- * FL#1898: what was kept because nothing else serves is the stable version for whoever comes next. Were it forgotten, the next
+ * FL#1898: what was kept because nothing else serves is the stable version for the next release. Were it forgotten, the next
  * release would take itself for the first one, and when it failed clear away the only copy that users have.
  */
 test('a first deploy that is kept is what the next release starts from, and goes back to', () => {

@@ -39,7 +39,7 @@ export interface Write {
 
 /**
  * Append to the log; last in its transaction, because from here until its end nobody else can. One appender at a
- * time is what makes positions visible in order: whoever has seen position n has seen everything before it.
+ * time is what makes positions visible in order: a reader that has seen position n has seen everything before it.
  * @returns position of the last event appended, 0 when there was none
  */
 export async function append(sql: Sql, { at, origin, batches, versions = new Map<string, number>() }: Write): Promise<number> {

@@ -47,7 +47,7 @@ export interface PerformPorts {
 export interface StageRequest {
   readonly release: string;
   readonly environment: string;
-  /** Grows with each taker of the work: whoever comes with a lower one is late. */
+  /** Grows with each taker of the work: a taker with a lower one is late. */
   readonly fence: number;
   /** Equal keys are one piece of work, asked for again after a crash: it is continued, or found done. */
   readonly key: string;

@@ -12,7 +12,7 @@ const LOOK_MS = 100;
 
 /**
  * The share of a worker's instances that a weight means: the new version gets the first numbers, the old one keeps the
- * others. Whoever loses instances goes first, so that no number (no partition of a queue) is ever served twice.
+ * others. The version that loses instances goes first, so that no number (no partition of a queue) is ever served twice.
  */
 export async function shareInstances(
   platform: Platform,

@@ -69,7 +69,7 @@ async function copyTo(home: string, spare: string): Promise<string> {
   const draft = `${target}.${process.pid}.draft`;
   await cp(join(home, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true });
   await linkLibraries(draft);
-  // Whoever renames first wins; the copies are the same.
+  // The first process to rename wins; the copies are the same.
   await rename(draft, target).catch(() => rm(draft, { recursive: true, force: true }));
   return target;
 }

@@ -43,7 +43,7 @@ export function createPool(databaseUrl: string, size: number, name: string, opti
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     ...(options.plainTypes === true ? {} : { types }),
   });
-  // A connection that breaks while idle is replaced by the pool; whoever needs one sees the error itself.
+  // A connection that breaks while idle is replaced by the pool; the caller that needs one gets the error itself.
   pool.on('error', () => {});
   return pool;
 }

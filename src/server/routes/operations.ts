@@ -199,7 +199,7 @@ export function operationRoutes(parts: ServerParts): readonly Route[] {
         if (parts.shutdown === undefined)
           throw new OutsideError('SHUTDOWN_UNAVAILABLE', 'this control plane is not ended from here', 'End it where it was started.');
         const { shutdown } = parts;
-        // After the answer: whoever asks should hear that it was understood.
+        // After the answer: the caller hears that its request was understood.
         setTimeout(() => shutdown({ all }), 50);
         return { message: all ? 'the control plane ends, and everything it has started' : 'the control plane ends; apps and edges go on' };
       },

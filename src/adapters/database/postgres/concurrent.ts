@@ -27,7 +27,7 @@ export async function runAlone(
   const index = main === undefined ? null : builtIndex(main);
   const before = (await readRows(hands.work)).find(({ id }) => id === file.id);
   if (before?.state === 'running' && index !== null && (await stateOf(hands.work, index)) === 'valid') {
-    // Whoever began died after the server was done.
+    // The process that began died after the server was done.
     await finish(hands, planned, entry);
     return 0;
   }

@@ -27,7 +27,7 @@ export function tablesOf({ statements }: PlannedMigration): string[] {
 }
 
 /**
- * One transaction that waits for a lock only briefly, and then lets everybody pass before it tries again: whoever queues behind
+ * One transaction that waits for a lock only briefly, and then lets everybody pass before it tries again: a statement that queues behind
  * a waiting ALTER TABLE waits as long as it does. @returns how often it had to try again.
  */
 export async function inTransaction(

@@ -34,7 +34,7 @@ export interface HaproxyEdge extends Edge {
 const SLOTS = 64;
 
 /**
- * HAProxy as the edge. It and a small keeper process, which alone commands it, outlive whoever started them.
+ * HAProxy as the edge. It and a small keeper process, which alone commands it, outlive the process that started them.
  * Weights, versions and routes change in the running HAProxy; only a sticky header not used before and running
  * out of slots take a reload, which loses nothing.
  */

@@ -62,7 +62,7 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => void announce());
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave(keeper));
-// One that cannot start says why to whoever is asking, and goes; the next command starts another.
+// One that cannot start says why to the command that is asking, and goes; the next command starts another.
 started.catch(() => setTimeout(() => leave(keeper), 500));
 
 async function announce(): Promise<void> {

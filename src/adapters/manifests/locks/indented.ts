@@ -39,7 +39,7 @@ function split(body: string): [string, string] {
   return space < 0 ? [unquoted(body), ''] : [unquoted(body.slice(0, space)), unquoted(body.slice(space + 1).trim())];
 }
 
-/** Keys of classic yarn may be several, each quoted: those are taken apart by whoever reads them. */
+/** Keys of classic yarn may be several, each quoted: those are taken apart by the reader. */
 function unquoted(text: string): string {
   const quote = text.charAt(0);
   return (quote === '"' || quote === "'") && text.endsWith(quote) && text.indexOf(quote, 1) === text.length - 1 ? text.slice(1, -1) : text;

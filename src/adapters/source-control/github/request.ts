@@ -15,7 +15,7 @@ export interface PlainOptions {
 const VERSION = '2022-11-28';
 
 /**
- * Requests over plain HTTP. Nothing is repeated here: whoever calls repeats what fails by the outside's fault.
+ * Requests over plain HTTP. Nothing is repeated here: the caller repeats what fails by the outside's fault.
  * @throws UserError `HOST_DENIED`, `HOST_NOT_FOUND`, `HOST_REFUSED` | OutsideError `HOST_UNREACHABLE`, `HOST_BUSY`.
  */
 export function plainRequest({ url, token, timeoutMs = 30_000 }: PlainOptions): GithubRequest {

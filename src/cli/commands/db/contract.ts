@@ -63,7 +63,7 @@ export const dbContract = command<ContractOptions>({
       const gaps = trafficGaps(settings.apps, traffic, firstAt, session.now(), settings.rollbackWindowMs);
       warnings.push(...gaps.map((gap) => `${settings.name}: ${gap}`));
       for (const gap of gaps) session.say(`Warning: ${settings.name}: ${gap}. What the old shape is still needed by is not known.`);
-      // The warnings come first: whoever confirms has read them.
+      // The warnings come first: a person who confirms has read them.
       await confirmProduction(session, environment, `take away what ${later.map(({ file }) => file.id).join(', ')} name`, options.yes);
       const applied = await interruptible(session, (signal) =>
         database.apply(later, { by, release: null, signal, onProgress: session.say }),

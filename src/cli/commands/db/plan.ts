@@ -41,7 +41,7 @@ export const dbPlan = command<DbOptions & { readonly sql?: string }>({
   },
 });
 
-/** Parse trees and catalogs say nothing to whoever reads the JSON. */
+/** Parse trees and catalogs say nothing to a reader of the JSON. */
 function withoutTrees<T extends { readonly pending: readonly PlannedMigration[] }>(plan: T) {
   return {
     ...plan,

@@ -8,7 +8,7 @@ export interface RecordedMigration {
   readonly id: string;
   readonly checksum: string;
   readonly phase: Phase;
-  /** `running`: begun and not ended; whoever began may be dead. */
+  /** `running`: begun and not ended; the process that began may be dead. */
   readonly state: 'running' | 'applied' | 'compensated' | 'baseline';
   readonly startedAt: number;
   readonly endedAt: number | null;

@@ -24,7 +24,7 @@ export type EffectBody =
   | { readonly kind: 'record'; readonly events: readonly ReleaseEvent[] }
   /** Take the apps of this release for itself, or say who has them. Answers ReservationsAcquired | ReservationBusy. */
   | { readonly kind: 'reserve'; readonly apps: readonly { readonly app: string; readonly concurrency: Concurrency }[] }
-  /** Give them back and wake whoever waits. Answers ReservationsReleased. */
+  /** Give them back and wake the releases that wait. Answers ReservationsReleased. */
   | { readonly kind: 'unreserve' }
   /** Run the checks and gates of the plan. Answers ChecksPassed | ChecksFailed. */
   | { readonly kind: 'check'; readonly checks: PlannedChecks; readonly commit: string | null }

@@ -100,7 +100,7 @@ export function projectApp(before: EnvironmentApp | null, event: ReleaseEvent, s
         ? entry
         : settled({ ...entry, platform: rollout.app.platform }, rollout.candidate, state, rollout.app.fingerprint, at);
     case 'StableRestored':
-      // The only copy there is stays, and serves: whoever comes next must find it, or would stop it unawares.
+      // The only copy there is stays, and serves: the next release must find it, or it would stop it unawares.
       return event.kept && rollout.candidate !== null
         ? settled({ ...entry, platform: rollout.app.platform }, rollout.candidate, state, rollout.app.fingerprint, at)
         : entry;
@@ -154,7 +154,7 @@ function settled(entry: EnvironmentApp, version: VersionRef, state: ReleaseState
   );
   const moved = { ...next, history: earlier.slice(0, HISTORY) };
   if (state.plan.kind !== 'rollback') return moved;
-  // Whoever rolled back has rejected what ran: nothing may bring it again by itself.
+  // The person who rolled back has rejected what ran: nothing may bring it again by itself.
   return hold(moved, {
     version: stable.id,
     fingerprint: old.fingerprint,

@@ -5,7 +5,7 @@ import { isAppendOnly, isFresh, isMissing, type RuleContext } from '../settings.
 import { addedColumn, changedType, requiredColumn } from './columns.ts';
 import { addedConstraint, droppedConstraint } from './constraints.ts';
 
-/** Short, weaker than it looks, or without a meaning for whoever uses the table. */
+/** Short, weaker than it looks, or without a meaning for the users of the table. */
 const HARMLESS = new Set([
   'AT_DropNotNull',
   'AT_SetStatistics',

@@ -87,7 +87,7 @@ function uniqueConstraint(context: RuleContext, table: RelationName, constraint:
   ];
 }
 
-/** Rule 20: a constraint goes. Whoever relies on it for ON CONFLICT fails; a check or a foreign key only allows more. */
+/** Rule 20: a constraint goes. A statement that relies on it for ON CONFLICT fails; a check or a foreign key only allows more. */
 export function droppedConstraint(context: RuleContext, table: RelationName, name: string): Finding[] {
   const known = tableOf(context.catalog, table);
   const where = `${written(table)}.${name}`;
