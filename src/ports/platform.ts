@@ -30,7 +30,7 @@ export interface Platform {
   logs(ref: AppRef, options: LogOptions): AsyncIterable<LogLine>;
   /**
    * Present where part of a version's instances can run: exactly those with these numbers (from 0) then do, the others are
-   * asked to end and given their drain time; the version is made to exist where it does not. Returns once it is so. Whoever
+   * asked to end and given their drain time; the version is made to exist where it does not. Returns once it is so. A caller that
    * has number 3 of one version stopped before starting number 3 of another never has both. Repeatable; errors as `ensure`.
    */
   share?(target: DeployTarget, instances: readonly number[], signal: AbortSignal): Promise<ObservedVersion>;
