@@ -104,6 +104,22 @@ export default [
     title: 'make room for others, and the descriptors do not run out',
   },
   {
+    name: 'a release is rolled back without a look at what users get',
+    file: 'src/core/rollout/restore.ts',
+    from: "if (app.stable === null || edgeProof.state !== 'open' ||",
+    to: "if (app.stable !== null || edgeProof.state !== 'open' ||",
+    spec: 'src/core/rollout/proof.spec.ts',
+    title: 'once traffic is back, and before the rejected one is stopped',
+  },
+  {
+    name: 'a rollback whose users get nothing is a rollback like any',
+    file: 'src/core/rollout/evolve.ts',
+    from: "{ ...next, edgeProof: { state: 'broken', since: at } }",
+    to: "{ ...next, edgeProof: { state: 'proven', since: at } }",
+    spec: 'src/core/rollout/proof.spec.ts',
+    title: 'and it is RolledBack on a yes alone: on a no it is RollbackFailed, whoever turned it round',
+  },
+  {
     name: 'HAProxy is never crowded',
     file: 'src/adapters/edge/haproxy/pressure.ts',
     from: 'if (connections >= most * CROWDED_FROM) isCrowded = true;\n      else if',

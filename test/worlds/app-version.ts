@@ -91,7 +91,8 @@ export async function refusingEndpoint(): Promise<Endpoint> {
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    // A crowd may come through an edge faster than this process accepts.
+    server.listen({ port, host: '127.0.0.1', backlog: 4_096 }, resolve);
   });
 }
 

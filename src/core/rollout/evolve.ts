@@ -77,8 +77,10 @@ export function evolveRollout(rollout: RolloutState, event: ReleaseEvent, at: nu
       return failedCheck(rollout, event.version, { code: 'SMOKE_FAILED', message: event.reason });
     case 'RoutesProven':
       return proven(rollout, event.version, at, restoring);
-    case 'RoutesBroken':
-      return failedCheck(rollout, event.version, { code: 'NOT_SERVED', message: event.reason });
+    case 'RoutesBroken': {
+      const next = failedCheck(rollout, event.version, { code: 'NOT_SERVED', message: event.reason });
+      return isAskedAgain(rollout, event.version, restoring) ? { ...next, edgeProof: { state: 'broken', since: at } } : next;
+    }
     case 'StepStarted':
       return event.step <= rollout.step ? rollout : startStep({ ...rollout, pause: null, promoted: isWaved(rollout) }, event.step, at);
     case 'WeightsShifted':
@@ -275,7 +277,13 @@ function pastShift(rollout: RolloutState, at: number): RolloutState {
   return isReached ? startStep(rollout, rollout.step + 1, at) : rollout;
 }
 
+/** The answer is about the stable version, whose users have just come back to it. */
+function isAskedAgain({ app, edgeProof, trafficRestored }: RolloutState, version: string, restoring: boolean): boolean {
+  return restoring && trafficRestored && edgeProof.state === 'open' && version === app.stable?.id;
+}
+
 function proven(rollout: RolloutState, version: string, at: number, restoring: boolean): RolloutState {
+  if (isAskedAgain(rollout, version, restoring)) return { ...rollout, edgeProof: { state: 'proven', since: at } };
   if (restoring || version !== rollout.candidate?.id || rollout.edgeProof.state === 'none') return rollout;
   return pastShift({ ...rollout, edgeProof: { state: 'proven', since: at } }, at);
 }

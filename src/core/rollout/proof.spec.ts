@@ -115,3 +115,47 @@ describe('before old versions are stopped', () => {
     expect(violation({ ...told(AT_ONCE, shifted(100), proven), stage: 'finishing' }, retire)).toBeNull();
   });
 });
+
+describe('after a rollback the edge is asked for the stable version', () => {
+  const turned = [
+    shifted(20),
+    broken,
+    { type: 'RollbackStarted', cause: { kind: 'verdict', app: 'web', code: 'NOT_SERVED', message: 'no' } },
+  ] as const;
+  const back: ReleaseEvent = { ...shifted(0), weights: { [OLD.id]: 100, [NEW.id]: 0 } };
+  const retired: ReleaseEvent = { type: 'VersionRetired', app: 'web', version: NEW.id };
+  const restored: ReleaseEvent = { type: 'StableRestored', app: 'web', kept: false };
+  const stableProven: ReleaseEvent = { ...proven, version: OLD.id };
+  const stableBroken: ReleaseEvent = { ...broken, version: OLD.id };
+  const ended = (...events: readonly ReleaseEvent[]) => effects(told(CANARY, ...turned, back, ...events, retired, restored), 20)[0];
+
+  it('once traffic is back, and before the rejected one is stopped', () => {
+    expect(effects(told(CANARY, ...turned, back), 0)).toMatchObject([{ kind: 'probe', version: { id: OLD.id }, until: 30_000 }]);
+    expect(effects(told(CANARY, ...turned, back, proven), 0)).toMatchObject([{ kind: 'probe', version: { id: OLD.id } }]);
+    expect(effects(told(CANARY, ...turned, back, stableProven), 0)).toMatchObject([{ kind: 'retire', version: { id: NEW.id } }]);
+  });
+
+  it('and it is RolledBack on a yes alone: on a no it is RollbackFailed, whoever turned it round', () => {
+    expect(ended(stableProven)).toMatchObject({ events: [{ type: 'ReleaseEnded', outcome: 'RolledBack' }] });
+    expect(ended(stableBroken)).toMatchObject({
+      events: [{ outcome: 'RollbackFailed', reason: `users do not reach ${OLD.id} of web again: / is answered with 502; web: no` }],
+    });
+    const aborted: ReleaseEvent = {
+      type: 'RollbackStarted',
+      cause: { kind: 'person', app: null, code: 'ABORTED', message: 'aborted by ann' },
+    };
+    const state = told(CANARY, shifted(20), proven, aborted, back, stableBroken, retired, restored);
+    expect(effects(state, 20)).toMatchObject([{ events: [{ outcome: 'RollbackFailed' }] }]);
+  });
+
+  it('and when it could not be asked in time, it is RollbackFailed although traffic is back', () => {
+    const state = told(CANARY, ...turned, back);
+    expect(effects(state, state.plan.deadlines.rollbackMs + 1)).toMatchObject([{ events: [{ outcome: 'RollbackFailed' }] }]);
+  });
+
+  it('but not where users were never moved', () => {
+    const cause = { kind: 'verdict', app: 'web', code: 'SMOKE_FAILED', message: 'answered 500' } as const;
+    const state = told(AT_ONCE, { type: 'RollbackStarted', cause }, back);
+    expect(effects(state, 0)).toMatchObject([{ kind: 'retire', version: { id: NEW.id } }]);
+  });
+});

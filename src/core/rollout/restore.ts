@@ -4,7 +4,15 @@ import type { ReleaseState, RolloutState } from '../release/state/state.ts';
 import { candidateWeight, isOut, isShared } from './steps.ts';
 
 /** Keys of the effects that put an app back. */
-export const RESTORING = ['restore-traffic', 'restore-revived', 'redeploy-old', 'verify-old', 'retire-candidate', 'undo'] as const;
+export const RESTORING = [
+  'restore-traffic',
+  'restore-revived',
+  'redeploy-old',
+  'verify-old',
+  'prove-old',
+  'retire-candidate',
+  'undo',
+] as const;
 
 /** Nothing of this rollout is left to put back. */
 export function isRestored(rollout: RolloutState): boolean {
@@ -12,8 +20,8 @@ export function isRestored(rollout: RolloutState): boolean {
 }
 
 /**
- * Putting one app back: traffic to the stable version first, seen at the data plane, and only then is the
- * candidate retired. The only healthy copy there is (a first deploy that already serves) is kept.
+ * Putting one app back: traffic to the stable version first, seen at the data plane, then the edge is asked as a user would, and only
+ * then is the candidate retired. The only healthy copy there is (a first deploy that already serves) is kept.
  */
 export function restoreRollout(state: ReleaseState, rollout: RolloutState, now: number): Decision {
   const { app, candidate } = rollout;
@@ -38,9 +46,19 @@ function switchBack(state: ReleaseState, rollout: RolloutState, now: number): De
     if (state.attempts[`${app.app}/restore-traffic`]?.code !== 'VERSION_GONE') return wish(state, rollout, 'restore-traffic', body, now);
     return reviveOld(state, rollout, now) ?? wish(state, rollout, 'restore-revived', body, now);
   }
+  const proving = proveOld(state, rollout, now);
+  if (proving !== null) return proving;
   if (!rollout.candidateRetired)
     return wish(state, rollout, 'retire-candidate', { kind: 'retire', app, version: candidate, keep: stable }, now);
   return restored(rollout, false, now);
+}
+
+/** Ask whether users reach the stable version again; null: it was answered, or nothing of theirs had moved. */
+function proveOld(state: ReleaseState, rollout: RolloutState, now: number): Decision | null {
+  const { app, edgeProof, shifted, oldStopped } = rollout;
+  if (app.stable === null || edgeProof.state !== 'open' || !(shifted || oldStopped)) return null;
+  const until = Math.min(edgeProof.since + app.deadlines.healthyMs, deadlineOf(state));
+  return wish(state, rollout, 'prove-old', { kind: 'probe', app, version: app.stable, until }, now);
 }
 
 /** A worker must not run twice: the new one goes before the old one comes back. */
@@ -55,7 +73,7 @@ function recreateOld(state: ReleaseState, rollout: RolloutState, now: number): D
   if (isShared(app) && !rollout.trafficRestored) {
     return wish(state, rollout, 'restore-traffic', { kind: 'shift', app, versions: [stable], weights: { [stable.id]: 100 } }, now);
   }
-  return restored(rollout, false, now);
+  return proveOld(state, rollout, now) ?? restored(rollout, false, now);
 }
 
 /** Start the old version again from its artifact; null once it is seen healthy. */

@@ -158,7 +158,9 @@ function giveUp(state: ReleaseState, now: number): Decision {
   const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
   if (open.length === 0)
     return end(state, 'RollbackFailed', `the read models could not be put back in time; ${state.cause?.message ?? ''}`, now);
-  const serving = open.every((rollout) => rollout.trafficRestored && rollout.app.strategy.kind !== 'recreate');
+  const serving = open.every(
+    ({ trafficRestored, edgeProof, app }) => trafficRestored && edgeProof.state !== 'open' && app.strategy.kind !== 'recreate',
+  );
   const names = open.map((rollout) => rollout.app.app).join(', ');
   if (serving) {
     const [outcome, reason] = outcomeOf(state);
@@ -170,6 +172,12 @@ function giveUp(state: ReleaseState, now: number): Decision {
 function outcomeOf(state: ReleaseState): [Outcome, string] {
   const cause = state.cause;
   const message = cause === null ? 'stopped' : cause.app === null ? cause.message : `${cause.app}: ${cause.message}`;
+  const unreached = Object.values(state.rollouts).find(({ edgeProof }) => edgeProof.state === 'broken');
+  if (unreached !== undefined)
+    return [
+      'RollbackFailed',
+      `users do not reach ${unreached.app.stable?.id} of ${unreached.app.app} again: ${unreached.reason}; ${message}`,
+    ];
   if (cause?.kind === 'person') return ['Aborted', message];
   if (Object.values(state.rollouts).some((rollout) => rollout.shifted)) return ['RolledBack', message];
   return [cause?.kind === 'technical' ? 'Errored' : 'Failed', message];

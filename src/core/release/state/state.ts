@@ -113,8 +113,11 @@ export interface RolloutState {
   readonly provenAt: number | null;
   /** Starts of its instances beyond the first when it was first seen healthy; null: not known. */
   readonly restarts: number | null;
-  /** Whether users reach the version through our edge since the last shift. `none`: there is no edge to ask; `since`: when that became so. */
-  readonly edgeProof: { readonly state: 'none' | 'open' | 'proven'; readonly since: number };
+  /**
+   * Whether users reach the version that the last shift gave them through our edge. `none`: there is no edge to ask; `broken`: they do not
+   * reach the stable version after a rollback; `since`: when that became so.
+   */
+  readonly edgeProof: { readonly state: 'none' | 'open' | 'proven' | 'broken'; readonly since: number };
   /** A health look, a smoke test or the edge said no; the rollout fails on it. */
   readonly failedCheck: { readonly code: 'UNHEALTHY' | 'SMOKE_FAILED' | 'NOT_SERVED'; readonly message: string } | null;
   /** A person said `promote --full`: no more analysis, pauses, steps. */
