@@ -19,14 +19,23 @@ const BAKES = [
   { share: 0.5, seconds: 600 },
 ];
 const BEGINS_S = 901;
+const BROKEN: Regression = { isEndpointBroken: true };
+const ENDPOINT: Partial<Scenario> = { endpointShare: 0.003 };
 
 function play(requestsPerSecond: number, candidate: Regression, more: Partial<Scenario> = {}): Played[] {
   const scenario = { name: '', requestsPerSecond, share: 0, seconds: 0, errorRate: BASE, refusedRate: 0.02, candidate, ...more };
   return Array.from({ length: RUNS }, (_, i) => playRollout(POLICY, BAKES, scenario, SEED * 9_000_011 + i * 7907));
 }
 
-function found(name: string, rate: number, candidate: Regression, of: (one: Played) => number, goal: string): string[] {
-  const values = play(rate, candidate)
+function found(
+  name: string,
+  rate: number,
+  candidate: Regression,
+  of: (one: Played) => number,
+  goal: string,
+  more: Partial<Scenario> = {},
+): string[] {
+  const values = play(rate, candidate, more)
     .map((one) => (one.phase === 'Failed' ? of(one) : Infinity))
     .toSorted((a, b) => a - b);
   const at = (share: number) => String(values[Math.floor((values.length - 1) * share)]);
@@ -42,6 +51,10 @@ function ends(name: string, rate: number, candidate: Regression, more: Partial<S
 }
 
 const requests = (one: Played) => one.requests;
+/** Of the one endpoint that is told apart. */
+const ofEndpoint = ({ judge }: Played) => (judge.judge === 'sequential' ? (judge.routes?.['/endpoint']?.candidate[0] ?? 0) : 0);
+/** Those that failed, which in the good minutes before are next to none. */
+const ofEndpointLate = ({ judge }: Played) => (judge.judge === 'sequential' ? (judge.routes?.['/endpoint']?.candidate[1] ?? 0) : 0);
 /** Latency is judged once the first minute is over. */
 const judged = (rate: number) => (one: Played) => one.requests - Math.round((rate * 0.05 * POLICY.initialDelayMs) / 1000);
 const delay = (one: Played) => one.afterMs / 1000 - BEGINS_S;
@@ -58,6 +71,8 @@ const text = [
       found('errors 0.1 → 5 %, from the first request on', 50, { errorRate: 0.05 }, requests, '120 / 230'),
       found('latency × 1.5', 50, { latencyFactor: 1.5 }, judged(50), '90 / 150'),
       found('a third of the answers 401', 500, { refusedRate: 0.33 }, requests, ''),
+      found('an endpoint with 0.3 % of the traffic broken: its requests', 500, BROKEN, ofEndpoint, '400', ENDPOINT),
+      found('… from minute 15 on: all its requests since', 500, { ...BROKEN, from: BEGINS_S }, ofEndpointLate, '400', ENDPOINT),
     ],
   ),
   table(

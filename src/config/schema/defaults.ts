@@ -35,7 +35,7 @@ export const DEFAULTS = {
   /** `steps: "auto"`. */
   auto: { harm: 500, longest: '1h' },
   analysis: { noData: 'inconclusive', minRequests: 100, classes: true, routes: true },
-  sequential: { interval: '10s', initialDelay: '1m', alphaFail: 0.01, alphaPass: 0.05, designEffect: 1 },
+  sequential: { interval: '5s', initialDelay: '1m', alphaFail: 0.01, alphaPass: 0.05, designEffect: 1 },
   errors: { failRatio: 1.1, failMargin: 0.001, passRatio: 1.1, passMargin: 0.005, limit: 0.01, strict: false },
   latency: { margin: 0.1, quantiles: [0.5, 0.95] },
   early: { minBake: '5m' },

@@ -135,15 +135,15 @@ export interface ComparedMetric {
  */
 export interface SequentialPolicy extends PolicyFrame {
   readonly judge: 'sequential';
-  /** Time between two looks, ms. A burst inside one look can never fail a release alone, so 10 s or less detects fastest. */
+  /** Time between two looks, ms. A burst inside one look can never fail a release alone, so 5 s or less detects fastest. */
   readonly intervalMs: number;
-  /** Warm-up: samples before this age of the bake teach the judge what the baseline is like, and are not judged, ms. */
+  /** Warm-up: latency before this age of a rollout's first bake is not judged, ms. */
   readonly initialDelayMs: number;
   /** What no traffic to the candidate means. */
   readonly noData: 'inconclusive' | 'fail';
   /** Candidate requests without which nothing passes. */
   readonly minRequests: number;
-  /** Chance that a candidate no worse than the margins allow is failed, over the whole bake. */
+  /** Chance that a candidate no worse than the margins allow is failed, over all bakes of a rollout together. */
   readonly alphaFail: number;
   /** Chance that a candidate worse than the pass margins is passed. */
   readonly alphaPass: number;
@@ -182,7 +182,7 @@ export interface LatencyTests {
 /** The sequential judge as it is meant to be used. */
 export const SEQUENTIAL_DEFAULTS: SequentialPolicy = {
   judge: 'sequential',
-  intervalMs: 10_000,
+  intervalMs: 5000,
   initialDelayMs: 60_000,
   noData: 'inconclusive',
   minRequests: 100,

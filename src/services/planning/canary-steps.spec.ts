@@ -21,13 +21,13 @@ it('steps: "auto" become the steps that fit the traffic the edge sees, explained
   const now = () => Date.now();
   const busy = await stepsForTraffic({ stats: edge(230), now }).choose(plan);
   expect(busy.apps[0]?.strategy).toMatchObject({
-    steps: [{ weight: 2 }, { kind: 'bake' }, { weight: 10 }, { kind: 'bake' }, { weight: 50 }, { kind: 'bake' }],
-    explained: expect.stringMatching(/^for 200 requests a second: at 2 %/),
+    steps: [{ weight: 20 }, { kind: 'bake' }, { weight: 50 }, { kind: 'bake' }],
+    explained: expect.stringMatching(/^for 200 requests a second: at 20 %/),
   });
   expect(busy.apps[0]?.strategy).not.toHaveProperty('auto');
   expect(isIntact(busy)).toBe(true);
   expect(fullPlanText(busy, [], 0)).toMatch(
-    /canary: 2 % for 20 min → 10 % for 5 min → 50 % for 2 min → 100 %[^]*Steps chosen\n {2}web: for 200 requests/,
+    /canary: 20 % for 3 min 30 s → 50 % for 1 min 30 s → 100 %[^]*Steps chosen\n {2}web: for 200 requests/,
   );
 });
 
@@ -50,7 +50,7 @@ it('what is said about the traffic counts more than what is seen, and harm makes
   const strategy = configured({ strategy: { kind: 'canary', steps: 'auto', auto: { harm: 50, requestsPerSecond: 1000 } } });
   const plan = await stepsForTraffic({ stats: edge(1), now: () => Date.now() }).choose(planned(strategy));
   expect(plan.apps[0]?.strategy).toMatchObject({
-    steps: [{ weight: 0.1 }, {}, { weight: 0.5 }, {}, { weight: 2 }, {}, { weight: 10 }, {}, { weight: 50 }, {}],
+    steps: [{ weight: 0.2 }, {}, { weight: 1 }, {}, { weight: 5 }, {}, { weight: 20 }, {}, { weight: 50 }, {}],
   });
   expect(() => configured({ ...AUTO, analysis: false })).toThrow(/say the steps yourself/);
 });
@@ -66,7 +66,7 @@ it('says of steps that people chose when they are too short for this traffic, an
     return stepsForTraffic({ stats, now: () => at }).notices(planned(configured({ strategy: 'canary', ...app })));
   };
   expect(await said({}, 5)).toEqual([
-    'web: at the present 5 requests a second the new version gets about 440 in 30 min at 5 %, 680 in 10 min at 25 %, 1400 in 10 min at 50 %; a good one needs about 4500 in each bake to show that it is good, so it may have to wait for a person. Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.',
+    'web: at the present 5 requests a second the new version gets about 440 in 30 min at 5 %, 750 in 10 min at 25 %, 1500 in 10 min at 50 %; a good one needs about 4500 to 8600 in each bake to show that it is good, so it may have to wait for a person. Longer bakes, larger shares or wider margins need less; `steps: "auto"` chooses them for the traffic.',
   ]);
   expect(await said({ analysis: { onInconclusive: 'rollback' } }, 0)).toEqual([
     expect.stringMatching(/^web: the edge sees no requests now; a good one needs about 4500 .*, so it may be put back all the same\./),

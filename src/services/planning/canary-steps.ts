@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chooseSteps, type ShortBake, shortBakes } from '../../core/analysis/choose-steps.ts';
+import { chooseSteps, fromTo, type ShortBake, shortBakes } from '../../core/analysis/choose-steps.ts';
 import type { OnInconclusive } from '../../core/analysis/policy.ts';
 import { span } from '../../core/backup/drill.ts';
 import { SluiceError } from '../../core/errors.ts';
@@ -108,9 +108,9 @@ const THEN: Readonly<Record<OnInconclusive, string>> = {
 function tooShort(rate: number, short: readonly ShortBake[]): string {
   const bakes = short.map(({ weight, forMs, requests }) => `${Number(requests.toPrecision(2))} in ${span(forMs)} at ${weight} %`);
   const seen = `at the present ${Number(rate.toPrecision(2))} requests a second the new version gets about ${bakes.join(', ')}`;
-  const [needed = Infinity] = short.map((bake) => bake.needed);
-  return Number.isFinite(needed)
-    ? `${rate === 0 ? 'the edge sees no requests now' : seen}; a good one needs about ${needed} in each bake to show that it is good`
+  const needed = short.map((bake) => bake.needed);
+  return Number.isFinite(Math.max(...needed))
+    ? `${rate === 0 ? 'the edge sees no requests now' : seen}; a good one needs about ${fromTo(needed)} in each bake to show that it is good`
     : 'with a latency margin of 0 no version can show that it is good';
 }
 

@@ -21,7 +21,7 @@ export interface Pace {
 }
 
 /** The most is below ln 200: half of the stake, multiplied so in every test at once, is still less than 100. Twice as fast failed one good version of 15 with clumped errors. */
-export const PACE: Pace = { aSecond: 0.4, atOnce: 4, atMost: 4 };
+export const PACE: Pace = { aSecond: 0.45, atOnce: 4, atMost: 4 };
 /** Of failures so many that they are told from a burst by their share: one look of a few seconds is enough. */
 export const FAILURE_PACE: Pace = { aSecond: 3, atOnce: 5, atMost: 30 };
 
