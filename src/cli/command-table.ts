@@ -156,7 +156,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     path: ['analysis', 'simulate'],
     args: '',
     summary: 'Estimate how soon a policy finds a bad version, and how often it fails a good one',
-    load: async () => (await import('./commands/analysis/analysis.ts')).simulate,
+    load: async () => (await import('./commands/analysis/simulate.ts')).simulate,
   },
   {
     path: ['analysis', 'otlp'],

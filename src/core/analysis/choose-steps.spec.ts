@@ -93,9 +93,9 @@ describe('steps chosen for the traffic', () => {
     const share = (weightsOf(SECONDLY, AUTO, rate)[0] ?? 0) / 100;
     const [bake = 0] = bakesOf(SECONDLY, AUTO, rate);
     const traffic = { requestsPerSecond: rate, share, seconds: bake / 1000, errorRate: 0.001 };
-    const good = forecast(SECONDLY, { name: 'good', ...traffic, candidate: {} }, 8, 1);
+    const good = forecast(SECONDLY, [traffic], { name: 'good', ...traffic, candidate: {} }, 8, 1);
     expect(good.passed).toBeGreaterThanOrEqual(6);
-    const broken = forecast(SECONDLY, { name: 'broken', ...traffic, candidate: { errorRate: 1 } }, 5, 1);
+    const broken = forecast(SECONDLY, [traffic], { name: 'broken', ...traffic, candidate: { errorRate: 1 } }, 5, 1);
     expect(broken.failed).toBe(5);
     expect(broken.failedAfterMs?.p95).toBeLessThanOrEqual(timeToFailMs(SECONDLY, rate * share));
   });

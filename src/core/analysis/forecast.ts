@@ -1,53 +1,51 @@
-import { addArms, NOTHING_COUNTED } from './arms.ts';
-import { finalPhaseOf, observeSample, phaseOf, startAnalysis } from './judge.ts';
+import { playRollout, type PlayedBake } from './play.ts';
 import type { AnalysisPolicy } from './policy.ts';
-import type { Counts } from './sample.ts';
-import { simulate, type Scenario } from './simulate.ts';
+import type { Scenario } from './simulate.ts';
 
-/** What a policy does to one kind of traffic, over many runs with seeds of their own. */
+/** What a policy does to one kind of traffic, over many rollouts with seeds of their own. */
 export interface Forecast {
   readonly runs: number;
   readonly failed: number;
   readonly passed: number;
   readonly inconclusive: number;
-  /** Of the runs that failed, ms from the bake's beginning; null when none did. */
-  readonly failedAfterMs: { readonly median: number; readonly p95: number } | null;
+  /** How many were failed in each of the bakes. */
+  readonly failedIn: readonly number[];
+  /** Of the runs that failed, ms from the moment on at which the candidate is what it is; null when none did. */
+  readonly failedAfterMs: Spread | null;
+  /** …and candidate requests from the first one on. */
+  readonly failedAfterRequests: Spread | null;
 }
 
-/** Runs `runs` bakes of `scenario.seconds` under a policy. The same seed gives the same answer. */
-export function forecast(policy: AnalysisPolicy, scenario: Scenario, runs: number, seed: number): Forecast {
-  const setting = { share: scenario.share, bakeMs: scenario.seconds * 1000, bakes: 1 };
-  const times: number[] = [];
-  let passed = 0;
-  for (let run = 0; run < runs; run++) {
-    let judge = startAnalysis(policy, 0, setting);
-    let [from, second, failedAt] = [0, 0, -1];
-    let counts: Counts = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
-    for (const one of simulate(scenario, seed + run)) {
-      second += 1;
-      counts = addArms(counts, one);
-      if (second * 1000 - from < policy.intervalMs && second < scenario.seconds) continue;
-      judge = observeSample(policy, judge, { fromAt: from, at: second * 1000, ...counts, error: null });
-      from = second * 1000;
-      counts = { candidate: NOTHING_COUNTED, baseline: NOTHING_COUNTED };
-      if (phaseOf(policy, judge, from) !== 'Failed') continue;
-      failedAt = from;
-      break;
-    }
-    if (failedAt >= 0) times.push(failedAt);
-    else {
-      const phase = finalPhaseOf(policy, judge, scenario.seconds * 1000);
-      if (phase === 'Failed') times.push(scenario.seconds * 1000);
-      else if (phase === 'Successful') passed += 1;
-    }
-  }
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)] ?? 0;
+interface Spread {
+  readonly median: number;
+  readonly p95: number;
+}
+
+/** Plays `runs` rollouts, each as the runbook has it judged (play.ts). The same seed gives the same answer. */
+export function forecast(
+  policy: AnalysisPolicy,
+  bakes: readonly PlayedBake[],
+  scenario: Omit<Scenario, 'share' | 'seconds'>,
+  runs: number,
+  seed: number,
+): Forecast {
+  const played = Array.from({ length: runs }, (_, run) => playRollout(policy, bakes, { ...scenario, share: 0, seconds: 0 }, seed + run));
+  const failed = played.filter(({ phase }) => phase === 'Failed');
+  const passed = played.filter(({ phase }) => phase === 'Successful').length;
+  const since = (scenario.candidate.from ?? 0) * 1000;
   return {
     runs,
-    failed: times.length,
+    failed: failed.length,
     passed,
-    inconclusive: runs - times.length - passed,
-    failedAfterMs: times.length === 0 ? null : { median: at(0.5), p95: at(0.95) },
+    inconclusive: runs - failed.length - passed,
+    failedIn: bakes.map((_, i) => failed.filter(({ bake }) => bake === i).length),
+    failedAfterMs: spreadOf(failed.map(({ afterMs }) => Math.max(0, afterMs - since))),
+    failedAfterRequests: spreadOf(failed.map(({ requests }) => requests)),
   };
+}
+
+function spreadOf(values: readonly number[]): Spread | null {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)] ?? 0;
+  return sorted.length === 0 ? null : { median: at(0.5), p95: at(0.95) };
 }

@@ -83,7 +83,7 @@ describe('the threshold judge at the end of a bake', () => {
   });
 
   it('good versions pass all the same', () => {
-    const { passed, failed } = forecast(TOLERANT, { ...ALL, seconds: 600 }, 60, 1);
+    const { passed, failed } = forecast(TOLERANT, [{ ...ALL, seconds: 600 }], ALL, 60, 1);
     expect(failed).toBe(0);
     expect(passed).toBeGreaterThanOrEqual(57);
   });
@@ -100,7 +100,7 @@ describe('the Kayenta judge at the end of a bake', () => {
   });
 
   it('good versions pass about as often as before', () => {
-    const { passed } = forecast(RANKED, { ...ALL, requestsPerSecond: 60, seconds: 900 }, 60, 1);
+    const { passed } = forecast(RANKED, [{ ...ALL, seconds: 900 }], { ...ALL, requestsPerSecond: 60 }, 60, 1);
     expect(passed).toBeGreaterThanOrEqual(54);
   });
 });

@@ -89,7 +89,7 @@ describe('a forecast of the Kayenta judge', () => {
   it('finds the bad, and does not fail the good', () => {
     const traffic = { name: 'forecast', requestsPerSecond: 200, share: 0.5, seconds: 90, errorRate: 0.001 };
     const policy = policyOf({ ...compared, minPoints: 10, metrics: [{ measure: 'errorRate' }, { measure: 'p95' }] });
-    const [good, bad] = [{}, { errorRate: 0.1 }].map((candidate) => forecast(policy, { ...traffic, candidate }, 4, 7));
+    const [good, bad] = [{}, { errorRate: 0.1 }].map((candidate) => forecast(policy, [traffic], { ...traffic, candidate }, 4, 7));
     expect(good).toMatchObject({ failed: 0, passed: 4 });
     expect(bad).toMatchObject({ failed: 4, passed: 0 });
   });
@@ -100,14 +100,14 @@ describe('a forecast', () => {
   const traffic = { name: 'forecast', requestsPerSecond: 200, share: 0.5, seconds: 120, errorRate: 0.001 };
 
   it('of the same seed is the same, and counts every run once', () => {
-    const once = forecast(policy, { ...traffic, candidate: { errorRate: 0.02 } }, 6, 7);
-    expect(forecast(policy, { ...traffic, candidate: { errorRate: 0.02 } }, 6, 7)).toEqual(once);
+    const once = forecast(policy, [traffic], { ...traffic, candidate: { errorRate: 0.02 } }, 6, 7);
+    expect(forecast(policy, [traffic], { ...traffic, candidate: { errorRate: 0.02 } }, 6, 7)).toEqual(once);
     expect(once.failed + once.passed + once.inconclusive).toBe(6);
   });
 
   it('finds the worse sooner than the bad, and does not fail the good', () => {
     const [good, bad, worse] = [{}, { errorRate: 0.02 }, { errorRate: 0.2 }].map((candidate) =>
-      forecast(policy, { ...traffic, candidate }, 6, 7),
+      forecast(policy, [traffic], { ...traffic, candidate }, 6, 7),
     );
     expect(good).toMatchObject({ failed: 0, failedAfterMs: null });
     expect([bad?.failed, worse?.failed]).toEqual([6, 6]);

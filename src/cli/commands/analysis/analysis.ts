@@ -1,16 +1,13 @@
 import { Option } from 'commander';
 import { policyInFile } from '../../../config/load/template-file.ts';
-import { forecast } from '../../../core/analysis/forecast.ts';
 import { replayOf, tryPolicy } from '../../../core/analysis/replay.ts';
-import { forecastBake } from '../../../core/analysis/sequential/planner.ts';
-import { UserError } from '../../../core/errors.ts';
 import type { ReleaseRow } from '../../../engine/face.ts';
 import { metricsTokenOf } from '../../../server/auth/tokens.ts';
 import { OTLP_PATH } from '../../../server/routes/otlp.ts';
-import { byBake, estimates, eventsOf, expectedText, replayed, sparkline, streamRows, towards } from '../../view/analysis.ts';
+import { byBake, estimates, eventsOf, replayed, sparkline, streamRows, towards } from '../../view/analysis.ts';
 import { EXIT } from '../../session/exit.ts';
 import { environmentOption } from '../../session/options.ts';
-import { command, numberOf, timeoutOf } from '../../session/session.ts';
+import { command, numberOf } from '../../session/session.ts';
 import { duration, table } from '../../view/words.ts';
 
 export const show = command<object>({
@@ -103,60 +100,6 @@ export const backtest = command<BacktestOptions>({
   },
 });
 
-interface SimulateOptions {
-  readonly template?: string;
-  readonly rate?: string;
-  readonly weight?: string;
-  readonly errors?: string;
-  readonly worse?: string;
-  readonly slower?: string;
-  readonly bake?: string;
-  readonly runs?: string;
-  readonly seed?: string;
-}
-
-export const simulate = command<SimulateOptions>({
-  help: 'The same seed gives the same answer.\n\n  $ sluice analysis simulate --rate 200 --weight 5 --worse 1 --slower 1.3',
-  options: [
-    new Option('--template <file>', 'the policy to try (otherwise the defaults)'),
-    new Option('--rate <number>', 'requests a second, of both versions together (100)'),
-    new Option('--weight <percent>', 'share of the new version (5)'),
-    new Option('--errors <percent>', 'errors of the old version (0.1)'),
-    new Option('--worse <percent>', 'errors of the bad version (1)'),
-    new Option('--slower <factor>', 'how many times slower the bad version is (1)'),
-    new Option('--bake <duration>', 'length of the bake (30m)'),
-    new Option('--runs <number>', 'how many bakes (50)'),
-    new Option('--seed <number>', 'where chance begins (1)'),
-  ],
-  async run(_session, { options }) {
-    const policy = await policyInFile(options.template ?? null);
-    const errorRate = positive('--errors', options.errors, 0.1) / 100;
-    const traffic = {
-      requestsPerSecond: positive('--rate', options.rate, 100),
-      share: positive('--weight', options.weight, 5) / 100,
-      seconds: Math.round((timeoutOf(options.bake) ?? 1_800_000) / 1000),
-      errorRate,
-    };
-    const regression = { errorRate: positive('--worse', options.worse, 1) / 100, latencyFactor: positive('--slower', options.slower, 1) };
-    const runs = Math.max(1, numberOf('--runs', options.runs, 50));
-    const seed = numberOf('--seed', options.seed, 1);
-    const good = forecast(policy, { name: 'good', ...traffic, candidate: {} }, runs, seed);
-    const bad = forecast(policy, { name: 'bad', ...traffic, candidate: regression }, runs, seed);
-    const found =
-      bad.failedAfterMs === null ? '' : `, after ${duration(bad.failedAfterMs.median)} (median), ${duration(bad.failedAfterMs.p95)} (p95)`;
-    const expected =
-      policy.judge === 'sequential'
-        ? forecastBake(policy, errorRate, traffic.requestsPerSecond, traffic.share, traffic.seconds * 1000)
-        : null;
-    const text = [
-      ...(expected === null ? [] : [expectedText(expected, traffic.requestsPerSecond * traffic.share)]),
-      `A good version: ${good.passed} of ${runs} pass, ${good.failed} fail, ${good.inconclusive} stay open.`,
-      `The bad one: ${bad.failed} of ${runs} fail${found}; ${bad.passed} pass, ${bad.inconclusive} stay open.`,
-    ];
-    return { exit: EXIT.ok, data: { traffic, regression, seed, expected, good, bad }, text: text.join('\n') };
-  },
-});
-
 export const otlp = command<object>({
   help: 'With a token that can do nothing else. It changes with that of the control plane: start it with a SLUICE_TOKEN that stays.\n\n  $ sluice analysis otlp >> .env',
   options: [],
@@ -173,10 +116,3 @@ export const otlp = command<object>({
     return { exit: EXIT.ok, data, text: text.join('\n') };
   },
 });
-
-/** @throws UserError `USAGE` */
-function positive(option: string, value: string | undefined, fallback: number): number {
-  const number = value === undefined ? fallback : Number(value);
-  if (Number.isFinite(number) && number > 0) return number;
-  throw new UserError('USAGE', `${option} ${value} is not a number above 0`, `For example ${option} ${fallback}.`);
-}
