@@ -11,7 +11,7 @@ export default [
     from: 'const worse = before?.worse ?? worseClass(classes) ??',
     to: 'const worse = before?.worse ??',
     spec: answers,
-    title: 'fail: %s',
+    title: 'fail: ',
   },
   {
     name: 'the newest answers may be of any class, as long as those before were well',
@@ -19,7 +19,7 @@ export default [
     from: 'for (const { candidate, baseline } of stretchesOf(recent)) {',
     to: 'for (const { candidate, baseline } of stretchesOf(recent).slice(3)) {',
     spec: answers,
-    title: 'does not pass where next to all its newest answers are 4xx: from look %i on',
+    title: 'does not pass where next to all its newest answers are 4xx: from look',
   },
   {
     name: 'a source that stops telling classes goes on being believed',
@@ -67,7 +67,7 @@ export default [
     from: '(isPassed(policy, state) ? unclean(policy, state) :',
     to: '(isPassed(policy, state) ? null :',
     spec: rollout,
-    title: 'never passes: %s',
+    title: 'never passes: ',
   },
   {
     name: 'the evidence of earlier bakes is forgotten',

@@ -3,7 +3,7 @@ import { logAddExp, logSumExp } from './numbers.ts';
 /** Share of the stake kept back for regressions that begin later. */
 export const HELD_BACK = 0.5;
 /** …of that, where a rollout has several bakes, what is kept for the moments at which a larger share begins. */
-const FOR_LARGER_SHARES = 0.15;
+const FOR_LARGER_SHARES = 0.1;
 /** Length of the stretches at whose beginnings stake is given out and noise is measured, ms. */
 export const BLOCK_MS = 10_000;
 

@@ -27,9 +27,9 @@ export const UNKNOWN_SETTING: AnalysisSetting = { share: null, bakeMs: null, bak
 
 /** Planned length of a bake where none is told: half an hour. */
 export const USUAL_BAKE_MS = 1_800_000;
-/** How much longer than planned a bake may last that has shown nothing bad, and not yet enough that is good: as long again, and never too short to look once more. */
+/** How much longer than planned a bake may last that has shown nothing bad, and not yet enough that is good: twice as long again, and never too short to look once more. */
 export function longerMs(bakeMs: number): number {
-  return Math.max(bakeMs, LEAST_LONGER_MS);
+  return Math.max(2 * bakeMs, LEAST_LONGER_MS);
 }
 const LEAST_LONGER_MS = 150_000;
 /** Candidate requests without which nothing fails. */
