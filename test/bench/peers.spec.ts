@@ -5,7 +5,7 @@ import { normalCdf } from '../../bench/peers/special.ts';
 import { mannWhitneyU } from '../../src/core/analysis/mann-whitney.ts';
 import { betaBinomialBound, shareInterval } from '../../src/core/analysis/sequential/confidence.ts';
 import { logBeta } from '../../src/core/analysis/sequential/numbers.ts';
-import { hasVectors, vectors } from '../worlds/vectors.ts';
+import { vectors } from '../worlds/vectors.ts';
 
 type Args = Record<string, number>;
 interface Confseq {
@@ -43,10 +43,8 @@ const VALUE: Record<string, (args: Args) => number> = {
     boundary.quantileTest(quantile_p!, t_opt!, alpha_opt!, spread(a_n!), spread(b_n!, b_offset)),
 };
 
-describe.skipIf(!hasVectors('analysis/confseq.json'))('boundaries as in confseq', () => {
-  const { computed, upstreamAsserted } = hasVectors('analysis/confseq.json')
-    ? vectors<Confseq>('analysis/confseq.json')
-    : { computed: [], upstreamAsserted: [] };
+describe('boundaries as in confseq', () => {
+  const { computed, upstreamAsserted } = vectors<Confseq>('analysis/confseq.json');
   const names = [...new Set(computed.map((one) => one.fn))].filter((fn) => fn !== 'bernoulli_confidence_interval');
 
   it.each(names)('%s', (fn) => {
@@ -85,7 +83,7 @@ interface GrowthBookCase {
   lower?: number;
 }
 
-describe.skipIf(!hasVectors('analysis/growthbook_sequential.json'))("GrowthBook's sequential intervals", () => {
+describe("GrowthBook's sequential intervals", () => {
   it('agree with its own tests', () => {
     const { cases } = vectors<{ cases: GrowthBookCase[] }>('analysis/growthbook_sequential.json');
     for (const { kind, a, b, tuning, alpha, expected, se: wantedSe, ci, lower } of cases) {
@@ -107,7 +105,7 @@ describe.skipIf(!hasVectors('analysis/growthbook_sequential.json'))("GrowthBook'
   }
 });
 
-describe.skipIf(!hasVectors('analysis/fixedn_crosschecks.json'))('tests of one fixed look', () => {
+describe('tests of one fixed look', () => {
   const choose = (n: number, k: number) => -Math.log(n + 1) - logBeta(k + 1, n - k + 1);
 
   it("agree with SciPy: Fisher's exact and the conditional binomial", () => {

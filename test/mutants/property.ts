@@ -86,6 +86,14 @@ export default [
     title: 'a counter that is no count any more',
   },
   {
+    name: 'a source that has fallen behind is on another clock',
+    file: 'src/core/analysis/clocks.ts',
+    from: 'return { aheadMs };',
+    to: 'return { aheadMs: aheadMs === 1 ? 1 : null };',
+    spec,
+    title: 'a source that falls behind between two bakes is late',
+  },
+  {
     name: 'nobody is told that a clock was wrong',
     file: 'src/core/analysis/watching.ts',
     from: 'return odd === 0',

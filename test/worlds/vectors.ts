@@ -1,14 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
-const FOLDER = resolve(import.meta.dirname, '../..', process.env['SLUICE_VECTORS'] ?? '../shared/vectors');
+const FOLDER = join(import.meta.dirname, '../fixtures/vectors');
 
-/** Whether the published vectors lie beside this repository. Suites that need them report themselves skipped where not. */
-export function hasVectors(path: string): boolean {
-  return existsSync(join(FOLDER, path));
-}
-
-/** One file of published vectors. */
+/** One file of published vectors; their sources are in the folder's README. */
 export function vectors<T>(path: string): T {
   return JSON.parse(readFileSync(join(FOLDER, path), 'utf8')) as T;
 }

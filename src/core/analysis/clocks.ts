@@ -18,6 +18,11 @@ export interface SampleClock {
 
 export const NO_CLOCK: SampleClock = { aheadMs: null };
 
+/** The clock of the next bake of a rollout: one that has fallen behind since is late with its numbers, and no other clock. */
+export function carryClock({ aheadMs }: SampleClock): SampleClock {
+  return { aheadMs };
+}
+
 /** The clock after a look that counts. The first one begins as the analysis does, if the two clocks are the same. */
 export function clockAfter(clock: SampleClock, { fromAt, at }: Sample, startedAt: number, intervalMs: number): SampleClock {
   const ahead = fromAt - startedAt;

@@ -153,6 +153,13 @@ function shownOf(rollout: Rollout, { errorsAbove, slowerThan }: Tried, truth: Tr
   return nats;
 }
 
+/** Candidate requests once at least half of the change has come: fewer than a policy needs at all show nothing to it. */
+function requestsAtHalf(rollout: Rollout, course: Course): number {
+  let requests = 0;
+  for (const { at, share } of looksOf(rollout)) if (course(at) >= 0.5) requests += (rollout.perSecond * share * rollout.intervalMs) / 1000;
+  return requests;
+}
+
 const LIES = Object.entries(CORRUPTIONS);
 
 interface Made {
@@ -171,7 +178,7 @@ function corrupted(tried: Tried, seed: number, number: number): Made | null {
     const isDrift = random() < 0.4;
     const course: Course = (at) => (at < from ? 0 : isDrift ? Math.min(1, (at - from) / (rollout.endsAt - from)) : 1);
     const truth = truthWith(rollout, regression, course);
-    if (shownOf(rollout, tried, truth) < SHOWN_NATS) return null;
+    if (shownOf(rollout, tried, truth) < SHOWN_NATS || requestsAtHalf(rollout, course) < tried.policy.minRequests) return null;
     return {
       said: `${where}: ${isDrift ? 'slowly ' : ''}${regression.name}`,
       played: playOn(tried.policy, rollout.bakes, countedTraffic(random, truth, null)),

@@ -1,3 +1,4 @@
+import { carryClock } from './clocks.ts';
 import { kayentaJudgeIn, type KayentaState } from './kayenta-judge.ts';
 import type { AnalysisPolicy } from './policy.ts';
 import type { AnalysisPhase, Judge, Sample, Verdict } from './sample.ts';
@@ -55,9 +56,11 @@ export function startAnalysis(
   setting: AnalysisSetting = UNKNOWN_SETTING,
   before: JudgeState | null = null,
 ): JudgeState {
-  if (policy.judge === 'sequential' && before?.judge === 'sequential') return carryOn(policy, before, at, setting);
+  if (policy.judge === 'sequential' && before?.judge === 'sequential')
+    return { ...carryOn(policy, before, at, setting), clock: carryClock(before.clock) };
   const fresh = judgeFor(policy, setting).start(policy, at);
-  return before === null ? fresh : { ...fresh, streams: carryStreams(before.streams, setting.share) };
+  if (before === null) return fresh;
+  return { ...fresh, streams: carryStreams(before.streams, setting.share), clock: carryClock(before.clock) };
 }
 
 /** Whether an analysis that is Inconclusive now that its bake is over may become Successful if the bake lasts longer. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasVectors, vectors } from '../../../test/worlds/vectors.ts';
+import { vectors } from '../../../test/worlds/vectors.ts';
 import { classify, judgeKayenta, KAYENTA_METRIC, scoreOf, type KayentaMetric, type Label, type Scored } from './kayenta.ts';
 import { commonLanguageEffect, mannWhitneyU, ranksOf, shiftBetween, wilcoxonDifference } from './mann-whitney.ts';
 
@@ -106,23 +106,21 @@ interface ClassifierCase {
   expectedCritical?: boolean;
 }
 
-describe.skipIf(!hasVectors('analysis/kayenta.json'))("Kayenta's published cases", () => {
-  const published = hasVectors('analysis/kayenta.json')
-    ? vectors<{
-        classifier: ClassifierCase[];
-        issues: ClassifierCase[];
-        mannWhitney: {
-          name: string;
-          conf?: number;
-          control?: number[];
-          experiment?: number[];
-          x?: number[];
-          y?: number[];
-          expected: Record<string, number>;
-          tol: number;
-        }[];
-      }>('analysis/kayenta.json')
-    : { classifier: [], issues: [], mannWhitney: [] };
+describe("Kayenta's published cases", () => {
+  const published = vectors<{
+    classifier: ClassifierCase[];
+    issues: ClassifierCase[];
+    mannWhitney: {
+      name: string;
+      conf?: number;
+      control?: number[];
+      experiment?: number[];
+      x?: number[];
+      y?: number[];
+      expected: Record<string, number>;
+      tol: number;
+    }[];
+  }>('analysis/kayenta.json');
 
   it.each([...published.classifier, ...published.issues].map((one) => [one.name, one] as const))('%s', (_, one) => {
     const { options } = one;
@@ -154,7 +152,7 @@ describe.skipIf(!hasVectors('analysis/kayenta.json'))("Kayenta's published cases
   });
 });
 
-describe.skipIf(!hasVectors('analysis/mannwhitney_scipy.json'))('Mann–Whitney as in SciPy', () => {
+describe('Mann–Whitney as in SciPy', () => {
   it('agrees in U, the tie term, sigma and effect size', () => {
     const cases =
       vectors<{ name: string; x: number[]; y: number[]; 'two-sided': { U: number }; tie_term: number; sigma: number; cles: number }[]>(

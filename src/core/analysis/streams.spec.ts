@@ -159,6 +159,17 @@ describe.each(Object.entries(JUDGES))('streams of the %s judge', (_, policy) => 
     expect(finish(policy, atTheEnd).phase).toBe('Inconclusive');
   });
 
+  it('a source that falls behind between two bakes is late, and not on another clock', () => {
+    const first = after(policy, good());
+    const lagMs = 12 * LOOK;
+    const next = (behindMs: number) =>
+      good()
+        .map((sample) => ({ ...sample, fromAt: sample.fromAt + 60 * LOOK - behindMs, at: sample.at + 60 * LOOK - behindMs }))
+        .reduce((state, sample) => observeSample(policy, state, sample), startAnalysis(policy, NOW, SETTING, first));
+    expect(finishAnalysis(policy, next(0), NOW + 60 * LOOK).phase).toBe('Successful');
+    expect(finishAnalysis(policy, next(lagMs), NOW + 60 * LOOK).phase).toBe('Inconclusive');
+  });
+
   it('traffic that is not split as was asked holds', () => {
     const shifted = good((look, { candidate }) =>
       look < 50 ? {} : { candidate: { requests: 10, errors: 0, latency: candidate.latency[0] === undefined ? latency({ 20: 10 }) : {} } },
