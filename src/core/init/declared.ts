@@ -1,5 +1,5 @@
 import { composeDeclarations } from './compose.ts';
-import { type Declarations, type Declared, NOTHING, variables } from './declared-app.ts';
+import { type Declarations, type Declared, joined, NOTHING, variables } from './declared-app.ts';
 import type { Look, Variable } from './look.ts';
 import { plainFolder, plainName } from './look.ts';
 import { commandOf, type Data, data, list, string, yaml } from './parse.ts';
@@ -7,12 +7,12 @@ import { commandOf, type Data, data, list, string, yaml } from './parse.ts';
 /** The apps that files of other tools describe. */
 export function declarations(look: Look): Declarations {
   const all = [digitalOcean(look), composeDeclarations(look)];
-  return { apps: all.flatMap((one) => one.apps), leftOut: all.flatMap((one) => one.leftOut), decide: all.flatMap((one) => one.decide) };
+  return joined(all);
 }
 
 function digitalOcean(look: Look): Declarations {
   const file = [...look.texts.keys()].find((path) => path.startsWith('.do/'));
-  if (file === undefined) return { apps: [], leftOut: [], decide: [] };
+  if (file === undefined) return { apps: [], leftOut: [], decide: [], aside: [] };
   const read = yaml(look.texts.get(file));
   const spec = read['spec'] === undefined ? read : data(read['spec']);
   const shared = envsOf(spec);
@@ -59,7 +59,7 @@ function digitalOcean(look: Look): Declarations {
       (one) => `The database ${string(one['name']) ?? ''} of ${file} is yours to run; give its address in a variable.`,
     ),
   ];
-  return { apps, leftOut: [...leftOut, ...others], decide: trimmed(spec, file) };
+  return { apps, leftOut: [...leftOut, ...others], decide: trimmed(spec, file), aside: [] };
 }
 
 /** Their paths start at the root of the repository. */

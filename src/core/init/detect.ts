@@ -1,48 +1,51 @@
 import { declarations } from './declared.ts';
-import { type Declared, NOTHING, variables } from './declared-app.ts';
+import { type Declared, type Found, NOTHING, variables } from './declared-app.ts';
+import { candidateFolders, holdsOthers, imageFolder } from './candidates.ts';
 import { fixedPort, otherTools, unreadFiles } from './elsewhere.ts';
-import {
-  type Command,
-  type Detected,
-  type DetectedApp,
-  folderOf,
-  inFolder,
-  isTestPath,
-  type Look,
-  plainName,
-  type Runtime,
-} from './look.ts';
+import { type Command, type Detected, type DetectedApp, folderOf, inFolder, type Look, plainName, type Runtime } from './look.ts';
 import { nodeFolders, nodeRuntime, packageDependencies, packageFolders, packageManagerOf } from './node.ts';
-import { dockerRuntime, goRuntime, pagesRuntime, procfileCommand, rustRuntime, workerRuntime, wranglerFile } from './other.ts';
+import { dockerRuntime, goRuntime, pagesRuntime, rustRuntime, workerRuntime, wranglerFile } from './other.ts';
 import { data, json, string, toml } from './parse.ts';
+import { passedOver, unstarted } from './passed-over.ts';
 import { withGivenPort } from './ports.ts';
+import { installedProgram, procfileCommand, procfileOnce, procfileWorkers } from './procfile.ts';
 import { pythonRuntime } from './python.ts';
 
 /** The apps of a repository, from what other tools' files say and what lies in its folders. Pure. */
 export function detect(look: Look): Detected {
-  const { apps: declared, leftOut, decide } = declarations(look);
+  const { apps: said, leftOut, decide, aside } = declarations(look);
+  const { declared, unplaced } = placed(look, said);
   const covered = new Set(declared.map((one) => one.folder));
+  // What compose leaves out is not found again by its Dockerfile.
+  const isAside = (folder: string): boolean => aside.includes(folder) && !hasOwnStart(look, folder);
+  const open = candidateFolders(look, runtimeOf).filter((folder) => !covered.has(folder) && !isAside(folder));
   const found = [
     ...declared.map((one) => ({ one, runtime: declaredRuntime(look, one), isDeclared: true })),
-    ...candidateFolders(look)
-      .filter((folder) => !covered.has(folder))
-      .map((folder) => ({ one: undeclared(look, folder), runtime: runtimeOf(look, folder), isDeclared: false })),
+    ...open.map((folder) => ({ one: undeclared(look, folder), runtime: runtimeOf(look, folder), isDeclared: false })),
   ];
   const silent = found.filter(({ runtime, isDeclared }) => runtime === null && isDeclared);
-  const started = distinct(found.flatMap(({ one, runtime }) => (runtime === null ? [] : [{ one, runtime }])));
+  const running = distinct(found.flatMap(({ one, runtime }) => (runtime === null ? [] : [{ one, runtime }])));
+  const whole = running.filter(({ one, runtime }) => isWholeImage(look, one, runtime, running.length));
+  const started = [...running.filter((one) => !whole.includes(one)), ...procfileWorkers(look, running)];
   const apps = withRoutes(withDependencies(look, started));
+  const known = new Set(started.map(({ one }) => one.folder));
   return {
     workspace: plainName(string(json(look.texts.get('package.json'))['name']) ?? look.name),
     apps,
     leftOut: [
       ...leftOut,
       ...silent.map(({ one }) => `${one.name} (${one.folder}) does not say how it is started; add it to apps by hand.`),
+      ...whole.map(({ one }) => `The Dockerfile in ${one.folder} makes an image of the whole workspace, which is no app of its own here.`),
+      ...procfileOnce(look, known),
+      ...passedOver(look, known, runtimeOf),
     ],
     decide: [
       ...unreadFiles(look),
       ...decide,
+      ...unplaced,
       ...decisions(look, started),
-      ...otherTools(look, new Set(found.map(({ one }) => one.folder))),
+      ...otherTools(look, known),
+      ...unstarted(look, known),
     ],
     packageManager: packageManagerOf(look),
     languages: new Set(apps.map((app) => app.language)),
@@ -50,11 +53,41 @@ export function detect(look: Look): Detected {
   };
 }
 
+/** What compose makes an image of is the folder of one app, never the whole of a workspace. */
+function placed(look: Look, said: readonly Declared[]): { readonly declared: readonly Declared[]; readonly unplaced: readonly string[] } {
+  const all = said.map((one) => {
+    if (one.dockerfile === null || hasOwnStart(look, one.folder)) return { one, folder: one.folder };
+    return { one, folder: imageFolder(look, one.folder, one.dockerfile) };
+  });
+  return {
+    declared: all.flatMap(({ one, folder }) => (folder === null ? [] : [{ ...one, folder }])),
+    unplaced: all.flatMap(({ one, folder }) =>
+      folder === null
+        ? [
+            `${one.name}: ${one.dockerfile ?? 'its image'} is made of the whole of ${one.folder}, in which several apps lie. Add it with the path of its own folder, its build and its run.`,
+          ]
+        : [],
+    ),
+  };
+}
+
+function hasOwnStart(look: Look, folder: string): boolean {
+  const runtime = runtimeOf(look, folder);
+  return runtime !== null && runtime.framework !== 'Dockerfile';
+}
+
+/** A Dockerfile that nothing declares, above the folders of apps. */
+function isWholeImage(look: Look, one: Declared, { framework }: Runtime, apps: number): boolean {
+  return framework === 'Dockerfile' && one.dockerfile === null && apps > 1 && holdsOthers(look, one.folder);
+}
+
 /** What stands in the way of a deploy that only a person can take away. */
 function decisions(look: Look, found: readonly Found[]): string[] {
   return found.flatMap(({ one, runtime }) => {
     const start = string(data(json(look.texts.get(inFolder(one.folder, 'package.json')))['scripts'])['start']);
-    const fixed = runtime.listens ? fixedPort(look, one.folder, one.run === null ? start : null) : null;
+    // A port that its command is given counts, whatever its sources say for other occasions.
+    const isGiven = runtime.run.some((word) => word.includes('$PORT'));
+    const fixed = runtime.listens && !isGiven ? fixedPort(look, one.folder, one.run === null ? start : null) : null;
     const port =
       fixed === null
         ? []
@@ -63,11 +96,6 @@ function decisions(look: Look, found: readonly Found[]): string[] {
           ];
     return [...port, ...one.decide, ...(one.build === null ? (runtime.decide ?? []) : [])];
   });
-}
-
-interface Found {
-  readonly one: Declared;
-  readonly runtime: Runtime;
 }
 
 function runtimeOf(look: Look, folder: string): Runtime | null {
@@ -84,7 +112,7 @@ function runtimeOf(look: Look, folder: string): Runtime | null {
   const procfile = procfileCommand(look, folder);
   return found === null || worker !== null || procfile === null || found.isWide === true
     ? found
-    : { ...found, run: procfile, listens: true };
+    : { ...found, run: installedProgram(found, procfile), listens: true };
 }
 
 /** A Worker's package has no start script; wrangler itself still has to be installed. */
@@ -147,46 +175,22 @@ function joined(install: readonly string[] | null, build: readonly string[]): re
   return ['sh', '-c', `${install.join(' ')} && ${line}`];
 }
 
-function candidateFolders(look: Look): string[] {
-  const files = [...look.paths].filter((path) =>
-    /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|main\.go|Cargo\.toml|Dockerfile|wrangler\.(toml|jsonc?)|index\.html)$|(^|\/)(main|app|server|manage)\.py$/.test(
-      path,
-    ),
-  );
-  const folders = [...new Set(files.map(folderOf))].filter((folder) => folder === '.' || !isTestPath(`${folder}/x`)).toSorted();
-  const withManifest = new Set(
-    [...look.paths]
-      .filter((path) =>
-        /(^|\/)(package\.json|requirements\.txt|pyproject\.toml|go\.mod|Cargo\.toml|main\.go|wrangler\.(toml|jsonc?))$/.test(path),
-      )
-      .map(folderOf),
-  );
-  // Pages and single scripts inside of an app belong to it.
-  return folders.filter(
-    (folder) =>
-      withManifest.has(folder) ||
-      !folders.some(
-        (other) =>
-          other !== folder && withManifest.has(other) && isBelow(folder, other) && (other !== '.' || runtimeOf(look, '.') !== null),
-      ),
-  );
-}
-
-function isBelow(folder: string, other: string): boolean {
-  return other === '.' || folder.startsWith(`${other}/`);
-}
-
 function undeclared(look: Look, folder: string): Declared {
   const own = wranglerFile(look, folder);
   const named = own?.endsWith('.toml') === true ? string(toml(look.texts.get(own))['name']) : null;
-  const fallback =
-    folder === '.' ? (string(json(look.texts.get('package.json'))['name']) ?? look.name) : (folder.split('/').at(-1) ?? folder);
+  const fallback = folder === '.' ? (string(json(look.texts.get('package.json'))['name']) ?? look.name) : lastName(folder);
   return {
     ...NOTHING,
     name: plainName(named ?? fallback),
     folder,
     env: exampleEnv(look, folder),
   };
+}
+
+/** `services/cart/src` → `cart`: folders that only say that sources lie there name no app. */
+function lastName(folder: string): string {
+  const parts = folder.split('/');
+  return parts.findLast((part) => !/^(src|source|sources|code)$/i.test(part)) ?? folder;
 }
 
 /** Variables that an app's `.env.example` names: all of them come from outside. */

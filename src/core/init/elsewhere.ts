@@ -10,11 +10,15 @@ export function otherTools(look: Look, known: ReadonlySet<string>): string[] {
   return [...nxApplications(look, known), ...javaModules(look, known), ...otherLanguages(look, known)];
 }
 
+/** Whether a folder is what Nx calls an application. */
+export function isNxApplication(look: Look, folder: string): boolean {
+  return look.paths.has('nx.json') && json(look.texts.get(inFolder(folder, 'project.json')))['projectType'] === 'application';
+}
+
 function nxApplications(look: Look, known: ReadonlySet<string>): string[] {
   return [...look.texts].flatMap(([path, text]) => {
-    if (!/(^|\/)project\.json$/.test(path) || !look.paths.has('nx.json') || isTestPath(path)) return [];
     const [folder, project] = [folderOf(path), json(text)];
-    if (project['projectType'] !== 'application' || known.has(folder)) return [];
+    if (!/(^|\/)project\.json$/.test(path) || isTestPath(path) || known.has(folder) || !isNxApplication(look, folder)) return [];
     const name = string(project['name']) ?? folder.split('/').at(-1) ?? folder;
     if (name.endsWith('-e2e')) return [];
     return [
@@ -53,9 +57,18 @@ function otherLanguages(look: Look, known: ReadonlySet<string>): string[] {
   for (const path of look.paths)
     for (const [pattern, language] of LANGUAGES)
       if (pattern.test(path) && !isTestPath(path) && !known.has(folderOf(path))) found.set(folderOf(path), language);
-  return [...found].map(
-    ([folder, language]) => `${folder} holds ${language}, which init cannot start by itself: if it is an app, add it by hand.`,
-  );
+  return [...found].map(([folder, language]) => {
+    const said = startSaid(look, folder);
+    const how = said === null ? 'the command that starts it' : `run '${said}'`;
+    return `${folder} holds ${language}, which init cannot start by itself: if it is an app, add it by hand with path '${folder}', its build and ${how}.`;
+  });
+}
+
+/** How other files start what a folder holds. */
+function startSaid(look: Look, folder: string): string | null {
+  const web = /^web:\s*(\S.*?)\s*$/m.exec(look.texts.get(inFolder(folder, 'Procfile')) ?? '')?.[1];
+  if (web !== undefined) return web;
+  return /\brails\b/.test(look.texts.get(inFolder(folder, 'Gemfile')) ?? '') ? 'bin/rails server -b 127.0.0.1 -p "$PORT"' : null;
 }
 
 /** Files that could not be read, one sentence each: what they say is not in the configuration. */
@@ -75,13 +88,32 @@ export function fixedPort(look: Look, folder: string, start: string | null): str
   for (const name of ENTRIES) {
     const text = look.texts.get(inFolder(folder, name));
     if (text === undefined || /\bPORT\b/.test(text)) continue;
-    const said =
-      /\.listen\(\s*\{?\s*(?:port\s*:\s*)?(\d{2,5})\b|\bport\s*[:=]\s*(\d{2,5})\b|HTTPServer\(\(['"][^'"]*['"],\s*(\d{2,5})\)/i.exec(text);
-    const port = said?.slice(1).find((one) => one !== undefined);
+    const listens = /\.listen\(\s*\{?\s*(?:port\s*:\s*)?(\d{2,5})\b|HTTPServer\(\(['"][^'"]*['"],\s*(\d{2,5})\)/i.exec(text);
+    // A port beside the name of another server is where that one is asked.
+    const named = text.split('\n').flatMap((line) => (OF_OTHERS.test(line) ? [] : (/\bport\s*[:=]\s*(\d{2,5})\b/i.exec(line)?.[1] ?? [])));
+    const port = listens?.slice(1).find((one) => one !== undefined) ?? named.find((one) => !PORTS_OF_OTHERS.has(one));
     if (port !== undefined) return port;
   }
   return null;
 }
+
+const OF_OTHERS = /redis|mongo|postgres|psycopg|\bpg\b|mysql|maria|amqp|rabbit|kafka|elastic|memcache|smtp|mail|createClient|connect\(/i;
+/** PostgreSQL, MySQL, Redis, MongoDB, RabbitMQ, Elasticsearch, memcached, Kafka, SMTP, NATS. */
+const PORTS_OF_OTHERS: ReadonlySet<string> = new Set([
+  '5432',
+  '3306',
+  '6379',
+  '27017',
+  '5672',
+  '9200',
+  '11211',
+  '9092',
+  '25',
+  '465',
+  '587',
+  '1025',
+  '4222',
+]);
 
 const ENTRIES = ['', 'src/']
   .flatMap((at) =>

@@ -67,7 +67,7 @@ export interface Detected {
 export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun';
 
 const MANIFESTS =
-  /(^|\/)(package\.json|project\.json|nx\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile[\w.-]*|Containerfile|[\w.-]+\.[Dd]ockerfile|(docker-)?compose[\w.-]*\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|\.env\.(example|sample|template)|(main|app|server|wsgi|asgi|manage)\.py|main\.go)$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$|^yarn\.lock$/;
+  /(^|\/)(package\.json|project\.json|nx\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|requirements\/[\w.-]+\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile[\w.-]*|Containerfile|[\w.-]+\.[Dd]ockerfile|(docker-)?compose[\w.-]*\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|Gemfile|\.env\.(example|sample|template)|(main|app|server|wsgi|asgi|manage|__main__)\.py|(main|server|app|api|service|root)\.go)$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$|^yarn\.lock$/;
 /** Where a program of Node begins, beside its package.json or in `src`. */
 const ENTRY = /^(?:src\/)?(?:server|app|main|index)\.[cm]?[jt]s$/;
 
@@ -87,10 +87,14 @@ export function folderOf(path: string): string {
   return end < 0 ? '.' : path.slice(0, end);
 }
 
-/** `./apps/web/` → `apps/web`; null when it leads outside. */
+/** `./apps/web/`, `infra/../apps/web` → `apps/web`; null when it leads outside. */
 export function plainFolder(path: string): string | null {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) return null;
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) return null;
+  }
   return parts.length === 0 ? '.' : parts.join('/');
 }
 
@@ -108,7 +112,13 @@ export function plainName(text: string): string {
 
 /** Folders that hold no apps of their own, whatever lies in them. */
 export function isTestPath(path: string): boolean {
-  return /(^|\/)(node_modules|vendor|dist|build|coverage|tests?|testing|__tests__|e2e|fixtures|testdata|docs?|scripts|tools|templates?|\.[^/]+)(\/|$)/.test(
-    folderOf(path),
-  );
+  return TEST_FOLDER.test(folderOf(path)) || isExample(path);
+}
+
+const TEST_FOLDER =
+  /(^|\/)(node_modules|vendor|third_party|dist|build|coverage|tests?|testing|__tests__|__mocks__|e2e|[\w.-]+-e2e|cypress|playwright|fixtures|testdata|docs?|scripts|tools|hack|templates?|\.[^/]+)(\/|$)/;
+
+/** Folders that show how something is used. */
+export function isExample(path: string): boolean {
+  return /(^|\/)(examples?|samples?|demos?|benchmarks?|playgrounds?|sandbox)(\/|$)/.test(folderOf(path));
 }

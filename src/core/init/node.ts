@@ -60,7 +60,8 @@ export function nodeRuntime(look: Look, folder: string): Runtime | null {
   const start = string(scripts['start']) ?? '';
   const listens =
     framework !== undefined ||
-    Object.keys(data(manifest['dependencies'])).some((name) => SERVERS.has(name)) ||
+    nodeDependencies(manifest).some((name) => SERVERS.has(name)) ||
+    /\b(next|nuxt|vite|astro|remix-serve|react-router-serve|vinxi|gatsby|ng serve|http-server|nest|strapi)\b/.test(start) ||
     looksLikeServer(run[0] === tools.manager ? commandOf(start) : run);
   return {
     framework: framework?.name ?? 'Node',
@@ -112,10 +113,18 @@ function isNeeded(look: Look, folder: string, manifest: Data): boolean {
   });
 }
 
+/** The root of a workspace is an app where its start script starts one, and does not hand on to its members. */
 function isRootOnly(look: Look, manifest: Data, scripts: Data): boolean {
-  const isWorkspace = manifest['workspaces'] !== undefined || look.paths.has('pnpm-workspace.yaml');
-  return isWorkspace && !/\bnode\b/.test(string(scripts['start']) ?? '');
+  // pnpm keeps settings of a single package in the same file.
+  const isWorkspace = manifest['workspaces'] !== undefined || strings(yaml(look.texts.get('pnpm-workspace.yaml'))['packages']).length > 0;
+  const start = string(scripts['start']) ?? '';
+  return isWorkspace && (HANDS_ON.test(start) || !(/\bnode\b/.test(start) || SERVES.test(start)));
 }
+
+const HANDS_ON = /\b(turbo|nx|lerna|wsrun|concurrently|npm-run-all|run-[ps]|workspaces?|pnpm|yarn|npm|bun|moon|rush|docker)\b|(^|\s)-w\s/;
+/** Programs that serve pages or answer requests. */
+const SERVES =
+  /\b(next|nuxt|vite|astro|remix-serve|react-router-serve|vinxi|gatsby|ng|http-server|serve|webpack-dev-server|nest|strapi|tsx|ts-node)\b/;
 
 function looksLikeServer(run: Command): boolean {
   return (
@@ -240,6 +249,11 @@ function nodeChecks(scripts: Data, tools: Tools): Record<string, CheckCommand> {
 /** Folders with a package.json. */
 export function nodeFolders(look: Look): string[] {
   return [...look.texts.keys()].filter((path) => /(^|\/)package\.json$/.test(path)).map(folderOf);
+}
+
+/** Names of what a package needs to run. */
+export function nodeDependencies(manifest: Data): string[] {
+  return Object.keys(data(manifest['dependencies']));
 }
 
 /** Names of the workspace's packages → their folders. */

@@ -6,9 +6,9 @@ const PLAIN = { language: 'other', env: {}, isFrontEnd: false, listens: true, ch
 
 /** A folder with a program of Go: that of its module, or one of several within a module above. */
 export function goRuntime(look: Look, folder: string): Runtime | null {
-  const main = look.texts.get(inFolder(folder, 'main.go'));
+  const main = goProgram(look, folder);
   const isModule = look.paths.has(inFolder(folder, 'go.mod'));
-  if (main === undefined || !/^package main\b/m.test(main)) return null;
+  if (main === null) return null;
   const module = moduleAbove(look, folder);
   if (module === null) return null;
   if (!isModule) return { ...goWithin(folder, module), listens: goListens(main) };
@@ -23,6 +23,16 @@ export function goRuntime(look: Look, folder: string): Runtime | null {
     listens: goListens(main),
     checks: hasTests ? { test: { command: ['go', 'test', './...'] } } : {},
   };
+}
+
+/** The text in which a folder's program of Go begins; null where it holds none. */
+export function goProgram(look: Look, folder: string): string | null {
+  const texts = ['main', 'server', 'app', 'api', 'service', 'root'].flatMap((name) => look.texts.get(inFolder(folder, `${name}.go`)) ?? []);
+  return (
+    texts.find((text) => /^package main\b/m.test(text) && /^func main\(/m.test(text)) ??
+    texts.find((text) => /^package main\b/m.test(text)) ??
+    null
+  );
 }
 
 /** Built at the root of the workspace, because its packages lie elsewhere in the module. */
@@ -173,11 +183,4 @@ export function pagesRuntime(look: Look, folder: string): Runtime | null {
     run: ['sh', '-c', 'exec python3 -m http.server --bind 127.0.0.1 "$PORT"'],
     isFrontEnd: true,
   };
-}
-
-/** The `web` line of a Procfile. */
-export function procfileCommand(look: Look, folder: string): Command | null {
-  const line = /^web:\s*(.+)$/m.exec(look.texts.get(inFolder(folder, 'Procfile')) ?? '')?.[1];
-  const command = string(line);
-  return command === null ? null : commandOf(command);
 }
