@@ -43,6 +43,7 @@ bench: build packages ## Measure against named peers; results go to bench/RESULT
 
 soak: build ## Long runs: simulated releases, real kills, crowds and requests at each edge, corrupted metrics, damaged reports, read models under fire
 	@SLUICE_SEEDS=1000000 vitest run test/simulation/simulation.spec.ts
+	@SLUICE_LAYOUTS=all vitest run test/e2e/layouts.spec.ts
 	@SLUICE_KILLS=100 vitest run test/e2e/kills.spec.ts
 	@SLUICE_KILLS=24 SLUICE_STOPS=4 SLUICE_EVENTS=600000 SLUICE_FOREIGN_MS=15000 SLUICE_FIGURES=1 vitest run src/projections/chaos.spec.ts
 	@SLUICE_DRILLS=200 vitest run src/adapters/backup/moving.spec.ts

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Reading } from '../../core/analysis/reading.ts';
 import type { MetricSource } from '../../ports/metric-source.ts';
+import { isLinearPattern, linearPattern, PATTERN_WANTED } from '../../lib/linear-pattern.ts';
 import { advanced, doubted, NOTHING, unreadable } from './counters.ts';
 import { errorsMayBeAbsent, filled, settingsOf } from './settings.ts';
 
@@ -14,7 +15,7 @@ export interface LogSourceOptions {
   readonly now: () => number;
 }
 
-const pattern = z.string().refine((text) => isPattern(text), 'a regular expression');
+const pattern = z.string().refine(isLinearPattern, PATTERN_WANTED);
 const schema = z.strictObject({
   kind: z.literal('logs'),
   /** Lines that say that something was done. */
@@ -83,9 +84,9 @@ async function logsIn(folder: string): Promise<string[]> {
 }
 
 function tallyOf(settings: { readonly requests: string; readonly errors: string; readonly latency?: string | undefined }) {
-  const isRequest = new RegExp(settings.requests, 'u');
-  const isError = new RegExp(settings.errors, 'u');
-  const took = settings.latency === undefined ? null : new RegExp(settings.latency, 'u');
+  const isRequest = linearPattern(settings.requests);
+  const isError = linearPattern(settings.errors);
+  const took = settings.latency === undefined ? null : linearPattern(settings.latency);
   const latency = new Map<number, number>();
   let [requests, errors] = [0, 0];
   return {
@@ -93,8 +94,10 @@ function tallyOf(settings: { readonly requests: string; readonly errors: string;
       if (!isRequest.test(line)) return;
       requests += 1;
       if (isError.test(line)) errors += 1;
-      const ms = Number(took?.exec(line)?.[1] ?? Number.NaN);
-      if (Number.isFinite(ms) && ms >= 0) latency.set(ms, (latency.get(ms) ?? 0) + 1);
+      const said = took?.firstGroup(line)?.trim() ?? '';
+      const ms = Number(said);
+      // An empty group is no time, though Number takes it for 0.
+      if (said !== '' && Number.isFinite(ms) && ms >= 0) latency.set(ms, (latency.get(ms) ?? 0) + 1);
     },
     counted: () => ({ requests, errors, latency }),
   };
@@ -147,12 +150,4 @@ async function readLines(
     rest = rest.subarray(end);
   }
   return done;
-}
-
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text, 'u').source !== '';
-  } catch {
-    return false;
-  }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { MetricQuery, MetricSource } from '../../ports/metric-source.ts';
+import { isLinearPattern, linearPattern, PATTERN_WANTED } from '../../lib/linear-pattern.ts';
 import { countersOf, doubted, refuseWithin, stale } from './counters.ts';
 import type { OtlpIntake, Stream } from './otlp-intake.ts';
 import { duration, errorsMayBeAbsent, settingsOf } from './settings.ts';
@@ -16,7 +17,7 @@ const schema = z.strictObject({
   /** Counter of what went wrong; left out: the points of `requests` whose `errorAttribute` is like `errorPattern`. */
   errors: z.string().optional(),
   errorAttribute: z.string().default('http.response.status_code'),
-  errorPattern: z.string().default('^5'),
+  errorPattern: z.string().refine(isLinearPattern, PATTERN_WANTED).default('^5'),
   /** Histogram of how long it took. */
   latency: z.string().default('http.server.request.duration'),
   /** Attribute of resource or point that names the version, as SLUICE_VERSION told it to the app. */
@@ -76,7 +77,7 @@ function streamsOf(streams: readonly Stream[], settings: Settings, query: Metric
 }
 
 function countedIn(streams: readonly Stream[], version: string, intake: OtlpIntake, settings: Settings, query: MetricQuery) {
-  const isError = new RegExp(settings.errorPattern, 'u');
+  const isError = linearPattern(settings.errorPattern);
   const failed =
     settings.errors === undefined
       ? streams.filter(({ attributes }) => isError.test(attributes[settings.errorAttribute] ?? ''))

@@ -5,7 +5,8 @@ import { contentsOf, gate, plural } from './material.ts';
 import type { GateResult } from './report.ts';
 import type { GateSettings } from './settings.ts';
 import { ADVISORY_SEVERITIES } from './settings.ts';
-import { type Waivers, wildcard } from './waivers.ts';
+import { matchesWildcard } from '../changes/glob.ts';
+import type { Waivers } from './waivers.ts';
 
 /** Every component needs a licence that is allowed; one without a known licence does not pass. */
 export function judgeLicences(settings: GateSettings['licences'], { reports }: Material, waivers: Waivers): GateResult[] {
@@ -13,13 +14,12 @@ export function judgeLicences(settings: GateSettings['licences'], { reports }: M
   const contents = contentsOf(reports, 'components');
   if (contents.length === 0) return [gate('licences', 'failed', 'There is no list of components that counts.')];
   const allow = allowList(settings.allow);
-  const except = settings.except.map(wildcard);
   const components = contents.flatMap((content) => content.components);
   const refused = components.filter(({ name, version, licences }) => {
     const isFine = licences.length > 0 && licences.every((licence) => isAllowed(licence, allow));
     return (
       !isFine &&
-      !except.some((one) => one.test(name) || one.test(`${name}@${version}`)) &&
+      !settings.except.some((one) => matchesWildcard(name, one) || matchesWildcard(`${name}@${version}`, one)) &&
       waivers.find([`${name}@${version}`, name]) === null
     );
   });

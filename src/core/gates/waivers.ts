@@ -1,3 +1,4 @@
+import { matchesWildcard } from '../changes/glob.ts';
 import { matchesGlob } from './glob.ts';
 import type { WaiverUse } from './report.ts';
 import type { Waiver } from './settings.ts';
@@ -38,14 +39,8 @@ export function day(expires: number): string {
   return new Date(expires - 1).toISOString().slice(0, 10);
 }
 
-/** `*` stands for any text. */
-export function wildcard(pattern: string): RegExp {
-  const source = pattern.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${source.join('.*')}$`, 's');
-}
-
 function isMeant(name: string, what: string): boolean {
   if (name === what) return true;
   if (!what.includes('*')) return false;
-  return wildcard(what).test(name);
+  return matchesWildcard(name, what);
 }

@@ -62,7 +62,7 @@ export function nodeRuntime(look: Look, folder: string): Runtime | null {
     framework !== undefined ||
     nodeDependencies(manifest).some((name) => SERVERS.has(name)) ||
     /\b(next|nuxt|vite|astro|remix-serve|react-router-serve|vinxi|gatsby|ng serve|http-server|nest|strapi)\b/.test(start) ||
-    looksLikeServer(run[0] === tools.manager ? commandOf(start) : run);
+    looksLikeServer(look, folder, run[0] === tools.manager ? commandOf(start) : run);
   return {
     framework: framework?.name ?? 'Node',
     language: 'node',
@@ -126,11 +126,18 @@ const HANDS_ON = /\b(turbo|nx|lerna|wsrun|concurrently|npm-run-all|run-[ps]|work
 const SERVES =
   /\b(next|nuxt|vite|astro|remix-serve|react-router-serve|vinxi|gatsby|ng|http-server|serve|webpack-dev-server|nest|strapi|tsx|ts-node)\b/;
 
-function looksLikeServer(run: Command): boolean {
+/** Whether what a command starts answers requests: by its source where that tells, otherwise by its name. */
+function looksLikeServer(look: Look, folder: string, run: Command): boolean {
+  const words = run.flatMap((word) => word.split(/\s+/)).map((word) => word.replace(/^\.\//, ''));
+  const inside = (word: string): string => (folder !== '.' && word.startsWith(`${folder}/`) ? word : inFolder(folder, word));
+  if (words.some((word) => LISTENS.test(look.texts.get(inside(word)) ?? ''))) return true;
   return (
-    run.some((word) => /(^|[/.-])(server|app|index|www|main|http)\b/.test(word)) && !run.some((word) => /worker|job|queue|cron/.test(word))
+    words.some((word) => /(^|[/.-])(server?|app|index|www|main|http|api)\b/.test(word)) &&
+    !words.some((word) => /worker|job|queue|cron/.test(word))
   );
 }
+
+const LISTENS = /\.listen\(|createServer\(|\bserve\(|\bprocess\.env\.PORT\b|env\[['"]PORT['"]\]/;
 
 interface Tools {
   readonly manager: PackageManager;

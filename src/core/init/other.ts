@@ -78,7 +78,9 @@ export function rustRuntime(look: Look, folder: string): Runtime | null {
     ...(isMember ? { isWide: true as const } : {}),
     build: commandOf(`cargo build --release --locked --bin ${program} --target-dir ${TARGET}`),
     run: [`./${TARGET}/release/${program}`],
-    listens: needs.some((need) => /^(axum|actix-web|rocket|warp|hyper|tonic|poem|salvo|tide)$/.test(need)),
+    listens:
+      needs.some((need) => /^(axum|actix-web|rocket|warp|hyper|tonic|poem|salvo|tide)$/.test(need)) ||
+      /\bTcpListener\b|"PORT"/.test(look.texts.get(inFolder(folder, 'src/main.rs')) ?? ''),
     checks: {},
     notes: isMember ? ['A crate of a workspace, built from its root.'] : [],
   };

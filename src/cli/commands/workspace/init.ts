@@ -7,6 +7,8 @@ import { EXIT } from '../../session/exit.ts';
 import { command, type Session } from '../../session/session.ts';
 import { plural, table } from '../../view/words.ts';
 
+const NO_APP = 'There is nothing to deploy: no app was found.';
+
 interface InitOptions {
   readonly workspace?: string;
   readonly overwrite?: boolean;
@@ -37,14 +39,14 @@ a person has changed is kept: the difference is shown, and somebody who is there
       if (outcome !== 'unchanged' && outcome !== 'kept' && options.dryRun !== true) await writeProposal(dir, file);
       written.push({ path: file.path, outcome });
     }
-    const trouble = options.dryRun === true || found.apps.length === 0 ? null : await planTrouble(dir, session.version);
+    const trouble = found.apps.length === 0 ? NO_APP : options.dryRun === true ? null : await planTrouble(dir, session.version);
     const toDecide = found.decide;
     const apps = found.apps.map(({ name, path, framework, routes }) => ({ name, path, framework, routes }));
     const lines = [
       apps.length === 0
         ? `No app was found: add one to sluice.config.ts. Looked for ${LOOKED_FOR}.`
         : `Found ${plural(apps.length, 'app')}`,
-      ...table(apps.map((app) => [`  ${app.name}`, app.path, app.framework, app.routes.join(' ')])),
+      ...table(apps.map((app) => [`  ${app.name}`, app.path, app.framework, app.routes.join(' ') || 'no route'])),
       ...found.leftOut.map((what) => `  ${what}`),
       ...(toDecide.length === 0 ? [] : ['To be decided before a deploy can work', ...toDecide.map((what) => `  ${what}`)]),
       options.dryRun === true ? 'Would be written' : 'Files',
@@ -58,7 +60,7 @@ a person has changed is kept: the difference is shown, and somebody who is there
         apps,
         leftOut: found.leftOut,
         decide: toDecide,
-        plans: trouble === null,
+        plans: options.dryRun === true && trouble === null ? null : trouble === null,
         trouble,
         files: written,
         dryRun: options.dryRun === true,
