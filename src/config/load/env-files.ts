@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+<<<<<<< HEAD:src/config/load/env-files.ts
 import { OutsideError } from '../../core/errors.ts';
+=======
+import { plainText } from '../adapters/_shared/plain-text.ts';
+import { OutsideError } from '../core/errors.ts';
+>>>>>>> 24d66de (Read odd encodings as their tools do, name what lies elsewhere):src/config/env-files.ts
 
 export type EnvFileName = `.env${string}`;
 
@@ -20,13 +25,14 @@ export function envFiles(dir: string, environment: string | null): readonly (rea
 
 /** What of it has a value: an empty one is what `.env.example` leaves behind. */
 function parsed(text: string): Record<string, string> {
-  const said = parseEnv(text.replace(/^\uFEFF/, ''));
+  const said = parseEnv(text);
   return Object.fromEntries(Object.entries(said).flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, value]])));
 }
 
 function textOf(path: string): string | null {
+  let bytes: Buffer;
   try {
-    return readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Python keeps its virtual environment in a folder of that name.
@@ -38,4 +44,11 @@ function textOf(path: string): string | null {
       error,
     );
   }
+  const text = plainText(bytes);
+  if (text !== null && !text.includes('\0')) return text;
+  throw new OutsideError(
+    'ENV_FILE_UNREADABLE',
+    `${path} is not UTF-8 text, so that some letters of its values are not known.`,
+    'Save it as UTF-8.',
+  );
 }

@@ -114,13 +114,22 @@ function runReader(path: string): Promise<Read> {
 
 /** Runs in the reader process. Its result goes to file descriptor 3, so that the configuration may print. */
 const READER = String.raw`
-import { writeSync } from 'node:fs';
+import fs, { writeSync } from 'node:fs';
 import Module, { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const { config, self, tsx } = JSON.parse(process.argv[1]);
 
-const hook = 'const self = ' + JSON.stringify(self) + ';' +
+// npm, Node and this program skip a byte order mark of a package.json; tsx, which reads it in both threads, does not.
+const skipMarks = (fs) => {
+  const { readFileSync } = fs;
+  const { readFile } = fs.promises;
+  const plain = (path, text) => (typeof text === 'string' && /\.json$/.test(String(path)) ? text.replace(/^\uFEFF/, '') : text);
+  fs.readFileSync = (path, ...rest) => plain(path, readFileSync(path, ...rest));
+  fs.promises.readFile = async (path, ...rest) => plain(path, await readFile(path, ...rest));
+};
+skipMarks(fs);
+const hook = 'import fs from "node:fs"; (' + String(skipMarks) + ')(fs); const self = ' + JSON.stringify(self) + ';' +
   'export async function resolve(specifier, context, next) {' +
   '  return next(specifier === "sluice" ? self : specifier, context);' +
   '}';

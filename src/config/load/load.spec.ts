@@ -78,6 +78,44 @@ describe('where it stands', () => {
   });
 });
 
+describe('encodings', () => {
+  const texts = {
+    'sluice.config.json': JSON.stringify(right),
+    'sluice.config.yaml': 'workspace: shop\r\napps:\r\n  web: { path: apps/web, run: node server.js }\r\n',
+    'sluice.config.ts': asTs(right),
+  };
+  const utf16 = (text: string, order: 'le' | 'be'): Buffer => {
+    const bytes = Buffer.from(`\uFEFF${text}`, 'utf16le');
+    return order === 'le' ? bytes : bytes.swap16();
+  };
+
+  test.each(Object.entries(texts))(
+    '%s with a byte order mark, beside a package.json and a tsconfig.json with one, is read',
+    async (file, text) => {
+      await write({ [file]: `\uFEFF${text}`, 'package.json': '\uFEFF{"type":"module"}', 'tsconfig.json': '\uFEFF{}' });
+      expect(await loadConfig(dir)).toEqual(right);
+    },
+  );
+
+  test.each(Object.entries(texts).filter(([file]) => !file.endsWith('.ts')))('%s in UTF-16 is read as in UTF-8', async (file, text) => {
+    for (const order of ['le', 'be'] as const) {
+      await writeFile(join(dir, file), utf16(text, order));
+      expect(await loadConfig(dir)).toEqual(right);
+    }
+  });
+
+  test.each(Object.entries(texts))(
+    '%s in an encoding of one byte a letter, cut off, or in UTF-16 without a mark is refused',
+    async (file, text) => {
+      const named = text.replace('node server.js', 'node büro.js');
+      for (const bytes of [Buffer.from(named, 'latin1'), Buffer.from('ü').subarray(0, 1), utf16(named, 'le').subarray(2)]) {
+        await writeFile(join(dir, file), bytes);
+        expect((await problems()).map(({ message }) => message)).toEqual([expect.stringContaining('save it as UTF-8')]);
+      }
+    },
+  );
+});
+
 describe('in TypeScript', () => {
   test.each(['{"type":"module"}', '{"type":"commonjs"}', '{}'])(
     'types, imports and "sluice" without an installation, in a package %s',

@@ -1,7 +1,12 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+<<<<<<< HEAD:src/config/load/load.ts
 import { OutsideError } from '../../core/errors.ts';
+=======
+import { plainText } from '../adapters/_shared/plain-text.ts';
+import { OutsideError } from '../core/errors.ts';
+>>>>>>> 24d66de (Read odd encodings as their tools do, name what lies elsewhere):src/config/load.ts
 import { findConfig } from './find.ts';
 import type { Locate } from '../validate/locate.ts';
 import { plainJson } from './plain-json.ts';
@@ -40,6 +45,12 @@ interface Written {
 
 async function read(dir: string, file: string): Promise<Written> {
   const path = join(dir, file);
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new OutsideError('CONFIG_UNREADABLE', `${path} could not be read: ${error.message}.`, 'See that the file may be read.', error);
+  });
+  const text = plainText(bytes);
+  // Letters that are not known would become others, in names and values, and all else would go on.
+  if (text === null || text.includes('\0')) throw new ConfigError([{ ...WHOLE_FILE, file, message: NO_TEXT }]);
   if (!/\.(json|ya?ml)$/.test(file)) {
     const { importConfig } = await import('./import-config.ts');
     const { value, mistakes } = await importConfig(path);
@@ -47,16 +58,23 @@ async function read(dir: string, file: string): Promise<Written> {
     if (mistakes.length > 0) throw new ConfigError(mistakes.map(await locate()));
     return { value, locate };
   }
+<<<<<<< HEAD:src/config/load/load.ts
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new OutsideError('CONFIG_UNREADABLE', `${path} could not be read: ${error.message}.`, 'See that the file may be read.', error);
   });
   const parse = async () => (await import('../validate/locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+=======
+  const parse = async () => (await import('./locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
+>>>>>>> 24d66de (Read odd encodings as their tools do, name what lies elsewhere):src/config/load.ts
   const plain = file.endsWith('.json') ? plainJson(text) : null;
   if (plain !== null) return { value: plain.value, locate: async () => (await parse()).locate };
   const { value, locate, problems } = await parse();
   if (problems.length > 0) throw new ConfigError(problems);
   return { value, locate: async () => locate };
 }
+
+const WHOLE_FILE = { path: '', line: null, column: null, suggestion: null };
+const NO_TEXT = 'is not UTF-8 text, so that some of its letters are not known: save it as UTF-8.';
 
 /** Apps whose folder is not there, or is a link that leads out of the workspace. */
 async function missingPaths(dir: string, value: unknown): Promise<Mistake[]> {

@@ -1,4 +1,4 @@
-import { folderOf, inFolder, isTestPath, type Look, plainName } from './look.ts';
+import { folderOf, inFolder, isManifest, isTestPath, type Look, plainName } from './look.ts';
 import { json, string, whyUnreadable } from './parse.ts';
 
 /** What is looked for, in the words of `sluice init` where it found no app. */
@@ -75,7 +75,7 @@ function startSaid(look: Look, folder: string): string | null {
 export function unreadFiles(look: Look): string[] {
   const unread = new Map(look.unread);
   for (const [path, text] of look.texts) {
-    const why = isTestPath(path) ? null : whyUnreadable(path, text);
+    const why = isTestPath(path) || !isManifest(path) ? null : whyUnreadable(path, text);
     if (why !== null) unread.set(path, why);
   }
   return [...unread].map(([path, why]) => `${path} could not be read (${why}): what it says is not taken into account.`);

@@ -67,13 +67,20 @@ export interface Detected {
 export type PackageManager = 'npm' | 'pnpm' | 'yarn' | 'bun';
 
 const MANIFESTS =
-  /(^|\/)(package\.json|project\.json|nx\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|requirements\/[\w.-]+\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile[\w.-]*|Containerfile|[\w.-]+\.[Dd]ockerfile|(docker-)?compose[\w.-]*\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|Gemfile|\.env\.(example|sample|template)|(main|app|server|wsgi|asgi|manage|__main__)\.py|(main|server|app|api|service|root)\.go|src\/main\.rs)$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$|^yarn\.lock$/;
+  /(^|\/)(package\.json|project\.json|nx\.json|pnpm-workspace\.yaml|requirements[\w.-]*\.txt|requirements\/[\w.-]+\.txt|pyproject\.toml|Pipfile|go\.mod|Cargo\.toml|Dockerfile[\w.-]*|Containerfile|[\w.-]+\.[Dd]ockerfile|(docker-)?compose[\w.-]*\.ya?ml|wrangler\.(toml|jsonc?)|Procfile|Gemfile|\.env\.(example|sample|template))$|^\.do\/(app|deploy\.template)\.ya?ml$|^\.nvmrc$|^\.node-version$|^yarn\.lock$/;
+/** Where programs of Python, Go and Rust may begin. */
+const PROGRAMS = /(^|\/)((main|app|server|wsgi|asgi|manage|__main__)\.py|(main|server|app|api|service|root)\.go|src\/main\.rs)$/;
 /** Where a program of Node may begin: beside its package.json, or in `src` or `bin`. */
 const ENTRY = /^(?:(?:src|bin)\/)?(?!.*\.(?:config|conf|test|spec|d)\.)[\w.-]+\.[cm]?[jt]s$/;
 
+/** Whether a file says what a folder is made of: not to know what it says is something to tell. */
+export function isManifest(path: string): boolean {
+  return MANIFESTS.test(path);
+}
+
 /** Whether detection needs the text of a file. `packages`: folders with a package.json. */
 export function isWorthReading(path: string, packages: ReadonlySet<string>): boolean {
-  if (MANIFESTS.test(path)) return true;
+  if (MANIFESTS.test(path) || PROGRAMS.test(path)) return true;
   const folder = folderOf(path).replace(/(?:^|\/)(?:src|bin)$/, '') || '.';
   return packages.has(folder) && ENTRY.test(folder === '.' ? path : path.slice(folder.length + 1));
 }

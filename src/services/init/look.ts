@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join, sep } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { folderOf, isWorthReading, type Look } from '../../core/init/look.ts';
-import { withoutMark } from '../../core/init/parse.ts';
+import { folderOf, isManifest, isWorthReading, type Look } from '../../core/init/look.ts';
+import { plainText } from '../_shared/plain-text.ts';
 
 /** A manifest larger than this is none that a person wrote. */
 const MOST_BYTES = 1_000_000;
@@ -13,7 +13,7 @@ const SKIPPED: ReadonlySet<string> = new Set(['node_modules', '.git', '.sluice',
 
 /** What lies in a workspace: what git knows or would take, or all files where there is no git. */
 export async function lookAround(dir: string): Promise<Look> {
-  const paths = (await trackedPaths(dir)) ?? (await walk(dir));
+  const { paths, elsewhere } = (await tracked(dir)) ?? (await walk(dir));
   const packages = new Set(paths.filter((path) => /(^|\/)package\.json$/.test(path)).map(folderOf));
   const texts = new Map<string, string>();
   const unread = new Map<string, string>();
@@ -21,8 +21,12 @@ export async function lookAround(dir: string): Promise<Look> {
   const read = await Promise.all(worth.map((path) => readSmall(join(dir, path))));
   for (const [i, path] of worth.entries()) {
     const found = read[i];
-    if (typeof found === 'string') texts.set(path, withoutMark(found));
-    else if (found !== undefined) unread.set(path, found.why);
+    if (typeof found === 'string') texts.set(path, found);
+    else if (found !== undefined && isManifest(path)) unread.set(path, found.why);
+  }
+  for (const path of elsewhere) {
+    const why = await whyElsewhere(dir, path);
+    if (why !== null) unread.set(path, why);
   }
   return { name: basename(dir), paths: new Set(paths), texts, unread };
 }
@@ -46,7 +50,12 @@ async function readSmall(path: string): Promise<string | { readonly why: string 
   try {
     const found = await stat(path);
     if (!found.isFile()) return { why: 'it is no file' };
-    return found.size <= MOST_BYTES ? await readFile(path, 'utf8') : { why: `it is larger than ${MOST_BYTES / 1_000_000} MB` };
+    if (found.size > MOST_BYTES) return { why: `it is larger than ${MOST_BYTES / 1_000_000} MB` };
+    const bytes = await readFile(path);
+    const text = plainText(bytes);
+    // Of the tools that read these, pip alone takes UTF-16.
+    const isTaken = text !== null && (Number(bytes[0]) < 0xfe || /requirements[^/]*\.txt$/.test(path));
+    return isTaken ? text : { why: 'it is no UTF-8 text' };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return { why: WHY[code ?? ''] ?? message };
@@ -59,21 +68,46 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'it may not be read',
 };
 
-function trackedPaths(dir: string): Promise<string[] | null> {
+interface Listing {
+  readonly paths: readonly string[];
+  /** Links, and other repositories within this one. */
+  readonly elsewhere: readonly string[];
+}
+
+async function tracked(dir: string): Promise<Listing | null> {
+  const [all, modes] = await Promise.all([
+    listed(dir, ['--cached', '--others', '--exclude-standard']),
+    listed(dir, ['--cached', '--stage']),
+  ]);
+  if (all === null || modes === null) return null;
+  const elsewhere = modes.flatMap((line) => /^(?:120000|160000) [^\t]*\t([^]*)$/.exec(line)?.[1] ?? []);
+  return { paths: [...new Set(all)], elsewhere: [...new Set(elsewhere)] };
+}
+
+function listed(dir: string, args: readonly string[]): Promise<string[] | null> {
   return new Promise((resolve) => {
-    const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-    execFile('git', args, { cwd: dir, maxBuffer: 512 * 1024 * 1024 }, (error, stdout) =>
-      resolve(error === null ? [...new Set(stdout.split('\0').filter((path) => path !== ''))] : null),
+    execFile('git', ['ls-files', '-z', ...args], { cwd: dir, maxBuffer: 512 * 1024 * 1024 }, (error, stdout) =>
+      resolve(error === null ? stdout.split('\0').filter((path) => path !== '') : null),
     );
   });
+}
+
+/** Why what lies below a path is not looked at; null where it is looked at elsewhere in the workspace, or is no folder. */
+async function whyElsewhere(dir: string, path: string): Promise<string | null> {
+  const real = await realpath(join(dir, path)).catch(() => null);
+  if (real === null || !(await stat(real)).isDirectory()) return null;
+  const root = await realpath(dir);
+  if (real === join(root, path)) return 'it is another repository, a submodule';
+  return real === root || real.startsWith(root + sep) ? null : `it is a link to ${real}, outside of the workspace`;
 }
 
 /**
  * A workspace without git. Folders that may not be read are left out.
  * @throws UserError `NOT_A_WORKSPACE` when there is far too much for one: a home folder, say.
  */
-async function walk(dir: string): Promise<string[]> {
-  const files: string[] = [];
+async function walk(dir: string): Promise<Listing> {
+  const paths: string[] = [];
+  const elsewhere: string[] = [];
   const folders = [''];
   for (let seen = 0; seen < folders.length; seen++) {
     if (folders.length > MOST_FOLDERS) throw tooMuch(dir);
@@ -81,10 +115,11 @@ async function walk(dir: string): Promise<string[]> {
     for (const entry of await readdir(join(dir, below), { withFileTypes: true }).catch(() => [])) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory() && !SKIPPED.has(entry.name)) folders.push(path);
-      if (entry.isFile() || entry.isSymbolicLink()) files.push(path);
+      if (entry.isFile() || entry.isSymbolicLink()) paths.push(path);
+      if (entry.isSymbolicLink()) elsewhere.push(path);
     }
   }
-  return files;
+  return { paths, elsewhere };
 }
 
 function tooMuch(dir: string): UserError {
