@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-<<<<<<< HEAD:src/config/load/env-files.ts
 import { OutsideError } from '../../core/errors.ts';
-=======
-import { plainText } from '../adapters/_shared/plain-text.ts';
-import { OutsideError } from '../core/errors.ts';
->>>>>>> 24d66de (Read odd encodings as their tools do, name what lies elsewhere):src/config/env-files.ts
+import { plainText } from '../../lib/plain-text.ts';
 
 export type EnvFileName = `.env${string}`;
 

@@ -1,12 +1,8 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-<<<<<<< HEAD:src/config/load/load.ts
 import { OutsideError } from '../../core/errors.ts';
-=======
-import { plainText } from '../adapters/_shared/plain-text.ts';
-import { OutsideError } from '../core/errors.ts';
->>>>>>> 24d66de (Read odd encodings as their tools do, name what lies elsewhere):src/config/load.ts
+import { plainText } from '../../lib/plain-text.ts';
 import { findConfig } from './find.ts';
 import type { Locate } from '../validate/locate.ts';
 import { plainJson } from './plain-json.ts';
@@ -58,14 +54,7 @@ async function read(dir: string, file: string): Promise<Written> {
     if (mistakes.length > 0) throw new ConfigError(mistakes.map(await locate()));
     return { value, locate };
   }
-<<<<<<< HEAD:src/config/load/load.ts
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new OutsideError('CONFIG_UNREADABLE', `${path} could not be read: ${error.message}.`, 'See that the file may be read.', error);
-  });
   const parse = async () => (await import('../validate/locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
-=======
-  const parse = async () => (await import('./locate.ts')).parseText(file, text, file.endsWith('.json') ? 'json' : 'yaml');
->>>>>>> 24d66de (Read odd encodings as their tools do, name what lies elsewhere):src/config/load.ts
   const plain = file.endsWith('.json') ? plainJson(text) : null;
   if (plain !== null) return { value: plain.value, locate: async () => (await parse()).locate };
   const { value, locate, problems } = await parse();

@@ -59,6 +59,15 @@ describe('the value of a variable', () => {
     expect(() => start().value('KEY', 'production')).toThrow(/\.env cannot be read/);
   });
 
+  test('is read from UTF-16 with a mark, and refused where letters are not known', async () => {
+    await writeFile(join(workspace, '.env'), Buffer.from('\uFEFFKEY=büro\r\n', 'utf16le'));
+    expect(start().value('KEY', 'production')).toBe('büro');
+    for (const bytes of [Buffer.from('KEY=büro\n', 'latin1'), Buffer.from('KEY=a\n', 'utf16le')]) {
+      await writeFile(join(workspace, '.env'), bytes);
+      expect(() => start().value('KEY', 'production')).toThrow(/\.env is not UTF-8 text/);
+    }
+  });
+
   test('stays what it was for starts until the next release, and is another thing by its identity when it changes', async () => {
     await file('.env', 'KEY=one-one\n');
     const secrets = start();
