@@ -48,8 +48,8 @@ export default [
   {
     name: 'a server of which nothing tells how it starts is not named',
     file: 'src/core/init/detect.ts',
-    from: ', ...unstarted(look, known)]',
-    to: ', ...unstarted(look, new Set([...look.paths].map((path) => path.split("/")[0] ?? "")))]',
+    from: '      ...unstarted(look, known),\n',
+    to: '',
     spec: LAYOUTS,
     title: 'a program below src, and one whose start nothing tells',
   },
