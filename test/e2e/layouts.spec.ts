@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EXIT } from '../../src/cli/_exit.ts';
+import { EXIT } from '../../src/cli/session/exit.ts';
 import { plainName } from '../../src/core/init/look.ts';
 import { freePort } from '../free-port.ts';
 import { engineDatabase } from '../postgres.ts';

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const LAYOUTS = 'src/core/init/layouts.spec.ts';
 const MIXTURE = 'has the apps and no library as apps, each with its own folder, and names all the rest';
-const GLOB = 'src/core/changes/glob.spec.ts';
+const GLOB = 'src/core/text/glob.spec.ts';
 
 export default [
   {
@@ -63,18 +63,18 @@ export default [
   },
   {
     name: 'a link out of the workspace is nothing to tell',
-    file: 'src/adapters/init/look.ts',
+    file: 'src/services/init/look.ts',
     from: 'return real === root || real.startsWith(root + sep) ? null',
     to: 'return real !== path ? null',
-    spec: 'src/adapters/init/look.spec.ts',
+    spec: 'src/services/init/look.spec.ts',
     title: 'names links that lead outside of the workspace, %s, and not those within it',
   },
   {
     name: 'letters that are not known are replaced by others',
-    file: 'src/adapters/_shared/plain-text.ts',
+    file: 'src/lib/plain-text.ts',
     from: '{ fatal: true }',
     to: '{ fatal: false }',
-    spec: 'src/config/load.spec.ts',
+    spec: 'src/config/load/load.spec.ts',
     title: 'in an encoding of one byte a letter, cut off, or in UTF-16 without a mark is refused',
   },
   {
@@ -87,7 +87,7 @@ export default [
   },
   {
     name: 'two stars stop at the end of a line',
-    file: 'src/core/changes/glob.ts',
+    file: 'src/core/text/glob.ts',
     from: "return takes === 'any' ||",
     to: "return (takes === 'any' && letter !== '\\n') ||",
     spec: GLOB,
@@ -95,7 +95,7 @@ export default [
   },
   {
     name: 'a choice in braces takes its first part alone',
-    file: 'src/core/changes/glob.ts',
+    file: 'src/core/text/glob.ts',
     from: 'else stateAt(group.start).also.push((at = add()));',
     to: 'else at = add();',
     spec: GLOB,

@@ -1,4 +1,4 @@
-import { matchesPlainPattern } from '../changes/glob.ts';
+import { matchesPlainPattern } from '../text/glob.ts';
 
 /** Whether a path matches a pattern: `*` within one folder name, `**` across folders, `?` one letter. A pattern without `/` is about the last name. */
 export function matchesGlob(path: string, pattern: string): boolean {

@@ -2,7 +2,7 @@ import type { Material } from './material.ts';
 import { contentsOf, gate, plural } from './material.ts';
 import type { GateResult } from './report.ts';
 import type { Budget, GateSettings } from './settings.ts';
-import { matchesWildcard } from '../changes/glob.ts';
+import { matchesWildcard } from '../text/glob.ts';
 
 const FLAKY_SHOWN = 5;
 

@@ -5,7 +5,7 @@ import { contentsOf, gate, plural } from './material.ts';
 import type { GateResult } from './report.ts';
 import type { GateSettings } from './settings.ts';
 import { ADVISORY_SEVERITIES } from './settings.ts';
-import { matchesWildcard } from '../changes/glob.ts';
+import { matchesWildcard } from '../text/glob.ts';
 import type { Waivers } from './waivers.ts';
 
 /** Every component needs a licence that is allowed; one without a known licence does not pass. */

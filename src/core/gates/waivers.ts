@@ -1,4 +1,4 @@
-import { matchesWildcard } from '../changes/glob.ts';
+import { matchesWildcard } from '../text/glob.ts';
 import { matchesGlob } from './glob.ts';
 import type { WaiverUse } from './report.ts';
 import type { Waiver } from './settings.ts';

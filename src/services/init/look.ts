@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { folderOf, isManifest, isWorthReading, type Look } from '../../core/init/look.ts';
-import { plainText } from '../_shared/plain-text.ts';
+import { plainText } from '../../lib/plain-text.ts';
 
 /** A manifest larger than this is none that a person wrote. */
 const MOST_BYTES = 1_000_000;
