@@ -29,7 +29,7 @@ export function json(text: string | undefined): Data {
 }
 
 /** Package managers skip a byte order mark as well. */
-export function withoutMark(text: string): string {
+function withoutMark(text: string): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
