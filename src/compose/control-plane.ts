@@ -36,6 +36,7 @@ import { examine } from '../services/doctor/doctor.ts';
 import { createEngine, systemClock } from '../engine/engine.ts';
 import type { Engine } from '../engine/face.ts';
 import { createPerformer } from '../engine/perform/index.ts';
+import { stagePerformers } from '../engine/perform/stages.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../engine/postgres/embedded.ts';
 import type { Platform } from '../ports/platform.ts';
 import { createServer, newToken } from '../server/http/create.ts';
@@ -174,10 +175,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     artifacts,
     clock: systemClock,
     environment: cleanEnvironment(process.env),
-    backup: backups.stage,
-    migrations: migrations.stage,
-    projections: projections.stage,
-    checks: createReleaseChecks({ dir: workspace, config: config.read, value: (name) => secrets.value(name, null), source }),
+    stages: stagePerformers({
+      checks: createReleaseChecks({ dir: workspace, config: config.read, value: (name) => secrets.value(name, null), source }),
+      backup: backups.stage,
+      migrations: migrations.stage,
+      projections: projections.stage,
+    }),
   });
   onProgress('Starting the engine');
   const variables = createVariables({ config, secrets });

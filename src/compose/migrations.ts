@@ -15,7 +15,8 @@ import { mayWorkWith, type SchemaNeeds, type Traffic } from '../core/data/migrat
 import type { PlannedMigration } from '../core/data/migrations/phases.ts';
 import { UserError } from '../core/errors.ts';
 import { withHash } from '../core/release/plan/plan.ts';
-import type { PlannedMigrations, SchemaFit } from '../core/release/preparations/stages.ts';
+import type { PlannedMigrations } from '../core/release/preparations/migrations.ts';
+import type { SchemaFit } from '../core/release/preparations/schema.ts';
 import type { Manifest, ManifestApp } from '../engine/face.ts';
 import { findEmbedded, startEmbeddedPostgres } from '../engine/postgres/embedded.ts';
 import type { MigrationStage } from '../engine/perform/ports.ts';

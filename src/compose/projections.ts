@@ -3,7 +3,7 @@ import { type PostgresProjections, postgresProjections, type Source } from '../p
 import { projectionSources } from '../config/resolve/projections.ts';
 import { environmentNames } from '../config/resolve/resolve.ts';
 import type { Config } from '../config/schema/workspace.ts';
-import type { PlannedProjections, ReadyProjection } from '../core/release/preparations/stages.ts';
+import type { PlannedProjections, ReadyProjection } from '../core/release/preparations/projections.ts';
 import { UserError } from '../core/errors.ts';
 import type { ProjectionOutcome, ProjectionStage } from '../engine/perform/ports.ts';
 import type { Projections } from '../ports/projections.ts';

@@ -5,7 +5,7 @@ import { fakePerformer, planOf, runbook, until, type FakePerformer } from '../..
 import { engineDatabase, type TestDatabase } from '../../test/postgres.ts';
 import type { Plan } from '../core/release/plan/plan.ts';
 import { withHash } from '../core/release/plan/plan.ts';
-import type { PlannedApproval } from '../core/release/preparations/stages.ts';
+import type { PlannedApproval } from '../core/access/approval.ts';
 import { createEngine } from './engine.ts';
 import type { Engine } from './face.ts';
 

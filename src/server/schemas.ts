@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PREPARATIONS } from '../core/release/preparations/index.ts';
 
 /**
  * What goes over the wire. Requests are checked against these, answers are described by them, and the
@@ -74,6 +75,9 @@ const approval = z
   })
   .meta({ id: 'ApprovalRule' });
 
+/** What comes before the rollouts, one key a stage. */
+const stages = Object.fromEntries(PREPARATIONS.map(({ planned, words }) => [planned, plain.optional().describe(words.about)]));
+
 const plan = z
   .object({
     schema: z.literal(1),
@@ -90,13 +94,8 @@ const plan = z
       }),
     ),
     deadlines: z.object({ queueMs: duration, pauseMs: duration, rollbackMs: duration }),
-    checks: plain.optional().describe('Checks and gates that come first.'),
+    ...stages,
     approval: approval.optional(),
-    window: plain.optional().describe('When the environment may be deployed to.'),
-    schemaGate: plain.optional().describe('The schema is asked first whether the versions gone back to can work with it.'),
-    backup: plain.optional().describe('Restore points made before the rollouts.'),
-    migrations: plain.optional().describe('Schema changes applied before the rollouts.'),
-    projections: plain.optional().describe('Read models rebuilt and switched to before the rollouts.'),
     promotedFrom: environmentName.optional().describe('Environment whose healthy versions are taken, by digest.'),
     breakGlass: z.object({ reason: z.string() }).optional().describe('An emergency: the rules are set aside for one other person.'),
     hash,

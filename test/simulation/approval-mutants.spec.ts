@@ -41,7 +41,7 @@ const MUTANTS = [
     name: 'a yes that comes too late counts, and a release starts after its approval has expired',
     changes: [
       ['access/approval.ts', 'if (at >= approval.expiresAt)', 'if (at < 0)'],
-      ['release/preparations/preparation.ts', 'if (approval === null || at < approval.expiresAt) return null;', 'return null;'],
+      ['release/preparations/approval.ts', 'if (asked === null || at < asked.expiresAt) return null;', 'return null;'],
     ],
     caughtBy: /expired|with .* of/,
   },
@@ -54,17 +54,13 @@ const MUTANTS = [
         'approval === null || isApproved(release)',
       ],
       ['access/approval.ts', 'approval !== null && approval.rejected === null && approval.given', 'approval !== null && approval.given'],
-      [
-        'release/preparations/prepare.ts',
-        'if (approval.rejected !== null) return ended',
-        'if (now < 0 && approval.rejected !== null) return ended',
-      ],
+      ['release/preparations/approval.ts', 'if (rejected !== null) return { want', 'if (now < 0 && rejected !== null) return { want'],
     ],
     caughtBy: /although it was rejected/,
   },
   {
     name: 'an approved plan is carried out on what runs by now',
-    changes: [['release/preparations/preparation.ts', 'if (plan.approval === undefined) return null;', 'return null;']],
+    changes: [['release/preparations/approval.ts', 'if (plan.approval === undefined) return null;', 'return null;']],
     caughtBy: /on another version/,
   },
   {
@@ -77,14 +73,14 @@ const MUTANTS = [
     name: 'a release does not wait for its window',
     changes: [
       [
-        'release/preparations/prepare.ts',
-        'if (window === undefined || closedBecause(window, now) === null) return record',
-        'if (now > 0) return record',
+        'release/preparations/window.ts',
+        'if (planned === undefined || closedBecause(planned, now) === null)',
+        'if (planned === undefined || now > 0)',
       ],
       [
-        'release/preparations/preparation.ts',
-        'const closed = window === undefined ? null : closedText(window, at);',
-        'const closed = window === undefined ? null : null;',
+        'release/preparations/window.ts',
+        'const closed = planned === undefined ? null : closedText(planned, at);',
+        'const closed = planned === undefined ? null : null;',
       ],
     ],
     caughtBy: /window was shut/,
@@ -93,9 +89,9 @@ const MUTANTS = [
     name: 'a release starts although its window has closed while it stood in line',
     changes: [
       [
-        'release/preparations/preparation.ts',
-        'const closed = window === undefined ? null : closedText(window, at);',
-        'const closed = window === undefined ? null : null;',
+        'release/preparations/window.ts',
+        'const closed = planned === undefined ? null : closedText(planned, at);',
+        'const closed = planned === undefined ? null : null;',
       ],
     ],
     caughtBy: /window was shut/,

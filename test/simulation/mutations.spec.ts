@@ -90,15 +90,15 @@ const MUTANTS = [
     from: 'if (at >= approval.expiresAt)',
     to: 'if (at < 0)',
     and: {
-      file: 'release/preparations/preparation.ts',
-      from: 'if (approval === null || at < approval.expiresAt) return null;',
+      file: 'release/preparations/approval.ts',
+      from: 'if (asked === null || at < asked.expiresAt) return null;',
       to: 'return null;',
     },
     caughtBy: /invariant 9|never ends/,
   },
   {
     name: 'an approved plan is carried out on what runs by now',
-    file: 'release/preparations/preparation.ts',
+    file: 'release/preparations/approval.ts',
     from: 'if (plan.approval === undefined) return null;',
     to: 'return null;',
     caughtBy: /invariant 9/,

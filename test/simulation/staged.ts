@@ -1,4 +1,4 @@
-import type { PlannedStages } from '../../src/core/release/preparations/stages.ts';
+import type { PlannedStages } from '../../src/core/release/preparations/index.ts';
 import type { Random } from './random.ts';
 
 /** How the stages of one release behave. `failures`: times that the outside fails first; Infinity = always. */

@@ -1,3 +1,5 @@
+import { isPreparationEvent, ownerOf } from '../../core/release/preparations/index.ts';
+import type { Tone } from '../../core/release/preparations/stage.ts';
 import type { Cause, Recorded, ReleaseEvent } from '../../core/release/state/events.ts';
 import type { ReleaseState, RolloutState } from '../../core/release/state/state.ts';
 import { soakMs, stepsOf } from '../../core/rollout/steps.ts';
@@ -6,7 +8,7 @@ import { duration } from './words.ts';
 export interface Line {
   readonly app: string | null;
   readonly text: string;
-  readonly tone: 'plain' | 'good' | 'bad' | 'attention';
+  readonly tone: Tone;
 }
 
 /** Turns a release's events into lines for people: one for each that means something, none said twice. */
@@ -25,6 +27,10 @@ export function createLines(): (entry: Recorded, state: ReleaseState) => Line | 
 
 /** `state` is the state after the event. */
 function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
+  if (isPreparationEvent(event)) {
+    const { stage, tone } = ownerOf(event);
+    return { app: null, text: stage.words.event(event), tone };
+  }
   switch (event.type) {
     case 'ReleaseRequested': {
       const { plan, by, retryOf } = event;
@@ -47,38 +53,6 @@ function lineOf(event: ReleaseEvent, state: ReleaseState): Line | null {
     case 'ReservationsReleased':
     case 'SampleCollected':
       return null;
-    case 'ChecksPassed':
-      return good(null, 'checks passed');
-    case 'ChecksFailed':
-      return bad(null, `checks failed: ${event.reason}`);
-    case 'ApprovalRequested':
-      return attention(null, 'waits for approval');
-    case 'ApprovalGiven':
-      return good(null, `approved by ${event.by}${because(event.note)}`);
-    case 'ApprovalRejected':
-      return bad(null, `rejected by ${event.by}: ${event.reason}`);
-    case 'ApprovalExpired':
-      return bad(null, 'the request for approval has expired');
-    case 'WindowOpened':
-      return plain(null, 'the deployment window is open');
-    case 'SchemaCompatible':
-      return good(null, 'the version before can work with the schema');
-    case 'SchemaIncompatible':
-      return bad(null, `the version before cannot work with the schema: ${event.reason}`);
-    case 'RestorePointMade':
-      return plain(null, `restore point of ${event.points.map(({ database }) => database).join(', ')} made`);
-    case 'MigrationsApplied':
-      return good(null, event.applied.length === 0 ? 'the schema was up to date' : `${event.applied.length} migrations applied`);
-    case 'MigrationsFailed':
-      return bad(null, `migrations failed: ${event.reason}`);
-    case 'ProjectionsReady':
-      return good(null, `read models rebuilt: ${event.ready.map(({ name }) => name).join(', ')}`);
-    case 'ProjectionsFailed':
-      return bad(null, `read models could not be rebuilt: ${event.reason}`);
-    case 'ProjectionsReverted':
-      return plain(null, 'the read models from before are back');
-    case 'RollbackRefused':
-      return bad(null, `NOT PUT BACK: ${event.reason}`);
     case 'ReservationBusy':
       return plain(event.app, `waits for release ${event.holder}`);
     case 'FinishingStarted':

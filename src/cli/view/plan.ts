@@ -1,7 +1,5 @@
-import { approversText } from '../../core/access/approval.ts';
-import { closedText, opensAt } from '../../core/access/window.ts';
 import type { Plan } from '../../core/release/plan/plan.ts';
-import { databasesWithoutBackup } from '../../core/release/preparations/stages.ts';
+import { PREPARATIONS } from '../../core/release/preparations/index.ts';
 import { type Expected, expectedOf, expectedOfAll } from '../../core/text/duration.ts';
 import { duration, planText, strategyWords } from './words.ts';
 
@@ -52,29 +50,13 @@ export function planMarkdown(plan: Plan, notices: readonly string[], now: number
 
 /** What comes first, one line each; empty when nothing does. */
 function before(plan: Plan, now: number): string[] {
-  const { checks, approval, window, backup, migrations, projections, breakGlass, schemaGate } = plan;
-  const found: string[] = [];
-  if (breakGlass !== undefined)
-    found.push(`EMERGENCY: ${breakGlass.reason}. Approval rule, window and checks of ${plan.environment} are set aside`);
-  if (checks !== undefined) found.push(`checks and gates of ${checks.apps.map(({ app }) => app).join(', ')} must pass`);
-  if (approval !== undefined) found.push(`approval by ${approversText(approval)}, within ${duration(approval.expiresMs)}`);
-  if (window !== undefined) found.push(windowText(window, now));
-  if (schemaGate !== undefined) found.push('the schema must still suit the versions gone back to');
-  if (backup !== undefined) found.push(`restore point of ${backup.databases.join(', ')}`);
-  const unsafe = databasesWithoutBackup(plan);
-  if (unsafe.length > 0) found.push(`no restore point of ${unsafe.join(', ')}: \`backups\` names no source like that`);
-  for (const { database, migrations: list } of migrations?.databases ?? [])
-    found.push(`migrations of ${database}: ${list.map(({ id }) => id).join(', ')}`);
-  if (projections !== undefined)
-    found.push(`read models rebuilt beside the old ones: ${projections.projections.map(({ name }) => name).join(', ')}`);
-  return found;
-}
-
-function windowText(window: NonNullable<Plan['window']>, now: number): string {
-  const closed = closedText(window, now);
-  if (closed === null) return 'the deployment window is open';
-  if (window.waitMs === 0) return `${closed}; a deploy now is refused`;
-  return opensAt(window, now) === null ? `${closed}; it waits no longer than ${duration(window.waitMs)}` : `${closed}: it waits until then`;
+  const { breakGlass, environment } = plan;
+  return [
+    ...(breakGlass === undefined
+      ? []
+      : [`EMERGENCY: ${breakGlass.reason}. Approval rule, window and checks of ${environment} are set aside`]),
+    ...PREPARATIONS.flatMap(({ words }) => words.plan(plan, now)),
+  ];
 }
 
 /** Why steps are what they are, where nobody has said them. */

@@ -1,4 +1,22 @@
-import type { ApprovalState, PlannedApproval } from '../release/preparations/stages.ts';
+/** What a plan asks for where people have to agree. */
+export interface PlannedApproval {
+  /** How many people have to say yes, 1 or more. */
+  readonly number: number;
+  /** Who may: the people of these roles; no roles at all: anybody but the author. */
+  readonly from: readonly { readonly role: string; readonly people: readonly string[] }[];
+  /** From being asked for to the start of the first rollout, ms. */
+  readonly expiresMs: number;
+  /** Authors of the change besides the person who asks for the release, as far as they are known. */
+  readonly authors: readonly string[];
+}
+
+export interface ApprovalState {
+  readonly askedAt: number;
+  readonly expiresAt: number;
+  readonly planHash: string;
+  readonly given: readonly { readonly by: string; readonly at: number; readonly note: string | null }[];
+  readonly rejected: { readonly by: string; readonly at: number; readonly reason: string } | null;
+}
 
 /** What an approval is judged by. A release's state has this shape. */
 export interface Approvable {

@@ -1,4 +1,4 @@
-import type { PlannedApproval } from '../release/preparations/stages.ts';
+import type { PlannedApproval } from './approval.ts';
 import type { OtherNames } from './authors.ts';
 import type { DeploymentWindow } from './window.ts';
 

@@ -11,7 +11,7 @@ import { performProbe } from './probe.ts';
 import { performRetire } from './retire.ts';
 import { performShift } from './shift.ts';
 import { performSmoke } from './smoke.ts';
-import { performBackup, performCheck, performFit, performMigrate, performRebuild, performRevert } from './stages.ts';
+import { performStage } from './stages.ts';
 import { performVerify } from './verify.ts';
 
 export type { BackupStage, MigrationStage, PerformPorts, ProjectionStage, StageRequest } from './ports.ts';
@@ -29,18 +29,6 @@ export function createPerformer(ports: PerformPorts): Performer {
 
 function dispatch(ports: PerformPorts, effect: Effect, context: PerformContext): Promise<readonly ReleaseEvent[]> {
   switch (effect.kind) {
-    case 'check':
-      return performCheck(ports, effect, context);
-    case 'fit':
-      return performFit(ports, effect, context);
-    case 'backup':
-      return performBackup(ports, effect, context);
-    case 'migrate':
-      return performMigrate(ports, effect, context);
-    case 'rebuild':
-      return performRebuild(ports, effect, context);
-    case 'revert':
-      return performRevert(ports, effect, context);
     case 'build':
       return performBuild(ports, effect, context);
     case 'deploy':
@@ -61,6 +49,8 @@ function dispatch(ports: PerformPorts, effect: Effect, context: PerformContext):
     case 'reserve':
     case 'unreserve':
       throw new Error(`${effect.kind} is the engine's own work`);
+    default:
+      return performStage(ports.stages ?? {}, effect, context);
   }
 }
 

@@ -1,16 +1,10 @@
-import type { PlannedApp } from '../../core/release/plan/plan.ts';
-import type {
-  AppliedMigration,
-  PlannedBackup,
-  PlannedMigrations,
-  PlannedProjections,
-  ReadyProjection,
-  RestorePoint,
-  SchemaFit,
-} from '../../core/release/preparations/stages.ts';
+import type { PlannedBackup, RestorePoint } from '../../core/release/preparations/backup.ts';
+import type { PreparationEffect, PreparationEvent } from '../../core/release/preparations/index.ts';
+import type { AppliedMigration, PlannedMigrations } from '../../core/release/preparations/migrations.ts';
+import type { PlannedProjections, ReadyProjection } from '../../core/release/preparations/projections.ts';
+import type { SchemaFit } from '../../core/release/preparations/schema.ts';
 import type { ArtifactStore } from '../../ports/artifacts.ts';
 import type { Builder } from '../../ports/builder.ts';
-import type { Checks } from '../../ports/checks.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Edge } from '../../ports/edge.ts';
 import type { MetricSource } from '../../ports/metric-source.ts';
@@ -33,15 +27,20 @@ export interface PerformPorts {
   readonly clock: Clock;
   /** Environment handed to smoke commands (PATH and the like; no secrets). */
   readonly environment: NodeJS.ProcessEnv;
-  /** Needed by plans with checks. */
-  readonly checks?: Checks;
-  /** Needed by plans with a backup. */
-  readonly backup?: BackupStage;
-  /** Needed by plans with migrations or a schema gate. */
-  readonly migrations?: MigrationStage;
-  /** Needed by plans with projections. */
-  readonly projections?: ProjectionStage;
+  /** Needed by plans that ask for these stages. */
+  readonly stages?: StagePerformers;
 }
+
+/** What performs the effects of the stages before the rollouts, by kind. */
+export type StagePerformers = {
+  readonly [K in keyof StageEffects]?: (
+    effect: StageEffects[K],
+    request: StageRequest,
+    signal: AbortSignal,
+  ) => Promise<readonly PreparationEvent[]>;
+};
+
+export type StageEffects = { readonly [Body in PreparationEffect as Body['kind']]: Body };
 
 /** Who asks a stage for its work. */
 export interface StageRequest {
@@ -52,6 +51,8 @@ export interface StageRequest {
   /** Equal keys are one piece of work, asked for again after a crash: it is continued, or found done. */
   readonly key: string;
   readonly commit: string | null;
+  /** App → identity of what its build is made from. */
+  readonly fingerprints: ReadonlyMap<string, string>;
 }
 
 /*
@@ -67,8 +68,12 @@ export interface BackupStage {
 export interface MigrationStage {
   /** Bring the databases to the plan's schema. `old`: whether the versions running now can work with it. */
   apply(request: StageRequest, migrations: PlannedMigrations, signal: AbortSignal): Promise<MigrationOutcome>;
-  /** Whether the versions these apps are to go to (`app.artifact`, `app.run`) can work with the schema as it is. */
-  worksWith(request: StageRequest, apps: readonly PlannedApp[], signal: AbortSignal): Promise<SchemaFit>;
+  /** Whether the versions these apps are to go to can work with the schema as it is. */
+  worksWith(
+    request: StageRequest,
+    apps: readonly { readonly app: string; readonly artifact: string | null }[],
+    signal: AbortSignal,
+  ): Promise<SchemaFit>;
 }
 
 export interface MigrationOutcome {

@@ -8,7 +8,7 @@ import { makePlan } from '../../core/release/plan/make-plan.ts';
 import { makePromotionPlan } from '../../core/release/plan/make-promotion.ts';
 import { makeRetryPlan, makeRollbackPlan } from '../../core/release/plan/make-rollback.ts';
 import { type Plan, type PlannedApp, type Source, withHash } from '../../core/release/plan/plan.ts';
-import type { PlannedStages } from '../../core/release/preparations/stages.ts';
+import type { DataStages } from '../../core/release/preparations/index.ts';
 import type { SourceControl, SourceHead } from '../../ports/source.ts';
 import { type AuthorsBetween, withAuthors } from './authors.ts';
 import { comparedWith, workspaceAt } from './changes.ts';
@@ -31,11 +31,7 @@ export interface PlannerOptions {
   /** Who wrote a change, for approvals; without it nobody but the person who asks is known to have. */
   readonly authors?: AuthorsBetween;
   /** Backup, migrations and projections that a commit brings to an environment. */
-  readonly stages?: (
-    environment: ResolvedEnvironment,
-    commit: string,
-    config: Config,
-  ) => Promise<Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>>;
+  readonly stages?: (environment: ResolvedEnvironment, commit: string, config: Config) => Promise<DataStages>;
 }
 
 /** The engine's `Manifest` has this shape. */
@@ -189,8 +185,6 @@ export async function sourceOf(environment: ResolvedEnvironment, source: SourceC
     );
   return { commit, branch, dirty: false };
 }
-
-type DataStages = Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>;
 
 /**
  * What the promoted versions need of the data where they go: their own commit says it, not the one that is checked out.

@@ -1,4 +1,4 @@
-import type { PlannedBackup } from '../../core/release/preparations/stages.ts';
+import type { PlannedBackup } from '../../core/release/preparations/backup.ts';
 import { environmentNames, environmentOf } from '../../config/resolve/resolve.ts';
 import type { Config } from '../../config/schema/workspace.ts';
 

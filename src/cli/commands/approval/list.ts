@@ -1,5 +1,5 @@
 import type { Plan } from '../../../core/release/plan/plan.ts';
-import type { CheckEvidence } from '../../../core/release/preparations/stages.ts';
+import type { CheckEvidence } from '../../../core/release/preparations/checks.ts';
 import { EXIT } from '../../session/exit.ts';
 import { environmentOption } from '../../session/options.ts';
 import { fullPlanText } from '../../view/plan.ts';

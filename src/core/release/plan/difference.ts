@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../text/canonical.ts';
+import { PREPARATIONS } from '../preparations/index.ts';
 import type { Plan, PlannedApp } from './plan.ts';
 
 /** What the parts of an app's plan are to people. */
@@ -12,18 +13,7 @@ const WORDS: Readonly<Partial<Record<keyof PlannedApp, string>>> = {
 };
 
 /** Parts of a plan besides its apps and its source. Why an app is in it, and what is left alone, does not matter. */
-const PARTS = [
-  'deadlines',
-  'checks',
-  'approval',
-  'window',
-  'schemaGate',
-  'backup',
-  'migrations',
-  'projections',
-  'promotedFrom',
-  'breakGlass',
-] as const;
+const PARTS = ['deadlines', ...PREPARATIONS.map(({ planned }) => planned), 'promotedFrom', 'breakGlass'] as const;
 
 /** What has moved between a plan and the one that would be made now, in words and by name; null: nothing. */
 export function planDifference(given: Plan, now: Plan): string | null {

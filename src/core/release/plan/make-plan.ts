@@ -7,7 +7,7 @@ import { UserError } from '../../errors.ts';
 import { correctedHold, type Hold, holdOn } from '../state/holds.ts';
 import type { LeftAlone, Plan, PlannedApp, Source, VersionRef } from './plan.ts';
 import { withHash } from './plan.ts';
-import type { PlannedStages } from '../preparations/stages.ts';
+import type { DataStages, PlannedStages } from '../preparations/index.ts';
 
 /** What a plan needs to know of what runs now; the engine's `Manifest` has this shape. */
 export interface KnownManifest {
@@ -43,8 +43,8 @@ export interface PlanInput {
   readonly force?: boolean;
   /** Take versions that are held back, too. */
   readonly liftHold?: boolean;
-  /** Backup, migrations and projections that this source brings, as far as there are any. */
-  readonly stages?: Pick<PlannedStages, 'backup' | 'migrations' | 'projections'>;
+  /** Stages that this source brings, as far as there are any. */
+  readonly stages?: DataStages;
   /** Why the environment's rules have to be set aside: an emergency. */
   readonly breakGlass?: string | undefined;
 }
@@ -114,7 +114,7 @@ export function rulesOf(
   { environment, manifest, breakGlass }: RulesInput,
   checked: readonly ResolvedApp[],
   authors: readonly string[],
-): PlannedStages {
+): PlannedStages & Pick<Plan, 'breakGlass'> {
   const { approval = null, window = null, byAuthors = false, breakGlassMs = 0 } = environment.governance ?? {};
   if (breakGlass !== undefined)
     return { approval: { number: 1, from: [], expiresMs: breakGlassMs, authors: [] }, breakGlass: { reason: breakGlass } };

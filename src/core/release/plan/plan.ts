@@ -4,7 +4,7 @@ import type { EdgeRoute, Sticky } from '../../app/traffic.ts';
 import type { HealthSpec, RunSpec } from '../../app/run.ts';
 import type { AnalysisPolicy, AutoSteps, NamedAnalysis } from '../../analysis/policy.ts';
 import { canonicalJson } from '../../text/canonical.ts';
-import type { PlannedStages } from '../preparations/stages.ts';
+import type { PlannedStages } from '../preparations/index.ts';
 
 /** Everything a release will do, decided before it does any of it. Never changes once made. */
 export interface Plan extends PlannedStages {
@@ -18,6 +18,10 @@ export interface Plan extends PlannedStages {
   /** Apps looked at and left alone, with the reason. */
   readonly unchanged: readonly LeftAlone[];
   readonly deadlines: ReleaseDeadlines;
+  /** An emergency: approval rule, window and checks of the environment are set aside for one other person's word. */
+  readonly breakGlass?: { readonly reason: string };
+  /** Environment whose healthy versions it takes as they are, by digest. */
+  readonly promotedFrom?: string;
   /** `sha256:<hex>` of everything above, RFC 8785 canonical form. */
   readonly hash: string;
 }

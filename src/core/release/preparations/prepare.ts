@@ -1,100 +1,77 @@
-import { closedBecause, closedText, opensAt } from '../../access/window.ts';
+import { attempt, persist, record, technical, wait } from '../runbook/decide.ts';
+import type { Decision } from '../runbook/effects.ts';
 import { checklistOf } from '../state/checklist.ts';
-import { attempt, persist, record, technical, wait, type Wish } from '../runbook/decide.ts';
-import type { Decision, EffectBody } from '../runbook/effects.ts';
 import type { Cause, Outcome } from '../state/events.ts';
-import { closedBecauseOf, expiredBecause, leftToPrepare } from './preparation.ts';
 import type { ReleaseState } from '../state/state.ts';
+import { leftToPrepare } from './fold.ts';
+import { type AnyStage, early, held, type PreparationEvent } from './index.ts';
 
 /** The release's own lane. */
 const RELEASE = '';
 
-/** The runbook of a release before its rollouts. What ends here has changed nothing that users see. */
-export function checking(state: ReleaseState, now: number): Decision {
-  const { checks, source } = state.plan;
+/** Stages while which the release holds nothing. */
+export type EarlyStage = Exclude<AnyStage['during'], 'preparing'>;
+
+/** The runbook of a release that holds nothing yet. What ends here has changed nothing that users see. */
+export function prepareEarly(state: ReleaseState, during: EarlyStage, now: number): Decision {
   const { failed } = state.preparation;
   if (failed !== null) return ended(state, 'Failed', failed.message, now);
-  if (checks === undefined) return ended(state, 'Errored', 'the plan has no checks', now);
-  const wish: Wish = {
-    lane: RELEASE,
-    key: 'check',
-    body: { kind: 'check', checks, commit: source.commit },
-    deadline: state.stageSince + checks.deadlineMs,
-  };
-  return attempt(state, wish, now, (attempted) => ended(state, 'Errored', `the checks could not be run: ${attempted.message}`, now));
-}
-
-/** Nothing runs and nothing is held: a person's word, or the end of the time for it, comes next. */
-export function awaiting(state: ReleaseState, now: number): Decision {
-  const { plan } = state;
-  const { approval } = state.preparation;
-  if (approval === null) {
-    const artifacts = Object.fromEntries(plan.apps.map(({ app, artifact }) => [app, artifact]));
-    const expiresAt = now + (plan.approval?.expiresMs ?? 0);
-    return record(RELEASE, 'ask', now, { type: 'ApprovalRequested', planHash: plan.hash, artifacts, expiresAt });
+  const at = early.findIndex((stage) => stage.during === during);
+  const earlier = early.slice(0, at);
+  const lapsed = lapseOf(state, now, earlier);
+  if (lapsed !== null) return lapsed;
+  const stage = early[at];
+  const want = stage?.effect(state, now) ?? null;
+  if (stage === undefined || want === null) return ended(state, 'Errored', `the plan has no ${stage?.name ?? during}`, now);
+  switch (want.want) {
+    case 'perform': {
+      const { effect, deadlineMs } = want;
+      const wish = { lane: RELEASE, key: effect.kind, body: effect, deadline: state.stageSince + deadlineMs };
+      return attempt(state, wish, now, ({ message }) =>
+        ended(state, 'Errored', `the ${stage.words.name} could not be run: ${message}`, now),
+      );
+    }
+    case 'record':
+      return record(RELEASE, want.key, now, want.event);
+    case 'wait':
+      return wait(Math.min(want.until, lapsesAt(state, earlier)));
+    case 'end':
+      return ended(state, want.outcome, want.reason, now, want.first);
   }
-  if (approval.rejected !== null) return ended(state, 'Aborted', `rejected by ${approval.rejected.by}: ${approval.rejected.reason}`, now);
-  return expired(state, now) ?? wait(approval.expiresAt);
-}
-
-export function scheduled(state: ReleaseState, now: number): Decision {
-  const { window } = state.plan;
-  const over = expired(state, now);
-  if (over !== null) return over;
-  if (window === undefined || closedBecause(window, now) === null) return record(RELEASE, 'open', now, { type: 'WindowOpened' });
-  const givesUpAt = state.stageSince + window.waitMs;
-  const at = opensAt(window, now);
-  if (now >= givesUpAt || at === null || at > givesUpAt)
-    return ended(state, 'Errored', `${closedText(window, now)}, which is too late for this release`, now);
-  return wait(Math.min(at, state.preparation.approval?.expiresAt ?? Infinity));
 }
 
 /** What keeps a release that stands in line from starting: its approval or its window is over. Null: nothing. */
 export function tooLateToStart(state: ReleaseState, now: number): Decision | null {
-  const closed = closedBecauseOf(state, now);
-  return closed === null ? expired(state, now) : ended(state, 'Errored', closed, now);
+  return lapseOf(state, now, early);
 }
 
 /** When to look again at one that stands in line. */
 export function latestStart(state: ReleaseState): number {
-  return state.preparation.approval?.expiresAt ?? Infinity;
+  return lapsesAt(state, early);
 }
 
-function expired(state: ReleaseState, now: number): Decision | null {
-  const reason = expiredBecause(state, now);
-  if (reason === null) return null;
-  return record(
-    RELEASE,
-    'expire',
-    now,
-    { type: 'ApprovalExpired' },
-    { type: 'ReleaseEnded', outcome: 'Errored', reason, checklist: checklistOf(state) },
-  );
+/** The newest stage first. */
+function lapseOf(state: ReleaseState, now: number, stages: readonly AnyStage[]): Decision | null {
+  const lapsed = stages
+    .toReversed()
+    .map((stage) => stage.lapsed?.(state, now) ?? null)
+    .find((one) => one !== null);
+  return lapsed === undefined ? null : ended(state, lapsed.outcome, lapsed.reason, now, lapsed.first);
 }
 
-/** The schema's word on a rollback, a restore point, migrations, projections: in this order, each only where the plan has it. */
+function lapsesAt(state: ReleaseState, stages: readonly AnyStage[]): number {
+  return Math.min(...stages.map((stage) => stage.lapsesAt?.(state) ?? Infinity));
+}
+
+/** The runbook of a release that has its apps: one stage after another, each only where the plan has it. */
 export function preparing(state: ReleaseState, now: number): Decision {
   const { failed } = state.preparation;
   if (failed !== null) return turnBack(state, { kind: 'verdict', app: null, ...failed }, now);
-  const left = leftToPrepare(state);
-  const found = left === null ? null : work(state, left);
-  if (found === null) return wait(now + 1_000);
-  const wish = { lane: RELEASE, key: found.body.kind, body: found.body, deadline: state.stageSince + found.deadlineMs };
+  const want = leftToPrepare(state)?.effect(state, now) ?? null;
+  if (want?.want !== 'perform') return wait(now + 1_000);
+  const { effect, deadlineMs } = want;
+  const wish = { lane: RELEASE, key: effect.kind, body: effect, deadline: state.stageSince + deadlineMs };
   return attempt(state, wish, now, (attempted) => turnBack(state, technical(null, attempted), now));
-}
-
-function work(state: ReleaseState, left: NonNullable<ReturnType<typeof leftToPrepare>>): { body: EffectBody; deadlineMs: number } | null {
-  const { schemaGate, backup, migrations, projections } = state.plan;
-  switch (left) {
-    case 'fit':
-      return schemaGate === undefined ? null : { body: { kind: 'fit', apps: state.plan.apps }, deadlineMs: schemaGate.deadlineMs };
-    case 'backup':
-      return backup === undefined ? null : { body: { kind: 'backup', backup }, deadlineMs: backup.deadlineMs };
-    case 'migrate':
-      return migrations === undefined ? null : { body: { kind: 'migrate', migrations }, deadlineMs: migrations.deadlineMs };
-    case 'rebuild':
-      return projections === undefined ? null : { body: { kind: 'rebuild', projections }, deadlineMs: projections.deadlineMs };
-  }
 }
 
 function turnBack(state: ReleaseState, cause: Cause, now: number): Decision {
@@ -116,16 +93,20 @@ export function stuckOnSchema(state: ReleaseState): string | null {
   return needed ? (migrations.old.reason ?? 'the version before cannot work with the present schema') : null;
 }
 
-/** Read models go back last, once nothing reads the new ones. Null: nothing to revert. */
-export function revertProjections(state: ReleaseState, now: number, deadline: number): Decision | null {
-  const { projections } = state.plan;
-  const { acquiredAt, projections: done } = state.preparation;
-  // A rebuild that was cut off may have begun: to revert is also to take away what is half done.
-  const reached = acquiredAt !== null && ['rebuild', null].includes(leftToPrepare(state));
-  if (projections === undefined || !reached || done?.reverted === true) return null;
-  return persist(state, { lane: RELEASE, key: 'revert', body: { kind: 'revert', projections }, deadline }, now);
+/** What the stages did is taken back last, once no version uses it: the newest first. Null: there is nothing to take back. */
+export function undoPreparations(state: ReleaseState, now: number, deadline: number): Decision | null {
+  if (state.preparation.acquiredAt === null) return null;
+  const left = leftToPrepare(state);
+  const reached = left === null ? held : held.slice(0, held.indexOf(left) + 1);
+  const [body = null] = reached.toReversed().flatMap((stage) => stage.undo?.(state) ?? []);
+  return body === null ? null : persist(state, { lane: RELEASE, key: body.kind, body, deadline }, now);
 }
 
-function ended(state: ReleaseState, outcome: Outcome, reason: string, now: number): Decision {
-  return record(RELEASE, 'end', now, { type: 'ReleaseEnded', outcome, reason, checklist: checklistOf(state) });
+/** Names of the stages that still have something to take back. */
+export function leftToUndo(state: ReleaseState): readonly string[] {
+  return held.filter((stage) => (stage.undo?.(state) ?? null) !== null).map(({ words }) => words.name);
+}
+
+function ended(state: ReleaseState, outcome: Outcome, reason: string, now: number, first: readonly PreparationEvent[] = []): Decision {
+  return record(RELEASE, 'end', now, ...first, { type: 'ReleaseEnded', outcome, reason, checklist: checklistOf(state) });
 }

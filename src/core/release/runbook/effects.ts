@@ -2,7 +2,7 @@ import type { Reading, SourceSettings } from '../../analysis/reading.ts';
 import type { Weights } from '../../app/traffic.ts';
 import type { ReleaseEvent } from '../state/events.ts';
 import type { Concurrency, PlannedApp, VersionRef } from '../plan/plan.ts';
-import type { PlannedBackup, PlannedChecks, PlannedMigrations, PlannedProjections } from '../preparations/stages.ts';
+import type { PreparationEffect } from '../preparations/index.ts';
 
 /**
  * What the runbook wants done, as data. `engine/perform/<kind>.ts` carries one out through a port and
@@ -26,18 +26,8 @@ export type EffectBody =
   | { readonly kind: 'reserve'; readonly apps: readonly { readonly app: string; readonly concurrency: Concurrency }[] }
   /** Give them back and wake the releases that wait. Answers ReservationsReleased. */
   | { readonly kind: 'unreserve' }
-  /** Run the checks and gates of the plan. Answers ChecksPassed | ChecksFailed. */
-  | { readonly kind: 'check'; readonly checks: PlannedChecks; readonly commit: string | null }
-  /** Can the versions that a rollback brings work with the schema as it is now? Answers SchemaCompatible | SchemaIncompatible. */
-  | { readonly kind: 'fit'; readonly apps: readonly PlannedApp[] }
-  /** Make a moment to which the databases can be taken back. Answers RestorePointMade. */
-  | { readonly kind: 'backup'; readonly backup: PlannedBackup }
-  /** Answers MigrationsApplied | MigrationsFailed. */
-  | { readonly kind: 'migrate'; readonly migrations: PlannedMigrations }
-  /** Rebuild read models beside the old ones, compare, switch. Answers ProjectionsReady | ProjectionsFailed. */
-  | { readonly kind: 'rebuild'; readonly projections: PlannedProjections }
-  /** Back to the read models that were there before; what was rebuilt goes. Answers ProjectionsReverted. */
-  | { readonly kind: 'revert'; readonly projections: PlannedProjections }
+  /** What the stages before the rollouts want done. */
+  | PreparationEffect
   /** Answers ArtifactBuilt | EffectFailed. */
   | { readonly kind: 'build'; readonly app: PlannedApp; readonly commit: string | null }
   /** Make a version exist and run at weight 0, and tell the edge of it. Answers VersionDeployed. */

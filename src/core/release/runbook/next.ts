@@ -5,14 +5,13 @@ import { attempt, merge, NOTHING, persist, record, wait } from './decide.ts';
 import type { Decision } from './effects.ts';
 import type { Cause, Outcome } from '../state/events.ts';
 import {
-  awaiting,
-  checking,
   latestStart,
+  leftToUndo,
+  prepareEarly,
   preparing,
-  revertProjections,
-  scheduled,
   stuckOnSchema,
   tooLateToStart,
+  undoPreparations,
 } from '../preparations/prepare.ts';
 import { checklistOf } from '../state/checklist.ts';
 import { levels } from '../plan/plan.ts';
@@ -34,11 +33,9 @@ const RELEASE = '';
 export function next(state: ReleaseState, now: number): Decision {
   switch (state.stage) {
     case 'checking':
-      return checking(state, now);
     case 'awaiting':
-      return awaiting(state, now);
     case 'scheduled':
-      return scheduled(state, now);
+      return prepareEarly(state, state.stage, now);
     case 'queued':
       return queued(state, now);
     case 'preparing':
@@ -123,10 +120,10 @@ function restoring(state: ReleaseState, now: number): Decision {
   if (stuck !== null && refused === null) return record(RELEASE, 'refuse', now, { type: 'RollbackRefused', reason: stuck });
   if (stuck !== null) return end(state, 'RollbackFailed', `not put back: ${stuck}; ${state.cause?.message ?? ''}`, now);
   const group = nextGroup(state);
-  const reverting = revertProjections(state, now, deadlineOf(state));
-  if (group.length === 0 && reverting === null) return end(state, ...outcomeOf(state), now);
+  const undoing = undoPreparations(state, now, deadlineOf(state));
+  if (group.length === 0 && undoing === null) return end(state, ...outcomeOf(state), now);
   if (now >= deadlineOf(state)) return giveUp(state, now);
-  if (group.length === 0 && reverting !== null) return merge([wait(deadlineOf(state)), reverting]);
+  if (group.length === 0 && undoing !== null) return merge([wait(deadlineOf(state)), undoing]);
   return merge([wait(deadlineOf(state)), ...group.map((rollout) => restoreRollout(state, rollout, now))]);
 }
 
@@ -157,7 +154,12 @@ function isStuck(state: ReleaseState, rollout: RolloutState): boolean {
 function giveUp(state: ReleaseState, now: number): Decision {
   const open = Object.values(state.rollouts).filter((rollout) => !isRestored(rollout));
   if (open.length === 0)
-    return end(state, 'RollbackFailed', `the read models could not be put back in time; ${state.cause?.message ?? ''}`, now);
+    return end(
+      state,
+      'RollbackFailed',
+      `the ${leftToUndo(state).join(', ')} could not be put back in time; ${state.cause?.message ?? ''}`,
+      now,
+    );
   const serving = open.every(
     ({ trafficRestored, edgeProof, app }) => trafficRestored && edgeProof.state !== 'open' && app.strategy.kind !== 'recreate',
   );

@@ -3,7 +3,7 @@ import type { Sample, Verdict } from '../../analysis/sample.ts';
 import type { Weights } from '../../app/traffic.ts';
 import type { ChecklistLine } from './checklist-line.ts';
 import type { Plan, VersionRef } from '../plan/plan.ts';
-import type { AppliedMigration, CheckEvidence, ReadyProjection, RestorePoint, SchemaFit } from '../preparations/stages.ts';
+import type { PreparationEvent } from '../preparations/index.ts';
 
 /** Who did it: a person's name, or `sluice` for a decision of the runbook. */
 export type Actor = string;
@@ -25,34 +25,7 @@ export type ReleaseEvent =
   | { readonly type: 'PauseRequested'; readonly by: Actor; readonly reason: string | null }
   | { readonly type: 'ResumeRequested'; readonly by: Actor }
   | { readonly type: 'AbortRequested'; readonly by: Actor; readonly reason: string | null }
-  | { readonly type: 'ApprovalGiven'; readonly by: Actor; readonly planHash: string; readonly note: string | null }
-  | { readonly type: 'ApprovalRejected'; readonly by: Actor; readonly reason: string }
-  // on the way to the rollouts
-  | { readonly type: 'ChecksPassed'; readonly reports: readonly CheckEvidence[] }
-  | { readonly type: 'ChecksFailed'; readonly reports: readonly CheckEvidence[]; readonly reason: string }
-  /** `artifacts`: digest of each app's artifact where it exists already; null: it is built from the plan's commit. */
-  | {
-      readonly type: 'ApprovalRequested';
-      readonly planHash: string;
-      readonly artifacts: Readonly<Record<string, string | null>>;
-      readonly expiresAt: number;
-    }
-  | { readonly type: 'ApprovalExpired' }
-  /** The deployment window is open. */
-  | { readonly type: 'WindowOpened' }
-  /** Answer to `fit`: whether the versions to be gone back to can work with the present schema. */
-  | { readonly type: 'SchemaCompatible' }
-  | { readonly type: 'SchemaIncompatible'; readonly reason: string }
-  | { readonly type: 'RestorePointMade'; readonly points: readonly RestorePoint[] }
-  /** `old`: whether the versions that run now can work with the schema as it is from here on. */
-  | { readonly type: 'MigrationsApplied'; readonly applied: readonly AppliedMigration[]; readonly old: SchemaFit }
-  | { readonly type: 'MigrationsFailed'; readonly reason: string }
-  /** Rebuilt beside the old ones, compared, and switched to. */
-  | { readonly type: 'ProjectionsReady'; readonly ready: readonly ReadyProjection[] }
-  | { readonly type: 'ProjectionsFailed'; readonly reason: string }
-  | { readonly type: 'ProjectionsReverted' }
-  /** The old versions cannot work with the schema: nothing is moved any more, and somebody is called (invariant 8). */
-  | { readonly type: 'RollbackRefused'; readonly reason: string }
+  | PreparationEvent
   // the release
   /** The apps are this release's alone now. `stables`: what is stable in the manifest at this moment, which may be newer than what the plan saw. */
   | { readonly type: 'ReservationsAcquired'; readonly stables: Readonly<Record<string, VersionRef | null>> }

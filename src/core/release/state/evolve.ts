@@ -1,8 +1,9 @@
 import { evolveRollout, newRollout, phaseOf, promoteRollout, resumeRollout } from '../../rollout/evolve.ts';
 import type { Cause, ReleaseEvent } from './events.ts';
 import type { VersionRef } from '../plan/plan.ts';
-import { acquired, firstStage, mayStart, movedSince, prepare } from '../preparations/preparation.ts';
-import { UNPREPARED } from '../preparations/stages.ts';
+import { movedSince } from '../preparations/approval.ts';
+import { acquired, firstStage, foldPreparation, mayStart } from '../preparations/fold.ts';
+import { isPreparationEvent, UNPREPARED } from '../preparations/index.ts';
 import type { Attempt, ReleaseStage, ReleaseState, RolloutState } from './state.ts';
 
 /** Fold one event into a release's state. The first event is always ReleaseRequested. */
@@ -38,6 +39,7 @@ function requested(event: Extract<ReleaseEvent, { type: 'ReleaseRequested' }>, a
 }
 
 function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseState {
+  if (isPreparationEvent(event)) return foldPreparation(state, event, at);
   switch (event.type) {
     case 'ReleaseRequested':
       throw new Error('a release is requested once');
@@ -66,23 +68,6 @@ function apply(state: ReleaseState, event: ReleaseEvent, at: number): ReleaseSta
       return { ...enter(state, 'ended', at), outcome: event.outcome, reason: event.reason, endedAt: at };
     case 'ReservationsReleased':
       return enter(state, 'closed', at);
-    case 'ChecksPassed':
-    case 'ChecksFailed':
-    case 'ApprovalRequested':
-    case 'ApprovalGiven':
-    case 'ApprovalRejected':
-    case 'ApprovalExpired':
-    case 'WindowOpened':
-    case 'SchemaCompatible':
-    case 'SchemaIncompatible':
-    case 'RestorePointMade':
-    case 'MigrationsApplied':
-    case 'MigrationsFailed':
-    case 'ProjectionsReady':
-    case 'ProjectionsFailed':
-    case 'ProjectionsReverted':
-    case 'RollbackRefused':
-      return prepare(state, event, at);
     case 'EffectFailed':
       return { ...state, attempts: { ...state.attempts, [event.key]: attempt(state.attempts[event.key], event, at) } };
     default:

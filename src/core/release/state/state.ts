@@ -4,7 +4,7 @@ import type { Verdict } from '../../analysis/sample.ts';
 import type { Weights } from '../../app/traffic.ts';
 import type { Actor, Cause, Outcome, PauseReason } from './events.ts';
 import type { Plan, PlannedApp, VersionRef } from '../plan/plan.ts';
-import type { Preparation } from '../preparations/stages.ts';
+import type { Preparation } from '../preparations/index.ts';
 
 /** A release, folded from its events. Plain JSON. */
 export interface ReleaseState {
