@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { cleanEnvironment } from '../lib/clean-environment.ts';
@@ -7,7 +6,6 @@ import { workspaceFolder } from '../lib/own-folder.ts';
 import { fileArtifacts } from '../adapters/artifacts/files.ts';
 import { localBuilder } from '../adapters/builder/local.ts';
 import { createEdges, edges as edgeKinds } from '../adapters/edge/index.ts';
-import { processesPlatform } from '../adapters/platform/processes/index.ts';
 import { gitAuthors } from '../adapters/source/authors.ts';
 import { gitSource } from '../adapters/source/git.ts';
 import { changeReaders } from './change-readers.ts';
@@ -18,6 +16,7 @@ import { backupEvents, createBackups } from './backups.ts';
 import { createHost } from './host.ts';
 import { createMetrics } from './metrics.ts';
 import { notifyPeople } from './notices.ts';
+import { createPlatforms, platformFolder } from './registry.ts';
 import { createProjections } from './projections.ts';
 import { createSecrets, type Secrets } from '../services/secrets/secrets.ts';
 import { createVariables } from '../services/secrets/variables.ts';
@@ -29,7 +28,6 @@ import { createConfigReader } from '../config/load/reader.ts';
 import { restorePointsOf } from '../services/planning/restore-points.ts';
 import type { Config } from '../config/schema/workspace.ts';
 import { isOldest } from '../services/following/log-follower.ts';
-import { UserError } from '../core/errors.ts';
 import { evolve } from '../core/release/state/evolve.ts';
 import { next } from '../core/release/runbook/next.ts';
 import { examine } from '../services/doctor/doctor.ts';
@@ -38,7 +36,6 @@ import type { Engine } from '../engine/face.ts';
 import { createPerformer } from '../engine/perform/index.ts';
 import { stagePerformers } from '../engine/perform/stages.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../engine/postgres/embedded.ts';
-import type { Platform } from '../ports/platform.ts';
 import { createServer, newToken } from '../server/http/create.ts';
 import { listen } from '../server/http/listen.ts';
 import { createRedactor, redactedStream } from '../server/http/redact.ts';
@@ -134,7 +131,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });
   const builder = localBuilder({ dir: join(dir, 'builds'), source, artifacts });
-  const processes = processesPlatform({ dir: join(dir, 'apps'), artifacts, values: secrets.forStart });
+  const platforms = createPlatforms({ dir, artifacts, values: secrets.forStart });
   const edges = createEdges({
     dir: join(dir, 'edges'),
     kinds: edgeKinds,
@@ -144,7 +141,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const database = await openDatabase(options, dir, onProgress);
   secrets.notice(decodeURIComponent(new URL(database.url).password));
 
-  const platform = (name: string) => platformOf(name, [processes]);
   const backups = createBackups({
     workspace,
     database,
@@ -160,13 +156,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   const metrics = createMetrics({
     workspace,
-    appsDir: join(dir, 'apps'),
+    appsDir: platformFolder(dir, 'processes'),
     edge: edges.of,
     env: secrets.of(null),
     jobEnv: cleanEnvironment(process.env),
   });
   const performer = createPerformer({
-    platform,
+    platform: platforms.of,
     edge: edges.of,
     servingEdge: edges.serving,
     edgeUrl: edges.url,
@@ -222,12 +218,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     token,
     secrets: secrets.known,
     log: { level: logLevel, write: writeLog },
-    logs: (ref, wanted) => processes.logs(ref, wanted),
+    logs: (ref, wanted) =>
+      platforms.logs(ref, wanted, async () => (await engine.manifest(ref.environment)).apps[ref.app]?.platform ?? null),
     edgeUrl: edges.url,
     backups,
     projections: projections.port,
     served,
-    doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null, served }),
+    doctor: () => examine({ workspace, engine, edges, isEmbedded: database.embedded !== null, platforms: platforms.all, served }),
     ...(options.onShutdown === undefined ? {} : { shutdown: options.onShutdown }),
   });
   const url = await listen(server, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
@@ -239,7 +236,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const backupRounds = backups.start();
   const caretaker = startCaretaker({
     engine,
-    platform,
+    platform: platforms.of,
     edge: edges.of,
     servingEdge: edges.serving,
     edgeUrl: edges.url,
@@ -275,7 +272,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       await caretaker.stop();
       const fence = await engine.fence();
       await close();
-      await stopApps(join(dir, 'apps'), processes, fence);
+      await platforms.stopLocal(STOP_MS, fence);
       await edges.stopAll();
       await database.embedded?.stop();
     },
@@ -293,28 +290,7 @@ async function openDatabase(
   return { url: embedded.url, embedded };
 }
 
-function platformOf(name: string, platforms: readonly Platform[]): Platform {
-  const found = platforms.find((platform) => platform.name === name);
-  if (found === undefined)
-    throw new UserError(
-      'PLATFORM_UNKNOWN',
-      `there is no platform ${name}`,
-      `Known: ${platforms.map((platform) => platform.name).join(', ')}.`,
-    );
-  return found;
-}
-
-/** Everything that runs in any environment of this workspace, whether a manifest knows it or not. */
-async function stopApps(dir: string, platform: Platform, fence: number): Promise<void> {
-  for (const environment of await readdir(dir).catch(() => [])) {
-    for (const app of await readdir(join(dir, environment)).catch(() => [])) {
-      const ref = { environment, app };
-      const versions = await platform.observe(ref).catch(() => []);
-      await Promise.all(versions.map(({ version }) => platform.retire(ref, version, STOP_MS, fence)));
-    }
-  }
-}
-
+/** Time that apps get to end by themselves when everything of the workspace is stopped. */
 const STOP_MS = 10_000;
 
 /** What only the events know: variables of versions that run, or may be gone back to, and that the configuration names no more. */

@@ -1,3 +1,4 @@
+import { processSettings } from '../adapters/platform/processes/settings.ts';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
@@ -92,7 +93,7 @@ test.each(Object.entries(LAYOUTS))('%s: is planned, built and answers', async (_
     new AbortController().signal,
   );
   const port = await freePort();
-  const [command = '', ...args] = app.run.command;
+  const [command = '', ...args] = processSettings(app.run).command;
   const child = spawn(command, args, {
     cwd: await artifacts.folder(artifact),
     env: { ...process.env, PORT: String(port) },

@@ -1,5 +1,7 @@
-import type { AppRef, Health, HealthSpec, RunSpec } from '../core/app/run.ts';
+import type { Artifact, ArtifactKind } from '../core/app/artifact.ts';
+import type { AppRef, Env, Health, HealthSpec, RunSettings } from '../core/app/run.ts';
 import type { Endpoint, Weights } from '../core/app/traffic.ts';
+import type { Access } from './access.ts';
 
 /**
  * Where app versions live. Calls converge (observe → ensure → return observed), may be repeated, and
@@ -10,10 +12,17 @@ export interface Platform {
   readonly name: string;
   readonly capabilities: PlatformCapabilities;
   /**
+   * What is wrong with these settings, found without asking the outside; empty: nothing. `ensure` refuses what has mistakes with
+   * UserError `PLATFORM_SETTINGS_INVALID`.
+   */
+  check(settings: RunSettings): readonly SettingMistake[];
+  /** Whether the control plane can do its work here now, and what to do about it if not. Changes nothing. Never rejects for what it finds. */
+  access(signal: AbortSignal): Promise<Access>;
+  /**
    * Make this version exist and run, receiving no traffic yet. Returns once it is started, not once
    * it is healthy. Asking again for a version that already runs starts nothing twice.
    * @throws OutsideError when the platform failed and the call may be repeated;
-   *   UserError when the app's own settings or artifact are to blame (missing file, bad command).
+   *   UserError when the app's own settings or artifact are to blame (missing file, bad command, a kind of artifact it does not take).
    * @throws FencedError when `fence` is lower than the highest accepted for this app.
    */
   ensure(target: DeployTarget, signal: AbortSignal): Promise<ObservedVersion>;
@@ -26,6 +35,12 @@ export interface Platform {
    * is not there is already retired. The caller has verified that it has no traffic.
    */
   retire(ref: AppRef, version: string, drainMs: number, fence: number): Promise<void>;
+  /**
+   * Retire every version of every app in this scope, known to a manifest or not, and take away what the platform keeps beside
+   * versions. An empty scope is all that this workspace has here. Repeatable.
+   * @throws OutsideError `REMOVE_INCOMPLETE` naming each version that could not be retired; the others are.
+   */
+  removeAll(scope: Partial<AppRef>, drainMs: number, fence: number): Promise<void>;
   /** Newest log lines of the app, oldest first; `follow` goes on until the signal fires. */
   logs(ref: AppRef, options: LogOptions): AsyncIterable<LogLine>;
   /**
@@ -52,14 +67,26 @@ export interface PlatformCapabilities {
   readonly preview: boolean;
   /** How many versions can exist at once; null = no limit. */
   readonly maxVersions: number | null;
+  /** Kinds of artifacts it takes, the usual one first. */
+  readonly artifacts: readonly [ArtifactKind, ...ArtifactKind[]];
+  /** Whether what runs there is part of this machine's workspace, and ends with `sluice down --all`. */
+  readonly isLocal: boolean;
+}
+
+/** One setting that cannot be followed. */
+export interface SettingMistake {
+  /** Keys from the settings down to it. */
+  readonly path: readonly string[];
+  /** What was found and what is allowed, one sentence without the path. Never a value of a secret. */
+  readonly message: string;
 }
 
 export interface DeployTarget extends AppRef {
   /** Version id: names artifact + run settings; equal ids are the same thing. */
   readonly version: string;
-  /** Content digest of the artifact, `sha256:<hex>`. */
-  readonly artifact: string;
-  readonly run: RunSpec;
+  readonly artifact: Artifact;
+  readonly settings: RunSettings;
+  readonly env: Env;
   readonly health: HealthSpec | null;
   /** Whether users reach it through routes: an instance is then healthy only once it answers HTTP. Left out: no. */
   readonly routed?: boolean;
@@ -68,7 +95,8 @@ export interface DeployTarget extends AppRef {
 
 export interface ObservedVersion {
   readonly version: string;
-  readonly artifact: string;
+  /** Null: the platform cannot tell any more. */
+  readonly artifact: Artifact | null;
   readonly instances: readonly ObservedInstance[];
   /** Empty when the app does not listen. */
   readonly endpoints: readonly Endpoint[];
@@ -76,12 +104,10 @@ export interface ObservedVersion {
 
 export interface ObservedInstance {
   readonly id: string;
+  /** `backoff`: it has ended, and the platform starts it again. */
   readonly state: 'running' | 'backoff' | 'stopped';
-  readonly pid: number | null;
-  /** Starts after the first one. */
-  readonly restarts: number;
-  /** How the last run ended, in words ("exit code 1", "signal SIGKILL"), null while none has. */
-  readonly lastEnd: string | null;
+  /** What else the platform knows of it, in words for people ("pid 4711, started again once, last end: exit code 1"); null: nothing. */
+  readonly detail: string | null;
 }
 
 export interface LogOptions {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UNSTOPPED, until, untilHealth, untilHealthy } from '../../test/contracts/platform.ts';
-import { processesWorld, type ProcessesWorld } from '../../test/worlds/processes.ts';
+import { pidOf, processesWorld, type ProcessesWorld } from '../../test/worlds/processes.ts';
 import type { DeployTarget, Platform } from '../ports/platform.ts';
 import type { AppRef } from '../core/app/run.ts';
 import { startTimeOf } from '../lib/process-identity.ts';
@@ -79,12 +79,16 @@ describe('starting', () => {
     const [before] = await platform.observe(ref);
     expect(new Set(before?.endpoints.map(({ port }) => port)).size).toBe(3);
     const [first, second, third] = before?.instances ?? [];
-    process.kill(second?.pid ?? 0, 'SIGKILL');
+    process.kill(pidOf(second), 'SIGKILL');
     const after = await until(
       () => platform.observe(ref),
-      ([seen]) => seen?.instances[1]?.restarts === 1 && seen.instances[1].state === 'running',
+      ([seen]) => seen?.instances[1]?.detail?.includes('started again once') === true && seen.instances[1].state === 'running',
     );
-    expect(after[0]?.instances).toEqual([first, expect.objectContaining({ id: '1', lastEnd: 'signal SIGKILL' }), third]);
+    expect(after[0]?.instances).toEqual([
+      first,
+      expect.objectContaining({ id: '1', detail: expect.stringMatching(/^pid \d+, started again once, last end: signal SIGKILL$/) }),
+      third,
+    ]);
     expect(after[0]?.endpoints).toEqual(before?.endpoints);
     await untilHealthy(platform, target);
     expect(await world.starts(ref, 'v1')).toBe(4);
@@ -127,9 +131,9 @@ describe('crashing', () => {
     await platform.ensure(target, UNSTOPPED);
     const [seen] = await until(
       () => platform.observe(ref),
-      ([version]) => (version?.instances[0]?.restarts ?? 0) >= 2,
+      ([version]) => /started again \d/.test(version?.instances[0]?.detail ?? ''),
     );
-    expect(seen?.instances[0]?.lastEnd).toBe('exit code 4');
+    expect(seen?.instances[0]?.detail).toMatch(/last end: exit code 4$/);
     expect(seen?.endpoints).toHaveLength(1);
     await untilHealth(platform, target, ({ state }) => state === 'failed');
   });
@@ -182,7 +186,7 @@ describe('health', () => {
     const target = world.behaving(ref, 'v1', ['good'], { instances: 2 });
     await deploy(target);
     const [seen] = await platform.observe(ref);
-    process.kill(seen?.instances[1]?.pid ?? 0, 'SIGSTOP');
+    process.kill(pidOf(seen?.instances[1]), 'SIGSTOP');
     const look = await platform.health({ ...target, health: { path: '/up', intervalMs: 100, timeoutMs: 300 } }, UNSTOPPED);
     expect(look).toMatchObject({ state: 'waiting', reason: expect.stringContaining('instance 1') });
   });

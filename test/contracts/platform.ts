@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeployTarget, Platform } from '../../src/ports/platform.ts';
-import type { AppRef, Health } from '../../src/core/app/run.ts';
+import type { AppRef, Health, RunSettings } from '../../src/core/app/run.ts';
 import { unknownDeviations } from './edge.ts';
 import { cutOffs } from './platform/cut-offs.ts';
 import { fences } from './platform/fences.ts';
 import { health } from './platform/health.ts';
 import { logs } from './platform/logs.ts';
 import { mistakes } from './platform/mistakes.ts';
+import { removal } from './platform/removal.ts';
 import { traffic } from './platform/traffic.ts';
 import { versions } from './platform/versions.ts';
 
@@ -16,6 +17,8 @@ export interface PlatformUnderTest {
   control(options?: ControlOptions): Platform;
   /** How to deploy one version of an app that behaves as `kind` says. */
   target(ref: AppRef, version: string, kind: TargetKind): DeployTarget;
+  /** Settings that this platform cannot follow. */
+  readonly mistaken: RunSettings;
   /** How often copies of a version have been started, seen without the platform's help. */
   starts(ref: AppRef, version: string): Promise<number>;
   /** How many copies of a version run now, seen without the platform's help. */
@@ -66,7 +69,7 @@ export interface PlatformWorld extends Omit<PlatformUnderTest, 'stop'> {
 /** Never fires. */
 export const UNSTOPPED = new AbortController().signal;
 
-const suites: readonly PlatformSuite[] = [versions, health, fences, mistakes, logs, traffic, cutOffs];
+const suites: readonly PlatformSuite[] = [versions, removal, health, fences, mistakes, logs, traffic, cutOffs];
 
 /** What every platform promises (`src/ports/platform.ts`), seen through the port and from outside. */
 export function platformContract(name: string, harness: PlatformHarness, options: PlatformContractOptions = {}): void {
@@ -101,6 +104,7 @@ async function inWorld(under: PlatformUnderTest, run: (world: PlatformWorld) => 
     target: (ref, version, kind) => under.target(ref, version, kind),
     starts: (ref, version) => under.starts(ref, version),
     running: (ref, version) => under.running(ref, version),
+    mistaken: under.mistaken,
     greeting: (version) => under.greeting(version),
     platform,
     app: (environment = 'test') => {

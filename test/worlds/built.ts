@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,6 +13,8 @@ const ROOT = join(import.meta.dirname, '../..');
 export async function built(sources: readonly string[]): Promise<{ readonly folder: string; url(source: string): URL }> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-built-'));
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  // Libraries are found by the nearest node_modules, and there is none above a temporary folder.
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   const seen = new Set<string>();
   const follow = async (file: string): Promise<void> => {
     if (seen.has(file)) return;

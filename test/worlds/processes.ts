@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ProcessesOptions, processesPlatform } from '../../src/adapters/platform/processes/index.ts';
 import { startTimeOf } from '../../src/lib/process-identity.ts';
 import { removeTree } from '../../src/lib/unfinished.ts';
 import { built } from './built.ts';
-import type { DeployTarget, Platform } from '../../src/ports/platform.ts';
-import type { AppRef } from '../../src/core/app/run.ts';
+import type { DeployTarget, ObservedInstance, Platform } from '../../src/ports/platform.ts';
+import type { AppRef, RunSpec } from '../../src/core/app/run.ts';
 import type { ControlOptions, PlatformUnderTest, TargetKind } from '../contracts/platform.ts';
 import { SECRET_NAME } from '../contracts/platform.ts';
 
@@ -76,7 +76,7 @@ export interface ProcessesWorld extends PlatformUnderTest {
   readonly mortalControl: URL;
   platform(options?: Partial<ProcessesOptions>): Platform;
   /** A version whose app behaves so, see above. */
-  behaving(ref: AppRef, version: string, behaviour: readonly string[], run?: Partial<DeployTarget['run']>): DeployTarget;
+  behaving(ref: AppRef, version: string, behaviour: readonly string[], run?: Partial<RunSpec>): DeployTarget;
   /** Pids of all starts of a version, oldest first. */
   pids(ref: AppRef, version: string): Promise<number[]>;
   /** Folder of a version. */
@@ -102,18 +102,23 @@ export async function processesWorld(): Promise<ProcessesWorld> {
   const platform = (options: Partial<ProcessesOptions> = {}): Platform =>
     processesPlatform({ dir, artifacts: { folder: async () => artifact }, env: process.env, supervisorEntry, ...options });
   const startsFile = (ref: AppRef, version: string): string => join(starts, `${ref.environment}.${ref.app}.${version}`);
-  const behaving = (ref: AppRef, version: string, behaviour: readonly string[], run: Partial<DeployTarget['run']> = {}): DeployTarget => ({
+  const behaving = (
+    ref: AppRef,
+    version: string,
+    behaviour: readonly string[],
+    { env = {}, ...run }: Partial<RunSpec> = {},
+  ): DeployTarget => ({
     ...ref,
     version,
-    artifact: 'sha256:0123',
-    run: {
+    artifact: { kind: 'folder', digest: 'sha256:0123' },
+    settings: {
       command: ['node', 'app.mjs', ...behaviour],
       instances: 1,
       listens: true,
       drainMs: 5_000,
       ...run,
-      env: { STARTS: startsFile(ref, version), ...run.env },
     },
+    env: { STARTS: startsFile(ref, version), ...env },
     health: { path: '/up', intervalMs: 100, timeoutMs: 5_000 },
     fence: 1,
   });
@@ -133,12 +138,13 @@ export async function processesWorld(): Promise<ProcessesWorld> {
     folder: (ref, version) => join(dir, ref.environment, ref.app, version),
     control: ({ env, onWrite }: ControlOptions = {}) =>
       platform({ env: { ...process.env, ...env }, ...(onWrite === undefined ? {} : { onWrite }) }),
+    mistaken: { command: [], instances: 1, listens: true, drainMs: 0 },
     target: (ref, version, kind) => targetOf(behaving, ref, version, kind),
     starts: async (ref, version) => (await pids(ref, version)).length,
     running: async (ref, version) => (await living(await pids(ref, version))).length,
     greeting: (version) => `version ${version} listens`,
     stop: async () => {
-      await retireAll(platform(), dir);
+      await platform().removeAll({}, 0, Number.MAX_SAFE_INTEGER);
       for (const folder of [root, code]) await removeTree(folder);
     },
   };
@@ -162,23 +168,9 @@ async function living(pids: readonly number[]): Promise<number[]> {
   return pids.filter((_, i) => alive[i] !== null);
 }
 
-async function retireAll(platform: Platform, dir: string): Promise<void> {
-  for (const environment of foldersIn(dir)) {
-    for (const app of foldersIn(join(dir, environment))) {
-      for (const version of foldersIn(join(dir, environment, app)))
-        await platform.retire({ environment, app }, version, 0, Number.MAX_SAFE_INTEGER);
-    }
-  }
-}
-
-function foldersIn(folder: string): string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-      entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : [],
-    );
-  } catch {
-    return [];
-  }
+/** Process of an instance that runs; 0, which is none, where it does not. */
+export function pidOf(instance: ObservedInstance | undefined): number {
+  return Number(/^pid (\d+)/.exec(instance?.detail ?? '')?.[1] ?? 0);
 }
 
 /** Identity of the supervisor of a version, as it wrote it down. */

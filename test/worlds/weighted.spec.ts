@@ -9,6 +9,7 @@ platformContract('weighted (fake cloud)', async (): Promise<PlatformUnderTest> =
   return {
     control: ({ env = {}, onWrite } = {}) => weightedPlatform(cloud, { env, ...(onWrite === undefined ? {} : { onWrite }) }),
     target,
+    mistaken: { instances: 1, listens: true, drainMs: 0 },
     starts: async (ref, version) => cloud.starts(ref, version),
     running: async (ref, version) => Number(cloud.exists(ref, version)),
     greeting: (version) => `version ${version} serves`,
@@ -68,8 +69,9 @@ function target(ref: { environment: string; app: string }, version: string, kind
   return {
     ...ref,
     version,
-    artifact: 'sha256:4567',
-    run: { command: [kind], env, instances: 1, listens: true, drainMs: 0 },
+    artifact: { kind: 'bundle', digest: 'sha256:4567' },
+    settings: { behaviour: kind, instances: 1, listens: true, drainMs: 0 },
+    env,
     health: null,
     fence: 1,
   };

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FencedError, OutsideError, UserError } from '../../src/core/errors.ts';
-import type { DeployTarget, LogLine, LogOptions, ObservedVersion, Platform } from '../../src/ports/platform.ts';
+import { requireFit } from '../../src/ports/platform-fit.ts';
+import type { DeployTarget, LogLine, LogOptions, ObservedVersion, Platform, SettingMistake } from '../../src/ports/platform.ts';
 import type { Weights } from '../../src/core/app/traffic.ts';
-import type { AppRef, Health } from '../../src/core/app/run.ts';
+import type { AppRef, Health, RunSettings } from '../../src/core/app/run.ts';
 import { VERSIONS_MAX, type WeightedCloud } from './weighted/cloud.ts';
 
 export { type Behaviour, weightedCloud, type WeightedCloud } from './weighted/cloud.ts';
@@ -35,14 +36,20 @@ export function weightedPlatform(
     return seen as Seen;
   };
   return {
-    name: 'weighted',
-    capabilities: { traffic: 'weighted', routingReadable: true, metricsPerVersion: false, preview: true, maxVersions: VERSIONS_MAX },
+    ...WEIGHTED,
+    async access(signal) {
+      const answer = await fetch(`${cloud.api}/apps`, { signal }).catch(() => null);
+      return answer?.ok === true
+        ? { status: 'ok', message: `${cloud.api} answers`, hint: null }
+        : { status: 'fail', message: `${cloud.api} does not answer`, hint: 'Start the cloud.' };
+    },
     async ensure(target, signal) {
       signal.throwIfAborted();
+      requireFit(WEIGHTED, target);
       requireEnv(target, env);
-      await write('PUT', `${cloud.api}/uploads/${encodeURIComponent(target.artifact)}`, {});
+      await write('PUT', `${cloud.api}/uploads/${encodeURIComponent(target.artifact.digest)}`, {});
       signal.throwIfAborted();
-      const body = { artifact: target.artifact, command: target.run.command, fence: target.fence };
+      const body = { artifact: target.artifact.digest, behaviour: target.settings['behaviour'], fence: target.fence };
       const seen = await write('PUT', at(target, `/versions/${encodeURIComponent(target.version)}`), body);
       const version = seen.versions.find(({ id }) => id === target.version);
       if (version === undefined)
@@ -53,6 +60,11 @@ export function weightedPlatform(
     health: (target, signal) => healthOf(look, target, signal),
     async retire(ref, version, _drainMs, fence) {
       await write('DELETE', at(ref, `/versions/${encodeURIComponent(version)}`), { fence });
+    },
+    async removeAll({ environment, app }, _drainMs, fence) {
+      const refs = ((await call(`${cloud.api}/apps`)) as { apps: AppRef[] }).apps;
+      for (const ref of refs.filter((one) => (environment ?? one.environment) === one.environment && (app ?? one.app) === one.app))
+        for (const { id } of (await look(ref)).versions) await write('DELETE', at(ref, `/versions/${encodeURIComponent(id)}`), { fence });
     },
     logs: (ref, options) => logsOf(async () => (await call(at(ref, '/log'))) as { version: string; line: string }[], options),
     traffic: {
@@ -65,14 +77,32 @@ export function weightedPlatform(
 function observed({ id, artifact, port }: Seen['versions'][number]): ObservedVersion {
   return {
     version: id,
-    artifact,
-    instances: [{ id: '0', state: 'running', pid: null, restarts: 0, lastEnd: null }],
+    artifact: { kind: 'bundle', digest: artifact },
+    instances: [{ id: '0', state: 'running', detail: null }],
     endpoints: [{ host: '127.0.0.1', port }],
   };
 }
 
+const WEIGHTED = {
+  name: 'weighted',
+  capabilities: {
+    traffic: 'weighted',
+    routingReadable: true,
+    metricsPerVersion: false,
+    preview: true,
+    maxVersions: VERSIONS_MAX,
+    artifacts: ['bundle'],
+    isLocal: false,
+  },
+  check: mistakesIn,
+} as const satisfies Pick<Platform, 'name' | 'capabilities' | 'check'>;
+
+function mistakesIn({ behaviour }: RunSettings): SettingMistake[] {
+  return typeof behaviour === 'string' ? [] : [{ path: ['behaviour'], message: 'text is needed' }];
+}
+
 function requireEnv(target: DeployTarget, env: NodeJS.ProcessEnv): void {
-  const missing = Object.values(target.run.env).flatMap((value) =>
+  const missing = Object.values(target.env).flatMap((value) =>
     typeof value !== 'string' && env[value.fromEnv] === undefined ? [value.fromEnv] : [],
   );
   if (missing.length > 0)

@@ -3,16 +3,26 @@ export interface AppRef {
   readonly app: string;
 }
 
-export interface RunSpec {
-  /** argv; never passed through a shell. */
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, EnvValue>>;
+/** How a version runs, as plans and versions record it: part of the plan's hash and of the version's id. */
+export interface RunSpec extends RunSettings {
+  readonly env: Env;
+}
+
+/**
+ * Settings of a version on its platform. Releases decide with the named ones, which mean the same everywhere. All others are the
+ * platform's own (`command`, `memory`, `region`): opaque to core, checked by the schema of its adapter.
+ */
+export interface RunSettings {
   readonly instances: number;
   /** Whether the app listens on the port handed to it in `PORT`. Workers do not. */
   readonly listens: boolean;
-  /** Time between SIGTERM and SIGKILL, ms. */
+  /** Time that what runs gets to end by itself before it is made to, ms. */
   readonly drainMs: number;
+  readonly [setting: string]: unknown;
 }
+
+/** Variables of a running app. */
+export type Env = Readonly<Record<string, EnvValue>>;
 
 /** Plain text, or the name of a variable in the control plane's own environment (never recorded). */
 export type EnvValue =

@@ -1,6 +1,7 @@
 import type { Effect } from '../../core/release/runbook/effects.ts';
 import type { ReleaseEvent } from '../../core/release/state/events.ts';
 import { versionId } from '../../core/release/plan/plan.ts';
+import { requireFit } from '../../ports/platform-fit.ts';
 import type { PerformContext } from '../runbook.ts';
 import type { PerformPorts } from './ports.ts';
 import { splitterOf } from './traffic.ts';
@@ -12,7 +13,10 @@ export async function performBuild(
 ): Promise<ReleaseEvent[]> {
   const { app, commit } = effect;
   // A port that another program has, or a setting that cannot be followed, should not cost a build first.
-  if (splitterOf(app, ports.platform(app.platform)) === 'edge') await ports.edge(context.environment);
+  const platform = ports.platform(app.platform);
+  const { env: _env, ...settings } = app.run;
+  requireFit(platform, { app: app.app, settings });
+  if (splitterOf(app, platform) === 'edge') await ports.edge(context.environment);
   const request = {
     app: app.app,
     path: app.path,

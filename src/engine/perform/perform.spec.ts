@@ -7,7 +7,7 @@ import type { ReleaseEvent } from '../../core/release/state/events.ts';
 import { type PlannedApp, type SmokeSpec, type VersionRef, versionId } from '../../core/release/plan/plan.ts';
 import type { Edge } from '../../ports/edge.ts';
 import type { EdgeIntent, Endpoint } from '../../core/app/traffic.ts';
-import type { Platform } from '../../ports/platform.ts';
+import type { Platform, SettingMistake } from '../../ports/platform.ts';
 import type { Weights } from '../../core/app/traffic.ts';
 import type { PerformContext } from '../runbook.ts';
 import { OutsideError, UserError } from '../../core/errors.ts';
@@ -145,6 +145,16 @@ describe('what counts is what the data plane does', () => {
     await expect(build).rejects.toBe(taken);
   });
 
+  test('settings that the platform cannot follow are named before anything is built', async () => {
+    const world = worldOf({ endpoints: {}, mistakes: [{ path: ['memory'], message: 'at least 6 MB are needed' }] });
+    const ports: PerformPorts = { ...world.ports, builder: { build: () => expect.unreachable() } };
+    const build = performBuild(ports, { kind: 'build', app: appOf(), commit: 'c', ...NAMED }, contextOf());
+    await expect(build).rejects.toMatchObject({
+      code: 'PLATFORM_SETTINGS_INVALID',
+      message: expect.stringContaining('run.memory: at least'),
+    });
+  });
+
   test('requests under way are waited for, and then the edge is told before the stop', async () => {
     let looks = 0;
     const world = worldOf({
@@ -208,6 +218,7 @@ describe('AR#1774: a stable version that is down does not keep a correction back
 const NAMED = { key: 'k', lane: 'web', deadline: 0 } as const;
 
 interface Given {
+  readonly mistakes?: readonly SettingMistake[];
   /** Versions that run, and where. */
   readonly endpoints: Readonly<Record<string, readonly Endpoint[]>>;
   /** What the data plane does, whatever it is told; without it, it does as told. */
@@ -215,7 +226,7 @@ interface Given {
   readonly inFlight?: () => number;
 }
 
-function worldOf({ endpoints, really, inFlight = () => 0 }: Given) {
+function worldOf({ endpoints, really, inFlight = () => 0, mistakes = [] }: Given) {
   const told: EdgeIntent[] = [];
   const retired: string[] = [];
   const seen = (weights: Weights, intent: EdgeIntent | undefined) => ({
@@ -234,7 +245,8 @@ function worldOf({ endpoints, really, inFlight = () => 0 }: Given) {
   } as unknown as Edge;
   const platform = {
     name: 'processes',
-    capabilities: { traffic: 'edge' },
+    capabilities: { traffic: 'edge', artifacts: ['folder'] },
+    check: () => mistakes,
     ensure: () => Promise.resolve(),
     observe: () =>
       Promise.resolve(

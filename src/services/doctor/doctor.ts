@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { examinePlatform } from './platforms.ts';
+import type { Platform } from '../../ports/platform.ts';
 import type { Edges } from '../../ports/edges.ts';
 import { examineAccess } from './access.ts';
 import type { Engine } from '../../engine/face.ts';
@@ -24,6 +26,7 @@ export async function examine(parts: {
   readonly engine: Engine;
   readonly edges: Edges;
   readonly isEmbedded: boolean;
+  readonly platforms: readonly Pick<Platform, 'name' | 'access'>[];
   /** What users of an environment get. */
   served(environment: string): Promise<readonly ServedApp[]>;
 }): Promise<readonly Finding[]> {
@@ -34,6 +37,7 @@ export async function examine(parts: {
     examineAccess(parts.workspace),
     database(parts.engine, parts.isEmbedded),
     audit(parts.engine),
+    ...parts.platforms.map((one) => examinePlatform(one)),
     ...(await edges(parts.engine, parts.edges)),
   ]).then(async (findings) => [...findings, ...(await users(parts))]);
 }

@@ -1,8 +1,6 @@
+import type { Access } from '../../ports/access.ts';
+
 /** What `sluice doctor` says of one part of the surroundings. */
-export interface Finding {
+export interface Finding extends Access {
   readonly name: string;
-  readonly status: 'ok' | 'warn' | 'fail';
-  readonly message: string;
-  /** What to do about it; null: nothing. */
-  readonly hint: string | null;
 }

@@ -88,7 +88,7 @@ function care(world: World, seen: Edge = edge): void {
   const version = () => ({
     version: NEW.id,
     artifact: NEW.artifact,
-    instances: [{ id: '0', state: 'running' as const, pid: 1, restarts: 0, lastEnd: null }],
+    instances: [{ id: '0', state: 'running' as const, detail: null }],
     endpoints: [{ host: '127.0.0.1', port: world.port }],
   });
   const platform = {

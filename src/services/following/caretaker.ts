@@ -5,6 +5,7 @@ import type { VersionRef } from '../../core/release/plan/plan.ts';
 import type { Engine, ManifestApp } from '../../engine/face.ts';
 import { type Routing, routingRecord } from '../serving/routing-record.ts';
 import type { Edge } from '../../ports/edge.ts';
+import { deployTarget } from '../../ports/deploy-target.ts';
 import type { ObservedVersion, Platform } from '../../ports/platform.ts';
 
 export interface CaretakerOptions {
@@ -135,15 +136,15 @@ async function revived(
   { options }: Care,
   environment: string,
   { app }: ManifestApp,
-  { id, artifact, run, health }: VersionRef,
+  version: VersionRef,
   platform: Platform,
 ): Promise<ObservedVersion> {
-  const seen = (await platform.observe({ environment, app })).find(({ version }) => version === id);
+  const seen = (await platform.observe({ environment, app })).find((one) => one.version === version.id);
   const isDown = seen === undefined || seen.instances.length === 0 || seen.instances.some(({ state }) => state === 'stopped');
   if (!isDown) return seen;
   options.warn(`${app} in ${environment} does not run: it is started again`);
   const fence = await options.engine.fence();
-  return platform.ensure({ environment, app, version: id, artifact, run, health, fence }, AbortSignal.timeout(60_000));
+  return platform.ensure(deployTarget({ environment, app }, version, { fence }), AbortSignal.timeout(60_000));
 }
 
 /**

@@ -18,10 +18,10 @@ export const cutOffs: PlatformSuite = (check) => {
         await expect(cutAfter(world, n).ensure(target, UNSTOPPED), `cut after write ${n}`).rejects.toBe(CUT);
         const ensured = await world.control().ensure(target, UNSTOPPED);
         await untilHealthy(world.platform, target);
-        expect(ensured.instances, `cut after write ${n}`).toHaveLength(target.run.instances);
+        expect(ensured.instances, `cut after write ${n}`).toHaveLength(target.settings.instances);
         expect(await world.platform.observe(ref)).toMatchObject([{ version: 'v1', artifact: target.artifact }]);
-        expect(await world.starts(ref, 'v1'), `starts when cut after write ${n}`).toBe(target.run.instances);
-        expect(await world.running(ref, 'v1')).toBe(target.run.instances);
+        expect(await world.starts(ref, 'v1'), `starts when cut after write ${n}`).toBe(target.settings.instances);
+        expect(await world.running(ref, 'v1')).toBe(target.settings.instances);
         await world.platform.retire(ref, 'v1', 0, 1);
       }
     },

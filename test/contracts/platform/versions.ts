@@ -11,16 +11,15 @@ export const versions: PlatformSuite = (check) => {
     const target = world.target(ref, 'v1', 'good');
     const ensured = await world.platform.ensure(target, UNSTOPPED);
     expect(ensured).toMatchObject({ version: 'v1', artifact: target.artifact });
-    expect(ensured.instances).toHaveLength(target.run.instances);
+    expect(ensured.instances).toHaveLength(target.settings.instances);
     await untilHealthy(world.platform, target);
     const [seen, ...others] = await world.platform.observe(ref);
     expect(others).toEqual([]);
     expect(seen).toMatchObject({ version: 'v1', artifact: target.artifact });
-    expect(seen?.instances.map(({ state, restarts }) => ({ state, restarts }))).toEqual(
-      ensured.instances.map(() => ({ state: 'running', restarts: 0 })),
-    );
-    expect(await world.starts(ref, 'v1')).toBe(target.run.instances);
-    if (world.platform.capabilities.traffic === 'edge') expect(seen?.endpoints).toHaveLength(target.run.instances);
+    expect(seen?.instances.map(({ state }) => state)).toEqual(ensured.instances.map(() => 'running'));
+    expect(await world.platform.health(target, UNSTOPPED)).toMatchObject({ state: 'healthy', evidence: { restarts: 0 } });
+    expect(await world.starts(ref, 'v1')).toBe(target.settings.instances);
+    if (world.platform.capabilities.traffic === 'edge') expect(seen?.endpoints).toHaveLength(target.settings.instances);
   });
 
   check('asking again starts nothing twice, also from another control plane', async (world) => {
@@ -31,7 +30,7 @@ export const versions: PlatformSuite = (check) => {
     await world.platform.ensure(target, UNSTOPPED);
     await world.control().ensure(target, UNSTOPPED);
     expect(await world.platform.observe(ref)).toEqual(before);
-    expect(await world.starts(ref, 'v1')).toBe(target.run.instances);
+    expect(await world.starts(ref, 'v1')).toBe(target.settings.instances);
   });
 
   check('control planes that race start nothing twice', async (world) => {
@@ -41,8 +40,8 @@ export const versions: PlatformSuite = (check) => {
       [world.platform, world.control(), world.control(), world.platform].map((platform) => platform.ensure(target, UNSTOPPED)),
     );
     await untilHealthy(world.platform, target);
-    expect(await world.starts(ref, 'v1')).toBe(target.run.instances);
-    expect(await world.running(ref, 'v1')).toBe(target.run.instances);
+    expect(await world.starts(ref, 'v1')).toBe(target.settings.instances);
+    expect(await world.running(ref, 'v1')).toBe(target.settings.instances);
   });
 
   check('two versions live side by side, and retiring one leaves the other alone', async (world) => {
@@ -74,8 +73,8 @@ export const versions: PlatformSuite = (check) => {
     await world.deploy(target);
     await world.platform.retire(ref, 'v1', 2_000, 1);
     await world.deploy(target);
-    expect(await world.running(ref, 'v1')).toBe(target.run.instances);
-    expect(await world.starts(ref, 'v1')).toBe(2 * target.run.instances);
+    expect(await world.running(ref, 'v1')).toBe(target.settings.instances);
+    expect(await world.starts(ref, 'v1')).toBe(2 * target.settings.instances);
   });
 
   check('a version that does not get well is there all the same, and can be retired', async (world) => {

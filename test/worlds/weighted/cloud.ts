@@ -110,6 +110,7 @@ async function manage(
   [environment = '', name = '', what = '', version = '']: readonly string[],
   body: Record<string, unknown>,
 ): Promise<Answer> {
+  if (environment === '') return { status: 200, body: { apps: [...cloud.apps.values()].map(({ ref }) => ref) } };
   const app = appOf(cloud, { environment, app: name });
   if (method === 'GET') return { status: 200, body: what === 'log' ? app.log : describe(app) };
   const fence = Number(body['fence']);
@@ -123,15 +124,15 @@ async function manage(
 async function create(cloud: Cloud, app: CloudApp, id: string, body: Record<string, unknown>): Promise<Answer> {
   if (app.versions.has(id)) return { status: 200, body: describe(app) };
   const artifact = String(body['artifact']);
-  const command = body['command'] as string[];
-  if (command[0] === 'broken') return { status: 422, body: { error: 'the entry point "broken" does not exist in the upload' } };
+  const behaviour = String(body['behaviour']);
+  if (behaviour === 'broken') return { status: 422, body: { error: 'the entry point "broken" does not exist in the upload' } };
   if (!cloud.uploads.has(artifact)) return { status: 422, body: { error: `${artifact} was not uploaded` } };
   if (app.versions.size >= VERSIONS_MAX)
     return {
       status: 409,
       body: { error: `${[...app.versions.keys()].join(' and ')} exist already, and there are at most ${VERSIONS_MAX}` },
     };
-  if (command[0] === 'sick') app.behaviours.set(id, { ...GOOD, status: 500, ...app.behaviours.get(id) });
+  if (behaviour === 'sick') app.behaviours.set(id, { ...GOOD, status: 500, ...app.behaviours.get(id) });
   const server = createServer((_, response) => void reply(app, id, response));
   app.versions.set(id, { id, artifact, server, port: await listen(server) });
   app.starts.set(id, (app.starts.get(id) ?? 0) + 1);

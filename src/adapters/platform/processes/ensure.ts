@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { FencedError } from '../../../core/errors.ts';
+import { requireFit } from '../../../ports/platform-fit.ts';
 import type { DeployTarget, ObservedVersion } from '../../../ports/platform.ts';
 import { writeAtomic } from '../../../lib/atomic-file.ts';
 import { withFence } from './app-lock.ts';
@@ -10,6 +11,8 @@ import { observeVersion } from './observe.ts';
 import { type VersionPaths, versionPaths } from '../../../supervisor/paths.ts';
 import { readState, readWanted, type Wanted } from '../../../supervisor/records.ts';
 import { findProgram, isReleaseMade, makeRelease } from './release.ts';
+import { processSettings } from './settings.ts';
+import { PROCESSES } from './what.ts';
 import { supervisorAlive, supervisorFailed, supervisorOf } from './start-supervisor.ts';
 
 /** Time a supervisor may take until it has started its instances once, ms. A busy machine is slow. */
@@ -59,37 +62,39 @@ export async function prepare(
   signal: AbortSignal,
   only: readonly number[] | null,
 ): Promise<Program> {
+  requireFit(PROCESSES, target);
+  const { command } = processSettings(target.settings);
   const env = appEnvironment(target, context.env, context.values(target.environment));
   for (;;) {
-    if (!(await isReleaseMade(paths, target.artifact))) {
-      const source = await context.artifacts.folder(target.artifact);
-      await makeRelease(paths, target.artifact, source, context.wrote);
+    if (!(await isReleaseMade(paths, target.artifact.digest))) {
+      const source = await context.artifacts.folder(target.artifact.digest);
+      await makeRelease(paths, target.artifact.digest, source, context.wrote);
     }
     signal.throwIfAborted();
-    const program = await findProgram(target.run.command, paths.files, env);
+    const program = await findProgram(command, paths.files, env);
     const ready = await withFence(context.dir, target, target.fence, context.wrote, async () => {
       // A retire that was cleaning up may have taken the release away; from here on it leaves it.
-      if (!(await isReleaseMade(paths, target.artifact))) return false;
+      if (!(await isReleaseMade(paths, target.artifact.digest))) return false;
       await want(paths, target, only);
       context.wrote('wanted');
       return true;
     });
-    if (ready) return { command: [program, ...target.run.command.slice(1)], env };
+    if (ready) return { command: [program, ...command.slice(1)], env };
   }
 }
 
 export async function want(paths: VersionPaths, target: DeployTarget, only: readonly number[] | null): Promise<void> {
-  const { environment, app, version, artifact, run, fence } = target;
+  const { environment, app, version, artifact, settings, env, fence } = target;
   const wanted: Wanted = {
     format: 1,
     state: 'running',
     fence,
-    drainMs: run.drainMs,
+    drainMs: settings.drainMs,
     environment,
     app,
     version,
-    artifact,
-    run,
+    artifact: artifact.digest,
+    run: { ...settings, env },
     ...(only === null ? {} : { only }),
   };
   await mkdir(paths.folder, { recursive: true, mode: 0o700 });
@@ -117,7 +122,7 @@ async function untilStarted(
 ): Promise<void> {
   const until = context.clock.now() + START_MS;
   for (;;) {
-    if (await hasStarted(paths, target.run.instances)) return;
+    if (await hasStarted(paths, target.settings.instances)) return;
     const wanted = readWanted(paths.wanted);
     if (wanted?.state === 'retired')
       throw new FencedError(`${target.environment}/${target.app}: version ${target.version} was retired while it was started`);

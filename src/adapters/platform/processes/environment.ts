@@ -15,7 +15,7 @@ export function inheritedEnvironment(control: NodeJS.ProcessEnv): Record<string,
  * @throws UserError ENV_MISSING naming every variable that has no value; ENV_INVALID.
  */
 export function appEnvironment(target: DeployTarget, control: NodeJS.ProcessEnv, values: NodeJS.ProcessEnv): Record<string, string> {
-  const named = Object.entries(target.run.env);
+  const named = Object.entries(target.env);
   const missing = named.flatMap(([, value]) => (typeof value !== 'string' && values[value.fromEnv] === undefined ? [value.fromEnv] : []));
   if (missing.length > 0) {
     const names = [...new Set(missing)].join(', ');

@@ -36,10 +36,10 @@ export async function healthOf(context: Context, target: DeployTarget, signal: A
   const bad = looks.filter((seen) => seen !== null);
   const worst = bad.find((seen) => seen.state === 'failed') ?? bad[0];
   if (worst !== undefined) return worst;
-  const expected = only?.length ?? target.run.instances;
+  const expected = only?.length ?? target.settings.instances;
   if (looks.length < expected) return waiting(`${looks.length} of ${expected} instances have been started`);
   const restarts = asked.reduce((sum, { starts }) => sum + Math.max(0, starts - 1), 0);
-  const { listens } = target.run;
+  const { listens } = target.settings;
   return { state: 'healthy', evidence: { asked: listens ? askedOf(target) : 'to stay up', instances: looks.length, restarts } };
 }
 
@@ -61,7 +61,7 @@ async function look(
       `instance ${instance.id} ended ${times(quickEnds)} and has run for ${seconds(upMs)} now; ${seconds(context.limits.stableMs)} are asked for${endOf(context, paths, target, instance)}`,
     );
   }
-  if (target.run.listens) {
+  if (target.settings.listens) {
     if (instance.port === null) return waiting(`instance ${instance.id} has not been given a port yet`);
     const folder = join(paths.instances, instance.id);
     const why = await unreadiness(target, instance.port, process, folder, upMs >= EXPLAIN_AFTER_MS, signal);
@@ -88,7 +88,7 @@ function endOf(context: Context, paths: VersionPaths, target: DeployTarget, { id
   const line = crashLine(endOfLog(join(paths.logs, `${id}.log`)));
   const more = `(\`sluice logs ${target.app} -e ${target.environment}\` shows more)`;
   if (line === null) return `: ${lastEnd}; it printed nothing`;
-  const text = withoutSecrets(line.text, target.run.env, context.values(target.environment)).slice(0, 300);
+  const text = withoutSecrets(line.text, target.env, context.values(target.environment)).slice(0, 300);
   return `: ${lastEnd}, ${line.kind === 'error' ? 'error' : 'last log line'}: ${text} ${more}`;
 }
 

@@ -1,13 +1,16 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Platform } from '../../../ports/platform.ts';
+import { accessOf } from './access.ts';
 import type { Context } from './context.ts';
 import { ensureVersion } from './ensure.ts';
 import { healthOf } from './health.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../../supervisor/limits.ts';
 import { logsOf } from './logs.ts';
 import { observeApp } from './observe.ts';
+import { removeAll } from './remove-all.ts';
 import { retireVersion } from './retire.ts';
+import { PROCESSES } from './what.ts';
 import { shareVersion } from './share.ts';
 import { SUPERVISOR_ENTRY } from './start-supervisor.ts';
 import { systemClock } from './system-clock.ts';
@@ -46,13 +49,14 @@ export function processesPlatform(options: ProcessesOptions): Platform {
     wrote: options.onWrite ?? (() => {}),
   };
   return {
-    name: 'processes',
-    capabilities: { traffic: 'edge', routingReadable: true, metricsPerVersion: true, preview: true, maxVersions: null },
+    ...PROCESSES,
+    access: () => accessOf(context),
     ensure: (target, signal) => ensureVersion(context, target, signal),
     observe: (ref) => observeApp(context.dir, ref),
     health: (target, signal) => healthOf(context, target, signal),
     share: (target, instances, signal) => shareVersion(context, target, instances, signal),
     retire: (ref, version, drainMs, fence) => retireVersion(context, ref, version, drainMs, fence),
+    removeAll: (scope, drainMs, fence) => removeAll(context, scope, drainMs, fence),
     logs: (ref, logOptions) => logsOf(context, ref, logOptions),
   };
 }

@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import type { Artifact } from '../../../core/app/artifact.ts';
 import type { Endpoint } from '../../../core/app/traffic.ts';
 import type { ObservedInstance, ObservedVersion } from '../../../ports/platform.ts';
 import type { AppRef } from '../../../core/app/run.ts';
@@ -13,8 +14,12 @@ export async function observeApp(dir: string, ref: AppRef): Promise<ObservedVers
 }
 
 /** Names of the versions that have a folder (a retired one keeps its logs there). */
-export async function versionsOf(dir: string, ref: AppRef): Promise<string[]> {
-  const { folder } = appPaths(dir, ref);
+export function versionsOf(dir: string, ref: AppRef): Promise<string[]> {
+  return foldersIn(appPaths(dir, ref).folder);
+}
+
+/** Names of the folders in a folder, but ours, which begin with a dot; none where it is not there. */
+export async function foldersIn(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries.flatMap((entry) => (entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : [])).toSorted();
@@ -34,18 +39,32 @@ export async function observeVersion(paths: VersionPaths): Promise<ObservedVersi
   if (wanted?.state === 'retired' && !supervised && instances.every(({ state: seen }) => seen === 'stopped')) return null;
   return {
     version: wanted?.version ?? paths.folder.split('/').at(-1) ?? '',
-    artifact: wanted?.artifact ?? state?.artifact ?? '',
+    artifact: folderOf(wanted?.artifact || state?.artifact),
     instances,
     endpoints: endpointsOf(state?.instances ?? [], instances),
   };
 }
 
 async function observeInstance(instance: InstanceState, supervised: boolean): Promise<ObservedInstance> {
-  const { id, process, lastEnd, starts } = instance;
-  const restarts = Math.max(0, starts - 1);
+  const { id, process } = instance;
   if (process !== null && (await isAlive(process.pid, process.startTime)))
-    return { id, state: 'running', pid: process.pid, restarts, lastEnd };
-  return { id, state: supervised && instance.state !== 'stopped' ? 'backoff' : 'stopped', pid: null, restarts, lastEnd };
+    return { id, state: 'running', detail: detailOf(instance, process.pid) };
+  return { id, state: supervised && instance.state !== 'stopped' ? 'backoff' : 'stopped', detail: detailOf(instance, null) };
+}
+
+function detailOf({ starts, lastEnd }: InstanceState, pid: number | null): string | null {
+  const again = starts - 1;
+  const known = [
+    ...(pid === null ? [] : [`pid ${pid}`]),
+    ...(again > 0 ? [`started again ${again === 1 ? 'once' : `${again} times`}`] : []),
+    ...(lastEnd === null ? [] : [`last end: ${lastEnd}`]),
+  ];
+  return known.length === 0 ? null : known.join(', ');
+}
+
+/** Records that were damaged name no artifact. */
+function folderOf(digest: string | undefined): Artifact | null {
+  return digest === undefined || digest === '' ? null : { kind: 'folder', digest };
 }
 
 /**

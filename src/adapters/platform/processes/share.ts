@@ -19,7 +19,7 @@ export async function shareVersion(
 ): Promise<ObservedVersion> {
   signal.throwIfAborted();
   const paths = versionPaths(context.dir, target, target.version);
-  const isAll = instances.length === target.run.instances;
+  const isAll = instances.length === target.settings.instances;
   const only = isAll ? null : instances.toSorted((a, b) => a - b);
   await withFence(context.dir, target, target.fence, context.wrote, async () => {});
   await untilNotRetiring(context, paths, signal);
@@ -33,7 +33,7 @@ export async function shareVersion(
     const program = await prepare(context, paths, target, signal, only);
     beginSupervision(context, paths, program);
   }
-  const until = context.clock.now() + target.run.drainMs + GRACE_MS;
+  const until = context.clock.now() + target.settings.drainMs + GRACE_MS;
   while (!(await isShared(paths, new Set(instances)))) {
     if (context.clock.now() > until) throw supervisorFailed(paths, `has not let instances ${instances.join(', ')} alone run`);
     await context.clock.sleep(LOOK_MS, signal);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UNSTOPPED, until, untilHealthy } from '../../../../test/contracts/platform.ts';
 import type { MortalControl } from '../../../../test/worlds/mortal-control.ts';
-import { processesWorld, type ProcessesWorld, supervisorPid } from '../../../../test/worlds/processes.ts';
+import { pidOf, processesWorld, type ProcessesWorld, supervisorPid } from '../../../../test/worlds/processes.ts';
 import type { DeployTarget, Platform } from '../../../ports/platform.ts';
 import type { AppRef } from '../../../core/app/run.ts';
 import { startTimeOf } from '../../../lib/process-identity.ts';
@@ -82,7 +82,7 @@ describe('the supervisor is killed', () => {
     await platform.ensure(target, UNSTOPPED);
     expect(await platform.observe(ref)).toEqual(before);
     await expectOne(ref, target);
-    process.kill(before[0]?.instances[0]?.pid ?? 0, 'SIGKILL');
+    process.kill(pidOf(before[0]?.instances[0]), 'SIGKILL');
     await until(
       () => world.starts(ref, 'v1'),
       (starts) => starts === 2,
@@ -96,7 +96,7 @@ describe('the supervisor is killed', () => {
     await deploy(target);
     await killSupervisor(ref);
     await kill((await world.pids(ref, 'v1'))[0] ?? 0);
-    expect(await platform.observe(ref)).toMatchObject([{ version: 'v1', endpoints: [], instances: [{ state: 'stopped', pid: null }] }]);
+    expect(await platform.observe(ref)).toMatchObject([{ version: 'v1', endpoints: [], instances: [{ state: 'stopped' }] }]);
     expect(await platform.health(target, UNSTOPPED)).toMatchObject({ state: 'failed' });
     await deploy(target);
     expect(await world.running(ref, 'v1')).toBe(1);
@@ -151,7 +151,10 @@ describe('a version that has part of the load', () => {
     await untilHealthy(platform, young);
     expect(await runs()).toEqual([2, 1]);
     await killSupervisor(ref);
-    const alive = (await platform.observe(ref)).find(({ version }) => version === 'v1')?.instances.flatMap(({ pid }) => pid ?? []) ?? [];
+    const alive =
+      (await platform.observe(ref))
+        .find(({ version }) => version === 'v1')
+        ?.instances.flatMap((one) => (one.state === 'running' ? [pidOf(one)] : [])) ?? [];
     expect(alive).toHaveLength(2);
     for (const pid of alive) await kill(pid);
     await deploy(old);
@@ -201,7 +204,9 @@ describe('records', () => {
       const record = readRecord(ref);
       const forged = { ...record.instances[0], process: { pid: stranger.pid, startTime: record.instances[0]?.process?.startTime } };
       writeRecord(ref, JSON.stringify({ ...record, instances: [forged] }));
-      expect(await platform.observe(ref)).toMatchObject([{ instances: [{ pid: null }] }]);
+      expect(await platform.observe(ref)).toMatchObject([
+        { instances: [{ state: 'stopped', detail: expect.not.stringContaining('pid') }] },
+      ]);
       await deploy(target);
       expect(await world.starts(ref, 'v1')).toBe(2);
       await killSupervisor(ref);
