@@ -101,6 +101,7 @@ test('doctor fails for users who are not served, and when nobody could be asked'
     engine,
     edges: { url: async () => null } as unknown as Parameters<typeof examine>[0]['edges'],
     isEmbedded: false,
+    platforms: [],
     served: async (environment) => {
       if (environment === 'staging') throw new Error('the manifest cannot be read');
       return servedApps(partsOf({ web: routed('/200/hi'), api: routed('/502/x') }), environment);
