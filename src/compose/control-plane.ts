@@ -10,8 +10,10 @@ import { gitAuthors } from '../adapters/source/authors.ts';
 import { gitSource } from '../adapters/source/git.ts';
 import { changeReaders } from './change-readers.ts';
 import { createReleaseChecks } from './checks.ts';
-import { withGateResults } from '../services/planning/gate-results.ts';
-import { createMigrations, withSchemaGate } from './migrations.ts';
+import { gateResults } from '../services/planning/gate-results.ts';
+import { planPipeline } from '../services/planning/pipeline.ts';
+import { schemaGate } from '../services/planning/schema-gate.ts';
+import { createMigrations } from './migrations.ts';
 import { backupEvents, createBackups } from './backups.ts';
 import { createHost } from './host.ts';
 import { createMetrics } from './metrics.ts';
@@ -114,29 +116,36 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ...(rebuilds === undefined ? {} : { projections: rebuilds }),
     };
   };
-  const planner = withGateResults(
-    withSchemaGate(
-      createPlanner({
-        dir: workspace,
-        config: config.read,
-        identity: secrets.identity,
-        source,
-        stages,
-        authors: (change) => gitAuthors(workspace, change),
-        readers: changeReaders(workspace, options.version),
-      }),
-      migrations,
-    ),
-    workspace,
-  );
+  const base = createPlanner({
+    dir: workspace,
+    config: config.read,
+    identity: secrets.identity,
+    source,
+    stages,
+    authors: (change) => gitAuthors(workspace, change),
+    readers: changeReaders(workspace, options.version),
+  });
   const artifacts = fileArtifacts({ dir: join(dir, 'artifacts') });
   const builder = localBuilder({ dir: join(dir, 'builds'), source, artifacts });
   const platforms = createPlatforms({ dir, artifacts, values: secrets.forStart });
   const edges = createEdges({
     dir: join(dir, 'edges'),
     kinds: edgeKinds,
-    settings: async (environment) => (await planner.environment(environment)).edge,
+    settings: async (environment) => (await base.environment(environment)).edge,
     warn: (message) => log.warn(message),
+  });
+  const metrics = createMetrics({
+    workspace,
+    appsDir: platformFolder(dir, 'processes'),
+    edge: edges.of,
+    env: secrets.of(null),
+    jobEnv: cleanEnvironment(process.env),
+  });
+  const planner = planPipeline({
+    base,
+    schema: schemaGate(migrations),
+    gates: gateResults(workspace),
+    canarySteps: metrics.canarySteps(base.environment),
   });
   const database = await openDatabase(options, dir, onProgress);
   secrets.notice(decodeURIComponent(new URL(database.url).password));
@@ -153,13 +162,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     warn: (message) => log.warn(message),
     config: config.read,
     value: (name) => secrets.value(name, null),
-  });
-  const metrics = createMetrics({
-    workspace,
-    appsDir: platformFolder(dir, 'processes'),
-    edge: edges.of,
-    env: secrets.of(null),
-    jobEnv: cleanEnvironment(process.env),
   });
   const performer = createPerformer({
     platform: platforms.of,
@@ -211,7 +213,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
     },
     variables,
-    planner: metrics.checked(planner),
+    planner,
     metrics: metrics.intake,
     workspace,
     version: options.version,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { metricSources } from '../adapters/metrics/index.ts';
 import { createOtlpIntake, type OtlpIntake } from '../adapters/metrics/otlp-intake.ts';
+import type { PlanStep } from '../services/planning/pipeline.ts';
 import type { Planner } from '../services/planning/planner.ts';
 import type { ResolvedApp } from '../core/changes/environment.ts';
 import type { SourceSettings } from '../core/analysis/reading.ts';
@@ -23,7 +24,7 @@ export interface Metrics {
   readonly source: (kind: string) => MetricSource;
   readonly intake: OtlpIntake;
   /** Refuses plans whose metric sources could never be read, and says beside others what the traffic allows to be seen. */
-  readonly checked: (planner: Planner) => Planner;
+  readonly canarySteps: (environment: Planner['environment']) => PlanStep;
 }
 
 /** Where analyses have their numbers from. */
@@ -44,17 +45,13 @@ export function createMetrics({ workspace, appsDir, edge, env, jobEnv }: Metrics
   return {
     source,
     intake,
-    checked: (planner) => ({
-      ...planner,
-      async plan(request) {
-        const { apps } = await planner.environment(request.environment);
+    canarySteps: (environment) => ({
+      async check(name) {
+        const { apps } = await environment(name);
         for (const settings of apps.flatMap(sourcesOf)) source(settings.kind).check(settings);
-        return traffic.choose(await planner.plan(request));
       },
-      notices: async (environment, plan) => [
-        ...(await planner.notices(environment, plan)),
-        ...(plan === undefined ? [] : await traffic.notices(plan)),
-      ],
+      deploy: traffic.choose,
+      notices: async (_environment, plan) => (plan === undefined ? [] : traffic.notices(plan)),
     }),
   };
 }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { onServer, type TestDatabase, testDatabase } from '../../test/postgres.ts';
 import { gitSource } from '../adapters/source/git.ts';
-import { createMigrations, type Migrations, withSchemaGate } from './migrations.ts';
-import type { Planner } from '../services/planning/planner.ts';
+import { schemaGate } from '../services/planning/schema-gate.ts';
+import { createMigrations, type Migrations } from './migrations.ts';
 import type { Config } from '../config/schema/workspace.ts';
 
 const LONG = { timeout: 60_000 };
@@ -55,12 +55,11 @@ it('what a release would lock, and for how long, is said beside its plan and is 
   const made = commit('001_note', 'ALTER TABLE item ADD COLUMN note text;\n');
   const planned = await migrations.planned('production', made, config());
   expect(planned?.databases).toEqual([{ database: 'shop', migrations: [{ id: '001_note', checksum: expect.any(String) }] }]);
-  const planner = withSchemaGate({ notices: async () => ['Mind the gap.'] } as unknown as Planner, migrations);
-  expect(await planner.notices('production')).toEqual([
-    'Mind the gap.',
+  const gate = schemaGate(migrations);
+  expect(await gate.notices?.('production', undefined)).toEqual([
     'Migration 001_note of shop, line 1, locks public.item (AccessExclusiveLock) for about 1 ms.',
   ]);
-  expect(await planner.notices('staging')).toEqual(['Mind the gap.']);
+  expect(await gate.notices?.('staging', undefined)).toEqual([]);
   await onDatabase('DROP TABLE item');
   await expect(migrations.planned('production', made, config())).rejects.toMatchObject({ code: 'MIGRATION_REFUSED' });
 });

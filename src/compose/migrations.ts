@@ -8,13 +8,11 @@ import { gitSource } from '../adapters/source/git.ts';
 import { createSecrets } from '../services/secrets/secrets.ts';
 import { refuse, refuseUnapproved, resolveDatabases, type ResolvedDatabase } from '../config/resolve/data-migrations.ts';
 import { loadConfig } from '../config/load/load.ts';
-import type { Planner } from '../services/planning/planner.ts';
 import type { Config } from '../config/schema/workspace.ts';
 import { checksumOf, type MigrationFile } from '../core/data/migrations/files.ts';
 import { mayWorkWith, type SchemaNeeds, type Traffic } from '../core/data/migrations/gates.ts';
 import type { PlannedMigration } from '../core/data/migrations/phases.ts';
 import { UserError } from '../core/errors.ts';
-import { withHash } from '../core/release/plan/plan.ts';
 import type { PlannedMigrations } from '../core/release/preparations/migrations.ts';
 import type { SchemaFit } from '../core/release/preparations/schema.ts';
 import type { Manifest, ManifestApp } from '../engine/face.ts';
@@ -199,22 +197,6 @@ export async function sqlFile(path: string): Promise<MigrationFile> {
   const sql = utf8(bytes, path);
   return { id: path, path, sql, line: 1, compensate: null, checksum: checksumOf(sql), noTransaction: false, bookkeeping: null };
 }
-
-/** Rollback plans ask the schema first, where there is one to ask; what migrations lock is said beside a plan. */
-export function withSchemaGate(planner: Planner, migrations: Pick<Migrations, 'databases' | 'notices'>): Planner {
-  return {
-    ...planner,
-    notices: async (environment, plan) => [...(await planner.notices(environment, plan)), ...migrations.notices(environment)],
-    async rollback(request) {
-      const plan = await planner.rollback(request);
-      const used = (await migrations.databases(request.environment)).some(({ apps }) => plan.apps.some(({ app }) => apps.includes(app)));
-      return used ? withHash({ ...plan, schemaGate: { deadlineMs: GATE_MS } }) : plan;
-    },
-  };
-}
-
-/** The gate reads two tables. */
-const GATE_MS = 60_000;
 
 function answer(reasons: readonly string[]): SchemaFit {
   return { works: reasons.length === 0, reason: reasons.length === 0 ? null : reasons.join('; ') };

@@ -1,21 +1,15 @@
 import { join } from 'node:path';
 import { fileTrends, type Trend } from '../checks/trends.ts';
-import type { Planner } from './planner.ts';
+import type { PlanStep } from './pipeline.ts';
 import type { Plan } from '../../core/release/plan/plan.ts';
 
 /** Says beside a plan what the checks and gates of its apps have come to on these very sources, wherever they were looked at. */
-export function withGateResults(planner: Planner, dir: string): Planner {
-  return {
-    ...planner,
-    notices: async (environment, plan) => [
-      ...(await planner.notices(environment, plan)),
-      ...(plan === undefined ? [] : await gateResults(plan, dir)),
-    ],
-  };
+export function gateResults(dir: string): PlanStep {
+  return { notices: async (_environment, plan) => (plan === undefined ? [] : resultsOf(plan, dir)) };
 }
 
 /** One sentence for each app whose checks the plan asks for. */
-async function gateResults(plan: Plan, dir: string): Promise<string[]> {
+async function resultsOf(plan: Plan, dir: string): Promise<string[]> {
   const trends = fileTrends(join(dir, '.sluice', 'checks', 'trends'));
   return Promise.all(
     (plan.checks?.apps ?? []).map(async ({ app }) => {
