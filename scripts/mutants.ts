@@ -59,7 +59,8 @@ async function isNoticed(mutant: Mutant): Promise<string | null> {
 async function outcomeOf({ spec, title }: Mutant): Promise<Outcome> {
   const report = join(copy, 'report.json');
   await rm(report, { force: true });
-  const pattern = title.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  // A title of a table stands for all of its rows: `%s` and the like are what the rows say there.
+  const pattern = title.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/%[sdifjoO]/g, '.*');
   const arguments_ = ['run', spec, '-t', pattern, '--maxWorkers=1', '--reporter=json', `--outputFile=${report}`];
   spawnSync(join(root, 'node_modules/.bin/vitest'), arguments_, { cwd: copy, timeout: TIMEOUT_MS, stdio: 'ignore' });
   const text = await readFile(report, 'utf8').catch(() => null);

@@ -82,7 +82,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   'one package with settings of pnpm, and a root that only hands on': {
     files: {
-      'package.json': '{"name":"site","scripts":{"start":"next start","build":"next build"},"dependencies":{"next":"16"}}',
+      'package.json': '{"name":"site","scripts":{"start":"./begin.sh"},"dependencies":{"express":"5"}}',
       'pnpm-workspace.yaml': 'onlyBuiltDependencies: [sharp]\n',
       'app/page.tsx': '',
     },
