@@ -7,6 +7,14 @@ const PORT_OWNER_SPEC = 'src/adapters/platform/processes/port-owner.spec.ts';
 
 export default [
   {
+    name: 'healthy stands for instances that were not asked',
+    file: 'src/engine/perform/verify.ts',
+    from: 'health.evidence.instances >= wanted',
+    to: 'health.evidence.instances >= 0',
+    spec: 'src/engine/perform/verify.spec.ts',
+    title: 'not when %i of its instances were asked',
+  },
+  {
     name: 'an answer of a program that has taken the port stands for the app',
     file: PORT_OWNER,
     from: '!own.has(inode))',

@@ -1,8 +1,10 @@
+import type { Health } from '../../core/app/run.ts';
 import type { Effect } from '../../core/release/runbook/effects.ts';
 import type { ReleaseEvent } from '../../core/release/state/events.ts';
 import type { PerformContext } from '../runbook.ts';
 import { targetOf } from './target.ts';
 import type { PerformPorts } from './ports.ts';
+import { splitterOf } from './traffic.ts';
 
 /** A version that starts quickly should not wait for the next second: look often at first, ms. */
 const EAGER_MS = 50;
@@ -19,7 +21,8 @@ export async function performVerify(
   const target = targetOf(app, version, context);
   const startedAt = ports.clock.now();
   for (;;) {
-    const health = await platform.health(target, context.signal);
+    const said = await platform.health(target, context.signal);
+    const health = splitterOf(app, platform) === 'instances' ? said : ofAll(said, version.run.instances);
     context.signal.throwIfAborted();
     if (health.state === 'healthy') {
       const { restarts } = health.evidence;
@@ -35,4 +38,10 @@ export async function performVerify(
     await ports.clock.sleep(Math.min(interval, Math.max(1, until - now)), context.signal);
     context.signal.throwIfAborted();
   }
+}
+
+/** Healthy rests on a look at every instance that was asked for: fewer are not there yet, and none says nothing. */
+function ofAll(health: Health, wanted: number): Health {
+  if (health.state !== 'healthy' || health.evidence.instances >= wanted) return health;
+  return { state: 'waiting', reason: `${health.evidence.instances} of ${wanted} instances were asked` };
 }
