@@ -3,7 +3,7 @@ import type { ChecklistLine } from '../state/checklist-line.ts';
 import { duration } from '../../text/words.ts';
 import { type End, type Folded, line, type PreparationStage, type Progress, type ReleaseView, type Want } from './stage.ts';
 
-interface Types {
+export interface Types {
   readonly plan: { readonly approval?: PlannedApproval };
   readonly state: { readonly approval: ApprovalState | null };
   readonly event:

@@ -15,7 +15,7 @@ export interface RestorePoint {
   readonly at: number;
 }
 
-interface Types {
+export interface Types {
   readonly plan: { readonly backup?: PlannedBackup; readonly migrations?: PlannedMigrations };
   readonly state: { readonly restorePoints: readonly RestorePoint[] | null };
   readonly event: { readonly type: 'RestorePointMade'; readonly points: readonly RestorePoint[] };

@@ -20,7 +20,7 @@ export interface CheckEvidence {
   readonly waivers: readonly WaiverUse[];
 }
 
-interface Types {
+export interface Types {
   readonly plan: { readonly checks?: PlannedChecks };
   readonly state: {
     readonly checks: { readonly at: number; readonly passed: boolean; readonly reports: readonly CheckEvidence[] } | null;

@@ -18,7 +18,7 @@ export interface AppliedMigration {
   readonly ms: number;
 }
 
-interface Types {
+export interface Types {
   readonly plan: { readonly migrations?: PlannedMigrations };
   readonly state: {
     /** `old`: whether the versions that run now can work with the schema it made. */

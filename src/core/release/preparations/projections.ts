@@ -13,7 +13,7 @@ export interface ReadyProjection {
   readonly ms: number;
 }
 
-interface Types {
+export interface Types {
   readonly plan: { readonly projections?: PlannedProjections };
   readonly state: {
     readonly projections: { readonly at: number; readonly ready: readonly ReadyProjection[]; readonly reverted: boolean } | null;

@@ -6,7 +6,7 @@ export interface SchemaFit {
   readonly reason: string | null;
 }
 
-interface Types {
+export interface Types {
   readonly plan: {
     /** Ask first whether the versions gone back to can work with the present schema (rollbacks). */
     readonly schemaGate?: { readonly deadlineMs: number };

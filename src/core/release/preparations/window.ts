@@ -2,7 +2,7 @@ import { closedBecause, closedText, type DeploymentWindow, opensAt } from '../..
 import { duration } from '../../text/words.ts';
 import type { End, PreparationStage, Progress, ReleaseView, Want } from './stage.ts';
 
-interface Types {
+export interface Types {
   readonly plan: { readonly window?: DeploymentWindow };
   readonly state: object;
   /** The deployment window is open. */
