@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,7 +18,6 @@ let dir = '';
 beforeAll(async () => {
   ({ folder } = await built(['src/config/load/import-config.ts', 'src/index.ts']));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', version: VERSION }));
-  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   mkdirSync(join(folder, 'src/cli'), { recursive: true });
   execFileSync(process.execPath, ['--import', 'tsx', join(ROOT, 'scripts/bundle.ts'), join(folder, 'src/cli')], { cwd: ROOT });
 }, 120_000);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -14,7 +14,6 @@ import { built } from './built.ts';
 import { type MemoryEngine, memoryEngine } from './memory-engine.ts';
 import { type MemoryPlanner, memoryPlanner } from './memory-planner.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const TOKEN = 'sluice_command-line-test';
 const VERSION = '0.1.0';
 
@@ -86,7 +85,6 @@ let program: Promise<string> | null = null;
 async function buildProgram(): Promise<string> {
   const { folder, url } = await built(['src/cli/main.ts']);
   await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module', version: VERSION }));
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   return fileURLToPath(url('src/cli/main.ts'));
 }
