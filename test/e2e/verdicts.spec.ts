@@ -86,7 +86,11 @@ describe.each(['embedded', 'haproxy'] as const)('verdicts on real traffic throug
         const tell: Readonly<Record<Story, () => Promise<void>>> = {
           errors: () => goesBack('errors', /fails more often/),
           tail: () => goesBack('tail', /slower (in general|above)/),
-          silent: () => goesBack('silent', /no request reaches the new version|requests have all but stopped reaching the new version/),
+          silent: () =>
+            goesBack(
+              'silent',
+              /no request reaches the new version|requests have all but stopped reaching the new version|clients leave the new version/,
+            ),
           impatient: () => goesBack('impatient', /slower (in general|above)/),
           diurnal: () => passes('diurnal'),
           outage: () => throughAnOutage(world, prometheus, said),
